@@ -1,0 +1,96 @@
+// Package audit keeps the append-only record of who changed what, on what and
+// from where. A store that changes something records it in the same
+// transaction; the actor is a parameter of the change, so that no change can
+// forget it.
+package audit
+
+import (
+	"context"
+	"time"
+
+	"countersign/storage"
+)
+
+// Via is the door by which a change came.
+type Via string
+
+// The doors.
+const (
+	ViaCLI    Via = "cli"
+	ViaSetup  Via = "setup"
+	ViaPages  Via = "pages" // a resource owner's own pages
+	ViaAPI    Via = "api"
+	ViaSystem Via = "system" // a job
+)
+
+// Actor is who makes a change, and from where.
+type Actor struct {
+	AccountID string // empty for the command line and for jobs
+	Name      string // the username, or the operating system's user for the command line
+	Via       Via
+	IP        string
+	RequestID string
+}
+
+// Event is one change. Before and After hold JSON without secrets; either may
+// be empty.
+type Event struct {
+	ID         string    `gorm:"primaryKey" json:"id"`
+	At         time.Time `json:"at"`
+	ActorID    string    `json:"actor_id"`
+	ActorName  string    `json:"actor_name"`
+	Via        Via       `json:"via"`
+	Action     string    `json:"action"` // noun.verb: client.approve
+	TargetType string    `json:"target_type"`
+	TargetID   string    `json:"target_id"`
+	TargetName string    `json:"target_name"`
+	Before     JSON      `json:"before,omitempty"`
+	After      JSON      `json:"after,omitempty"`
+	IP         string    `gorm:"column:ip" json:"ip"`
+	RequestID  string    `json:"request_id"`
+}
+
+// TableName names the table.
+func (Event) TableName() string { return "audit_events" }
+
+// JSON is a JSON document kept as text.
+type JSON string
+
+// MarshalJSON writes the document itself, null when there is none.
+func (j JSON) MarshalJSON() ([]byte, error) {
+	if j == "" {
+		return []byte("null"), nil
+	}
+	return []byte(j), nil
+}
+
+// Change is what a store reports: the target, and how it looked before and
+// after. Before and After are encoded as JSON, nil for none; they must be
+// types that hold no secrets.
+type Change struct {
+	Action                           string
+	TargetType, TargetID, TargetName string
+	Before, After                    any
+}
+
+// Filter selects events for [Store.List]. Zero members select all.
+type Filter struct {
+	TargetType, TargetID string
+	Action               string
+	ActorName            string
+	Before               string // ID of the event to continue behind, newest first
+	Limit                int    // 0 means 100
+}
+
+// Store keeps events in the database.
+type Store struct{ db *storage.DB }
+
+// New returns a store on db.
+func New(db *storage.DB) *Store { return &Store{db: db} }
+
+// Record appends the change within the transaction in ctx. It fails when there
+// is none: an event beside its change could be kept without it.
+func (s *Store) Record(ctx context.Context, by Actor, c Change) error { panic("unwritten") }
+
+// List returns events, newest first.
+func (s *Store) List(ctx context.Context, f Filter) ([]Event, error) { panic("unwritten") }

@@ -1,0 +1,130 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"sync/atomic"
+
+	"gorm.io/gorm"
+)
+
+// Hook sees a statement before it runs: its SQL with placeholders, or BEGIN,
+// COMMIT, ROLLBACK or PING. An error that it returns takes the statement's
+// place. Tests count statements and make any one of them fail with it.
+type Hook func(ctx context.Context, statement string) error
+
+// SetHook puts h in front of every statement from now on; nil takes it away.
+func (db *DB) SetHook(h Hook) {
+	if h == nil {
+		db.hook.current.Store(nil)
+		return
+	}
+	db.hook.current.Store(&h)
+}
+
+type hooks struct{ current atomic.Pointer[Hook] }
+
+func (h *hooks) before(ctx context.Context, statement string) error {
+	if f := h.current.Load(); f != nil {
+		return (*f)(ctx, statement)
+	}
+	return nil
+}
+
+var (
+	_ gorm.ConnPoolBeginner = pool{}
+	_ gorm.GetDBConnector   = pool{}
+	_ gorm.TxCommitter      = (*hookedTx)(nil)
+)
+
+// pool is the connection pool as gorm sees it, with the hook in front.
+type pool struct {
+	*sql.DB
+	hook *hooks
+}
+
+// GetDBConn lets gorm find the pool itself.
+func (p pool) GetDBConn() (*sql.DB, error) { return p.DB, nil }
+
+func (p pool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := p.hook.before(ctx, query); err != nil {
+		return nil, err
+	}
+	return p.DB.ExecContext(ctx, query, args...)
+}
+
+func (p pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := p.hook.before(ctx, query); err != nil {
+		return nil, err
+	}
+	return p.DB.QueryContext(ctx, query, args...)
+}
+
+func (p pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if err := p.hook.before(ctx, query); err != nil {
+		return p.DB.QueryRowContext(cancelled(ctx, err), query, args...)
+	}
+	return p.DB.QueryRowContext(ctx, query, args...)
+}
+
+func (p pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) {
+	if err := p.hook.before(ctx, "BEGIN"); err != nil {
+		return nil, err
+	}
+	tx, err := p.DB.BeginTx(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &hookedTx{Tx: tx, ctx: ctx, hook: p.hook}, nil
+}
+
+// hookedTx is a transaction with the hook in front.
+type hookedTx struct {
+	*sql.Tx
+	ctx  context.Context //nolint:containedctx // Commit and Rollback take none, and the hook wants one
+	hook *hooks
+}
+
+func (t *hookedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := t.hook.before(ctx, query); err != nil {
+		return nil, err
+	}
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+func (t *hookedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if err := t.hook.before(ctx, query); err != nil {
+		return nil, err
+	}
+	return t.Tx.QueryContext(ctx, query, args...)
+}
+
+func (t *hookedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if err := t.hook.before(ctx, query); err != nil {
+		return t.Tx.QueryRowContext(cancelled(ctx, err), query, args...)
+	}
+	return t.Tx.QueryRowContext(ctx, query, args...)
+}
+
+// Commit ends the transaction. A hook that refuses it leaves it undone.
+func (t *hookedTx) Commit() error {
+	if err := t.hook.before(t.ctx, "COMMIT"); err != nil {
+		_ = t.Tx.Rollback() // the hook's error is the answer
+		return err
+	}
+	return t.Tx.Commit()
+}
+
+// Rollback undoes the transaction. The hook hears of it and cannot prevent it.
+func (t *hookedTx) Rollback() error {
+	_ = t.hook.before(t.ctx, "ROLLBACK") // see above
+	return t.Tx.Rollback()
+}
+
+// cancelled returns ctx ended by cause: the only way to make a *sql.Row that
+// holds an error.
+func cancelled(ctx context.Context, cause error) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	cancel(cause)
+	return ctx
+}
