@@ -134,6 +134,7 @@ CREATE TABLE authorization_codes (
 	spent_at              TIMESTAMPTZ
 );
 CREATE INDEX authorization_codes_grant_id ON authorization_codes (grant_id);
+CREATE INDEX authorization_codes_abandoned ON authorization_codes (expires_at) WHERE spent_at IS NULL;
 
 CREATE TABLE access_tokens (
 	hash       BYTEA    NOT NULL PRIMARY KEY,

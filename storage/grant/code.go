@@ -1,0 +1,132 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"countersign/storage"
+)
+
+// NewCode is an authorization code to be issued with the grant that it stands
+// for.
+type NewCode struct {
+	Code                string // only its hash is kept
+	Grant               Grant
+	RedirectURI         string // as the request sent it; empty when it sent none
+	CodeChallenge       string
+	CodeChallengeMethod string
+	ExpiresAt           time.Time
+}
+
+// Code is an authorization code that was issued.
+type Code struct {
+	RedirectURI         string
+	CodeChallenge       string
+	CodeChallengeMethod string
+	CreatedAt           time.Time
+	ExpiresAt           time.Time
+	SpentAt             *time.Time
+	Grant               Grant `gorm:"embedded;embeddedPrefix:grant_"`
+	// Live reports whether the code may be redeemed, its age and use apart.
+	Live bool
+}
+
+const insertGrant = `
+	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, session_id, subject, scope, audience,
+		claims, nonce, acr, amr, auth_time, offline, confirmation, created_at, expires_at)
+	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, s.id, @subject, @scope, @audience,
+		@claims, @nonce, @acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
+	FROM clients c, accounts a, sessions s
+	WHERE c.id = @client AND c.status = 'approved'
+		AND a.id = @account AND a.disabled_at IS NULL
+		AND s.id = @session AND s.account_id = a.id AND s.account_epoch = a.epoch AND s.ended_at IS NULL`
+
+const insertCode = `
+	INSERT INTO authorization_codes (grant_id, hash, redirect_uri, code_challenge, code_challenge_method, created_at, expires_at)
+	SELECT g.id, @code, @redirect_uri, @challenge, @challenge_method, @now, @expires_at`
+
+// IssueCode keeps a code and its grant, if at this moment the client is
+// approved and the account's session is live; otherwise [ErrNotPermitted].
+func (s *Store) IssueCode(ctx context.Context, n NewCode) error {
+	args := s.grantArgs(n.Grant)
+	args["code"], args["redirect_uri"] = s.Hash(n.Code), n.RedirectURI
+	args["challenge"], args["challenge_method"] = n.CodeChallenge, n.CodeChallengeMethod
+	args["expires_at"] = n.ExpiresAt
+	if s.db.Dialect() == storage.PostgreSQL {
+		res := s.db.With(ctx).Exec(`WITH g AS (`+insertGrant+` RETURNING id)`+insertCode+` FROM g`, args)
+		return issued("issue authorization code", res.RowsAffected, res.Error)
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		res := s.db.With(ctx).Exec(insertGrant, args)
+		if err := issued("issue grant", res.RowsAffected, res.Error); err != nil {
+			return err
+		}
+		res = s.db.With(ctx).Exec(insertCode+` FROM grants g WHERE g.id = @grant`, args)
+		return issued("issue authorization code", res.RowsAffected, res.Error)
+	})
+}
+
+func issued(doing string, rows int64, err error) error {
+	switch {
+	case err != nil:
+		return storage.Err(doing, err)
+	case rows == 0:
+		return fmt.Errorf("%s: %w", doing, ErrNotPermitted)
+	default:
+		return nil
+	}
+}
+
+func (s *Store) grantArgs(g Grant) map[string]any {
+	return map[string]any{
+		"grant": g.ID, "kind": g.Kind, "client": g.ClientID, "account": g.AccountID, "session": g.SessionID,
+		"subject": g.Subject, "scope": g.Scope, "audience": g.Audience, "claims": g.Claims, "nonce": g.Nonce,
+		"acr": g.ACR, "amr": g.AMR, "auth_time": g.AuthTime, "offline": g.Offline, "confirmation": g.Confirmation,
+		"grant_expires_at": g.ExpiresAt, "now": s.db.Now(),
+	}
+}
+
+// Code returns the authorization code, spent or not; [storage.ErrNotFound]
+// when it was never issued or its client was removed.
+func (s *Store) Code(ctx context.Context, code string) (*Code, error) {
+	var found []Code
+	err := s.db.With(ctx).Raw(`
+		SELECT ac.redirect_uri, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
+			COALESCE(`+live+`, false) AS live, `+columns+`
+		FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id`+standing+`
+		WHERE ac.hash = @code`, map[string]any{"code": s.Hash(code), "now": s.db.Now()}).Scan(&found).Error
+	return one("get authorization code", found, err)
+}
+
+func one[T any](doing string, found []T, err error) (*T, error) {
+	switch {
+	case err != nil:
+		return nil, storage.Err(doing, err)
+	case len(found) == 0:
+		return nil, fmt.Errorf("%s: %w", doing, storage.ErrNotFound)
+	default:
+		return &found[0], nil
+	}
+}
+
+// Redeem spends an authorization code and issues what it yields, as one. The
+// code is spent even when its grant holds no more, which is [ErrNotPermitted];
+// of several requests with one code all but one get [ErrSpent] (RFC 6749,
+// section 4.1.2).
+func (s *Store) Redeem(ctx context.Context, code string, i Issue) error {
+	args := s.issueArgs(i)
+	args["old"] = s.Hash(code)
+	return s.exchange(ctx, "redeem authorization code", exchange{
+		spend: `UPDATE authorization_codes SET spent_at = @now WHERE hash = @old AND spent_at IS NULL AND expires_at > @now`,
+		args:  args, refresh: i.RefreshToken != "",
+	})
+}
+
+// BurnCode spends an authorization code that was presented wrongly, so that
+// there is no second guess. Burning a spent one changes nothing.
+func (s *Store) BurnCode(ctx context.Context, code string) error {
+	err := s.db.With(ctx).Exec(`UPDATE authorization_codes SET spent_at = @now WHERE hash = @code AND spent_at IS NULL`,
+		map[string]any{"now": s.db.Now(), "code": s.Hash(code)}).Error
+	return storage.Err("burn authorization code", err)
+}

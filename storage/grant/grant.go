@@ -1,0 +1,82 @@
+// Package grant keeps what authorization leads to: consents, grants, and the
+// codes and tokens that stem from a grant. Whatever is read here is read
+// together with the standing of its client, its account and its session, so
+// that nothing outlives a disapproval, a disabled account or a logout.
+package grant
+
+import (
+	"errors"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/seal"
+)
+
+var (
+	// ErrSpent reports that a code or a refresh token was used before, by a
+	// request that may have run at the same moment.
+	ErrSpent = errors.New("used before")
+	// ErrNotPermitted reports that client, account or session no longer allow
+	// what was about to be issued.
+	ErrNotPermitted = errors.New("client, account or session no longer allow this")
+)
+
+// Grant is one authorization; everything that stems from it shares its ID and
+// dies with it.
+type Grant struct {
+	ID           string `gorm:"primaryKey"`
+	Kind         string // the grant type that made it
+	ClientID     string
+	ClientEpoch  int64
+	AccountID    string // empty when the client acts for itself
+	AccountEpoch int64
+	SessionID    string
+	Subject      string // the sub claim that the client sees
+	Scope        string // granted, space-separated
+	Audience     string // granted, space-separated
+	Claims       string // the claims parameter (OpenID Connect Core 1.0, section 5.5)
+	Nonce        string
+	ACR          string `gorm:"column:acr"`
+	AMR          string `gorm:"column:amr"` // space-separated
+	AuthTime     *time.Time
+	Offline      bool   // outlives the session
+	Confirmation string // the cnf claim of a sender-constrained grant
+	CreatedAt    time.Time
+	ExpiresAt    time.Time // nothing of the grant outlives it
+	RevokedAt    *time.Time
+}
+
+// Store keeps grants in the database.
+type Store struct {
+	db   *storage.DB
+	keys *seal.Keys
+}
+
+// New returns a store on db.
+func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: keys} }
+
+// Hash returns the hash under which a code or token is kept.
+func (s *Store) Hash(token string) []byte { return s.keys.Hash(token) }
+
+// columns are the columns of a grant in a joined query, prefixed as
+// [Grant] is embedded.
+const columns = `g.id AS grant_id, g.kind AS grant_kind, g.client_id AS grant_client_id,
+	g.client_epoch AS grant_client_epoch, g.account_id AS grant_account_id, g.account_epoch AS grant_account_epoch,
+	g.session_id AS grant_session_id, g.subject AS grant_subject, g.scope AS grant_scope, g.audience AS grant_audience,
+	g.claims AS grant_claims, g.nonce AS grant_nonce, g.acr AS grant_acr, g.amr AS grant_amr, g.auth_time AS grant_auth_time,
+	g.offline AS grant_offline, g.confirmation AS grant_confirmation, g.created_at AS grant_created_at,
+	g.expires_at AS grant_expires_at, g.revoked_at AS grant_revoked_at`
+
+// standing joins what a grant depends on.
+const standing = `
+	JOIN clients c ON c.id = g.client_id
+	LEFT JOIN accounts a ON a.id = g.account_id
+	LEFT JOIN sessions s ON s.id = g.session_id`
+
+// live is true for a grant that holds at the moment of the statement: it takes
+// the time as @now. A client that was disapproved since, or an account that
+// was disabled or changed its password, has another epoch.
+const live = `(g.revoked_at IS NULL AND g.expires_at > @now
+	AND c.status = 'approved' AND c.epoch = g.client_epoch
+	AND (g.account_id = '' OR (a.disabled_at IS NULL AND a.epoch = g.account_epoch))
+	AND (g.offline OR (s.id IS NOT NULL AND s.ended_at IS NULL)))`

@@ -1,0 +1,120 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"countersign/storage"
+)
+
+// Issue is what one token response hands out. Only hashes of the tokens are
+// kept.
+type Issue struct {
+	AccessToken          string
+	AccessTokenExpiresAt time.Time
+	Scope                string // of the access token, space-separated
+	Audience             string // of the access token, space-separated
+	// RefreshToken is empty when none is issued.
+	RefreshToken          string
+	RefreshTokenExpiresAt time.Time
+}
+
+func (s *Store) issueArgs(i Issue) map[string]any {
+	args := map[string]any{
+		"now": s.db.Now(), "access": s.Hash(i.AccessToken), "access_expires_at": i.AccessTokenExpiresAt,
+		"scope": i.Scope, "audience": i.Audience,
+	}
+	if i.RefreshToken != "" {
+		args["refresh"], args["refresh_expires_at"] = s.Hash(i.RefreshToken), i.RefreshTokenExpiresAt
+	}
+	return args
+}
+
+// exchange is one credential spent for tokens: a code for its first ones, a
+// refresh token for the next.
+type exchange struct {
+	spend   string // an UPDATE that matches the unspent credential only
+	child   bool   // the refresh token names the spent one as its parent
+	refresh bool   // a refresh token is issued
+	args    map[string]any
+}
+
+const insertAccess = `
+	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
+	SELECT l.grant_id, @access, @scope, @audience, @now, @access_expires_at FROM l`
+
+func (e exchange) insertRefresh() string {
+	if e.child {
+		return `
+	INSERT INTO refresh_tokens (grant_id, hash, parent_hash, created_at, expires_at)
+	SELECT l.grant_id, @refresh, @old, @now, @refresh_expires_at FROM l`
+	}
+	return `
+	INSERT INTO refresh_tokens (grant_id, hash, created_at, expires_at)
+	SELECT l.grant_id, @refresh, @now, @refresh_expires_at FROM l`
+}
+
+// outcome counts what an exchange did.
+type outcome struct {
+	Spent int64 // credentials spent: 1, or 0 for the loser of a race
+	Live  int64 // grants that still hold: 1, or 0 when nothing was issued
+}
+
+func (s *Store) exchange(ctx context.Context, doing string, e exchange) error {
+	var (
+		o   outcome
+		err error
+	)
+	if s.db.Dialect() == storage.PostgreSQL {
+		o, err = s.exchangeInOne(ctx, e)
+	} else {
+		err = s.db.InTx(ctx, func(ctx context.Context) error {
+			o, err = s.exchangeInTurn(ctx, e)
+			return err
+		})
+	}
+	switch {
+	case err != nil:
+		return storage.Err(doing, err)
+	case o.Spent == 0:
+		return fmt.Errorf("%s: %w", doing, ErrSpent)
+	case o.Live == 0:
+		return fmt.Errorf("%s: %w", doing, ErrNotPermitted)
+	default:
+		return nil
+	}
+}
+
+// exchangeInOne is the exchange as one PostgreSQL statement.
+func (s *Store) exchangeInOne(ctx context.Context, e exchange) (o outcome, err error) {
+	query := `WITH u AS (` + e.spend + ` RETURNING grant_id),
+		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + standing + ` WHERE ` + live + `),
+		t AS (` + insertAccess + `)`
+	if e.refresh {
+		query += `, r AS (` + e.insertRefresh() + `)`
+	}
+	err = s.db.With(ctx).Raw(query+` SELECT (SELECT count(*) FROM u) AS spent, (SELECT count(*) FROM l) AS live`, e.args).Scan(&o).Error
+	return o, err
+}
+
+// exchangeInTurn is the exchange as statements of one SQLite transaction,
+// which nothing can come between. SQLite has no data-modifying WITH.
+func (s *Store) exchangeInTurn(ctx context.Context, e exchange) (o outcome, err error) {
+	var granted []string
+	if err := s.db.With(ctx).Raw(e.spend+` RETURNING grant_id`, e.args).Scan(&granted).Error; err != nil {
+		return o, err
+	}
+	o.Spent = int64(len(granted))
+	if o.Spent == 0 {
+		return o, nil
+	}
+	args := e.args
+	args["spent_grant"] = granted[0]
+	l := `WITH l AS (SELECT g.id AS grant_id FROM grants g` + standing + ` WHERE g.id = @spent_grant AND ` + live + `)`
+	res := s.db.With(ctx).Exec(l+insertAccess, args)
+	if o.Live = res.RowsAffected; res.Error != nil || o.Live == 0 || !e.refresh {
+		return o, res.Error
+	}
+	return o, s.db.With(ctx).Exec(l+e.insertRefresh(), args).Error
+}

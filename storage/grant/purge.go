@@ -1,0 +1,34 @@
+package grant
+
+import (
+	"context"
+
+	"countersign/storage"
+)
+
+// purges are the statements that delete what can matter no more, each a batch
+// found by an index. A grant goes, and its codes and tokens with it, when it
+// expired, when its code was never redeemed, and when its last refresh token
+// was not used in time. A spent code and a used refresh token stay with their
+// grant, so that their reuse is seen.
+var purges = []string{
+	`DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens WHERE expires_at <= @now LIMIT @limit)`,
+	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM refresh_tokens WHERE expires_at <= @now AND used_at IS NULL LIMIT @limit)`,
+	`DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at <= @now AND used_at IS NOT NULL LIMIT @limit)`,
+	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM authorization_codes WHERE expires_at <= @now AND spent_at IS NULL LIMIT @limit)`,
+	`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= @now LIMIT @limit)`,
+}
+
+// Purge deletes what expired, at most limit rows of each kind, and returns how
+// many went.
+func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
+	var total int64
+	for _, statement := range purges {
+		res := s.db.With(ctx).Exec(statement, map[string]any{"now": s.db.Now(), "limit": limit})
+		if res.Error != nil {
+			return total, storage.Err("purge grants", res.Error)
+		}
+		total += res.RowsAffected
+	}
+	return total, nil
+}

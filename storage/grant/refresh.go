@@ -1,0 +1,78 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"countersign/storage"
+)
+
+// Refresh is a refresh token that was issued.
+type Refresh struct {
+	CreatedAt time.Time
+	ExpiresAt time.Time // when unused
+	UsedAt    *time.Time
+	Grant     Grant `gorm:"embedded;embeddedPrefix:grant_"`
+	// Live reports whether its grant holds, the token's own age and use apart.
+	Live bool
+}
+
+// Refresh returns the refresh token, used or not; [storage.ErrNotFound] when
+// it was never issued, is long gone, or its client was removed.
+func (s *Store) Refresh(ctx context.Context, token string) (*Refresh, error) {
+	var found []Refresh
+	err := s.db.With(ctx).Raw(`
+		SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(`+live+`, false) AS live, `+columns+`
+		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+standing+`
+		WHERE rt.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()}).Scan(&found).Error
+	return one("get refresh token", found, err)
+}
+
+// Rotate spends a refresh token for the next tokens, as one. Of several
+// requests with one token all but one get [ErrSpent]; [ErrNotPermitted] means
+// that the grant holds no more.
+func (s *Store) Rotate(ctx context.Context, old string, i Issue) error {
+	args := s.issueArgs(i)
+	args["old"] = s.Hash(old)
+	return s.exchange(ctx, "rotate refresh token", exchange{
+		spend: `UPDATE refresh_tokens SET used_at = @now WHERE hash = @old AND used_at IS NULL AND expires_at > @now`,
+		args:  args, refresh: true, child: true,
+	})
+}
+
+// Keep issues an access token on a refresh token that stays the client's, and
+// moves its expiry. The refresh token of the issue is not used.
+func (s *Store) Keep(ctx context.Context, token string, i Issue) error {
+	args := s.issueArgs(i)
+	args["old"], args["refresh_expires_at"] = s.Hash(token), i.RefreshTokenExpiresAt
+	return s.exchange(ctx, "keep refresh token", exchange{
+		spend: `UPDATE refresh_tokens SET expires_at = @refresh_expires_at WHERE hash = @old AND used_at IS NULL AND expires_at > @now`,
+		args:  args,
+	})
+}
+
+// Repeat issues an access token to a client that presents a refresh token
+// again whose answer it lost. It does so while the token's successor is
+// unused; afterwards the repetition is a theft's sign, and gets [ErrSpent].
+func (s *Store) Repeat(ctx context.Context, old string, i Issue) error {
+	args := s.issueArgs(i)
+	args["old"] = s.Hash(old)
+	res := s.db.With(ctx).Exec(`
+		INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
+		SELECT g.id, @access, @scope, @audience, @now, @access_expires_at
+		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+standing+`
+		WHERE rt.parent_hash = @old AND rt.used_at IS NULL AND `+live, args)
+	switch {
+	case res.Error != nil:
+		return storage.Err("repeat refresh", res.Error)
+	case res.RowsAffected == 0:
+		return fmt.Errorf("repeat refresh: %w", ErrSpent)
+	default:
+		return nil
+	}
+}
+
+// Successor returns the refresh token that takes the place of token, the same
+// one every time.
+func (s *Store) Successor(token string) string { return s.keys.Successor(token) }

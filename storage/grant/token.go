@@ -1,0 +1,93 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/seal"
+)
+
+// Token is an access or refresh token as it is read for a decision.
+type Token struct {
+	Kind      seal.Kind // seal.AccessToken or seal.RefreshToken
+	Scope     string    // space-separated
+	Audience  string    // space-separated
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	Grant     Grant `gorm:"embedded;embeddedPrefix:grant_"`
+	// The account that the token acts for; empty when the client acts for
+	// itself. Claims is the JSON of the account's claims.
+	Username         string
+	AccountClaims    string
+	AccountUpdatedAt *time.Time
+	// Live reports whether the token is good at the moment of the statement.
+	Live bool
+}
+
+// tokenRows selects the token with hash @token from one of the two tables.
+// Whatever makes a token dead is part of it: an expired, revoked or used token
+// is not live, and neither is one whose grant holds no more.
+var tokenRows = map[seal.Kind]string{
+	seal.AccessToken: `
+		SELECT 'at' AS kind, t.scope, t.audience, t.created_at, t.expires_at, ` + columns + `,
+			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
+			COALESCE(t.revoked_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live
+		FROM access_tokens t JOIN grants g ON g.id = t.grant_id` + standing + `
+		WHERE t.hash = @token`,
+	seal.RefreshToken: `
+		SELECT 'rt' AS kind, g.scope, g.audience, t.created_at, t.expires_at, ` + columns + `,
+			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
+			COALESCE(t.used_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live
+		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id` + standing + `
+		WHERE t.hash = @token`,
+}
+
+// TokenKind tells from its shape what kind of token this is. A token of
+// neither kind, or with a wrong checksum, was never issued.
+func TokenKind(token string) (seal.Kind, bool) {
+	for _, kind := range []seal.Kind{seal.AccessToken, seal.RefreshToken} {
+		if seal.WellFormed(kind, token) {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
+// TokenQuery returns the query for a token of this kind, for a statement that
+// reads more than the token, and the arguments that it takes.
+func (s *Store) TokenQuery(kind seal.Kind, token string) (query string, args map[string]any) {
+	return tokenRows[kind], map[string]any{"token": s.Hash(token), "now": s.db.Now()}
+}
+
+// AccessToken returns a live access token; anything else is
+// [storage.ErrNotFound].
+func (s *Store) AccessToken(ctx context.Context, token string) (*Token, error) {
+	if !seal.WellFormed(seal.AccessToken, token) {
+		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
+	}
+	query, args := s.TokenQuery(seal.AccessToken, token)
+	var found []Token
+	err := s.db.With(ctx).Raw(query, args).Scan(&found).Error
+	t, err := one("get access token", found, err)
+	if err == nil && !t.Live {
+		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
+	}
+	return t, err
+}
+
+// RevokeAccessToken ends one access token. Ending a dead one is no error.
+func (s *Store) RevokeAccessToken(ctx context.Context, token string) error {
+	err := s.db.With(ctx).Exec(`UPDATE access_tokens SET revoked_at = @now WHERE hash = @token AND revoked_at IS NULL`,
+		map[string]any{"now": s.db.Now(), "token": s.Hash(token)}).Error
+	return storage.Err("revoke access token", err)
+}
+
+// Revoke ends a grant with every code and token of it. Ending a dead one is no
+// error.
+func (s *Store) Revoke(ctx context.Context, grantID string) error {
+	err := s.db.With(ctx).Exec(`UPDATE grants SET revoked_at = @now WHERE id = @grant AND revoked_at IS NULL`,
+		map[string]any{"now": s.db.Now(), "grant": grantID}).Error
+	return storage.Err("revoke grant", err)
+}
