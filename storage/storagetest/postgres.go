@@ -1,0 +1,157 @@
+package storagetest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+)
+
+// ServerVariable names the environment variable with the postgres:// URL of a
+// server on which tests may create databases. Without it each test process
+// starts a server of its own.
+const ServerVariable = "COUNTERSIGN_TEST_POSTGRES"
+
+// prefix starts the name of every database that tests make.
+const prefix = "countersign_test_"
+
+// What a database starts with.
+const (
+	bare     = "template0"
+	migrated = "" // the server's own template, see [server.migrated]
+)
+
+// server is a PostgreSQL server on which tests make databases.
+type server struct {
+	url    *url.URL
+	admin  *sql.DB
+	prefix string // of this process's databases
+
+	once     sync.Once
+	template string // a migrated database to copy
+	err      error
+}
+
+// postgres returns the process's server, which the first test starts.
+func postgres(t testing.TB) *server {
+	t.Helper()
+	s, err := theServer()
+	if err != nil {
+		t.Fatalf("no PostgreSQL to test with: %v. Install PostgreSQL 15 or newer (Debian and Ubuntu: `apt-get install postgresql`; "+
+			"macOS: `brew install postgresql`), or set %s to the postgres:// URL of a server on which tests may create databases",
+			err, ServerVariable)
+	}
+	return s
+}
+
+var theServer = sync.OnceValues(func() (*server, error) {
+	raw := os.Getenv(ServerVariable)
+	if raw == "" {
+		var err error
+		if raw, err = startServer(); err != nil {
+			return nil, err
+		}
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a URL", ServerVariable)
+	}
+	admin, err := sql.Open("pgx", raw)
+	if err != nil {
+		return nil, errors.New(u.Redacted() + " cannot be opened")
+	}
+	admin.SetMaxIdleConns(1)
+	s := &server{url: u, admin: admin}
+	return s, s.sweep(context.Background())
+})
+
+// sweep drops what test processes that were killed have left behind, and
+// names this process's databases after the server's clock so that a later
+// sweep can tell.
+func (s *server) sweep(ctx context.Context) error {
+	var now, old string
+	err := s.admin.QueryRowContext(ctx, `SELECT to_char(now(), 'YYYYMMDDHH24MI'), to_char(now() - interval '2 hours', 'YYYYMMDDHH24MI')`).Scan(&now, &old)
+	if err != nil {
+		return err
+	}
+	s.prefix = prefix + now + "_"
+	rows, err := s.admin.QueryContext(ctx, `SELECT datname FROM pg_database WHERE starts_with(datname, $1) AND datname < $1 || $2`, prefix, old)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		names = append(names, name)
+	}
+	for _, name := range names {
+		if err := s.drop(ctx, name); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// create makes a database and returns its URL.
+func (s *server) create(t testing.TB, template string) string {
+	t.Helper()
+	if template == migrated {
+		template = s.migrated(t)
+	}
+	name := s.newName()
+	if _, err := s.admin.ExecContext(t.Context(), `CREATE DATABASE `+name+` TEMPLATE `+template); err != nil {
+		t.Fatalf("create a database: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := s.drop(ctx, name); err != nil {
+			t.Errorf("drop the database: %v", err)
+		}
+	})
+	return s.urlOf(name)
+}
+
+// migrated returns the database to copy, which the first test makes.
+func (s *server) migrated(t testing.TB) string {
+	t.Helper()
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		name := s.newName()
+		if _, s.err = s.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+bare); s.err != nil {
+			return
+		}
+		s.err, s.template = migrate(ctx, s.urlOf(name)), name
+	})
+	if s.err != nil {
+		t.Fatalf("migrate the PostgreSQL database that tests copy: %v", s.err)
+	}
+	return s.template
+}
+
+func (s *server) drop(ctx context.Context, name string) error {
+	_, err := s.admin.ExecContext(ctx, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`)
+	return err
+}
+
+func (s *server) newName() string { return s.prefix + strings.ToLower(rand.Text()) }
+
+func (s *server) urlOf(name string) string {
+	u := *s.url
+	u.Path = "/" + name
+	return u.String()
+}

@@ -1,0 +1,148 @@
+//go:build unix
+
+package storagetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// supervise runs the server until standard input ends, which it does with the
+// test process however that ends, and leaves nothing behind.
+const supervise = `"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200 >"$2/log" 2>&1 &
+read -r _
+kill -QUIT $!
+wait
+rm -rf "$2"`
+
+// startServer starts a throw-away server and returns its URL. It listens on a
+// socket in a private folder only, so that no other user of the machine can
+// reach it.
+func startServer() (string, error) {
+	bin, err := findBinaries()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "countersign-pg-")
+	if err != nil {
+		return "", err
+	}
+	as, err := unprivileged(dir)
+	if err != nil {
+		return "", err
+	}
+	if err := initialise(bin, dir, as); err != nil {
+		_ = os.RemoveAll(dir) // the first error says more
+		return "", err
+	}
+	cmd := exec.Command("/bin/sh", "-c", supervise, "supervise", bin, dir) //nolint:noctx // it lives as long as the process
+	cmd.Dir, cmd.SysProcAttr = dir, as
+	if _, err := cmd.StdinPipe(); err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	raw := (&url.URL{
+		Scheme: "postgres", User: url.User("countersign"), Path: "/postgres",
+		RawQuery: url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode(),
+	}).String()
+	keepOpen = cmd
+	return raw, awaitServer(raw, dir)
+}
+
+// keepOpen holds the supervisor's standard input.
+var keepOpen *exec.Cmd
+
+// initialise makes the folder of the server's data. The role "guarded" is
+// asked for a password, so that tests can give a wrong one.
+func initialise(bin, dir string, as *syscall.SysProcAttr) error {
+	data := filepath.Join(dir, "data")
+	cmd := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "countersign", //nolint:noctx // it ends by itself
+		"-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
+	cmd.Dir, cmd.SysProcAttr = dir, as
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	access := []byte("local all guarded scram-sha-256\nlocal all all trust\n")
+	return os.WriteFile(filepath.Join(data, "pg_hba.conf"), access, 0) // the file exists, with initdb's mode
+}
+
+// unprivileged gives dir to the user that the server shall run as: PostgreSQL
+// refuses to run as root.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	attr := &syscall.SysProcAttr{Setpgid: true} // so that an interrupt at the terminal leaves the cleaning up to supervise
+	if os.Geteuid() != 0 {
+		return attr, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		if u, err = user.Lookup("nobody"); err != nil {
+			return nil, fmt.Errorf("tests run as root, and PostgreSQL does not: %w", err)
+		}
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return attr, os.Chown(dir, int(uid), int(gid))
+}
+
+// findBinaries returns the folder with initdb and postgres, which find their
+// library beside themselves: a link to one of them does not do.
+func findBinaries() (string, error) {
+	candidates := []string{}
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			candidates = append(candidates, path)
+		}
+	}
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/initdb", "/usr/pgsql-*/bin/initdb", "/opt/homebrew/opt/postgresql@*/bin/initdb"} {
+		found, _ := filepath.Glob(pattern) // the pattern is well-formed
+		candidates = append(candidates, found...)
+	}
+	for _, path := range candidates {
+		bin := filepath.Dir(path)
+		if _, err := os.Stat(filepath.Join(bin, "postgres")); err == nil {
+			return bin, nil
+		}
+	}
+	return "", errors.New("initdb and postgres are neither in PATH nor in the usual folders")
+}
+
+func awaitServer(raw, dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	db, err := sql.Open("pgx", raw)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // nothing to lose
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(dir, "log")) // what there is of it
+			return fmt.Errorf("the server did not start: %w: %s", err, log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
