@@ -1,0 +1,21 @@
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=unknown
+RUN make build VERSION="$VERSION" && install -d -m 700 /data
+
+FROM gcr.io/distroless/static:nonroot
+LABEL org.opencontainers.image.title="Countersign" \
+      org.opencontainers.image.description="Authorization server in which no client works until an administrator has approved it" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /src/countersign /countersign
+COPY --from=build --chown=nonroot:nonroot /data /data
+ENV COUNTERSIGN_DATA=/data
+VOLUME /data
+EXPOSE 8080
+USER nonroot
+HEALTHCHECK --interval=10s --timeout=3s CMD ["/countersign", "healthcheck"]
+ENTRYPOINT ["/countersign"]
+CMD ["serve"]

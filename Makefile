@@ -1,0 +1,60 @@
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOLANGCI_LINT := v2.15.0
+NODE := cmd/countersign/e2e/node
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Run the server with its defaults: SQLite in ./countersign-data, http://localhost:8080.
+	go run ./cmd/countersign serve
+
+.PHONY: build
+build: ## Build the static binary ./countersign.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o countersign ./cmd/countersign
+
+.PHONY: test
+test: ## Test everything: vet, -race, SQLite and PostgreSQL, Chromium, npm's openid-client.
+	.ci/need go gcc postgresql chromium node
+	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
+	go vet -race ./...
+	.ci/with-postgres go test -race -timeout 14m ./...
+
+.PHONY: quick
+quick: ## Test all but the whole program, on SQLite and PostgreSQL, without -race.
+	.ci/need go postgresql
+	.ci/with-postgres go test $$(go list ./... | grep -v /e2e)
+
+.PHONY: lint
+lint: bin/golangci-lint-$(GOLANGCI_LINT) ## Check the house rules and the floor plan.
+	bin/golangci-lint-$(GOLANGCI_LINT) run
+
+.PHONY: format
+format: bin/golangci-lint-$(GOLANGCI_LINT) ## Format the Go files.
+	bin/golangci-lint-$(GOLANGCI_LINT) fmt
+
+bin/golangci-lint-$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	mv bin/golangci-lint $@
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME (30s) each.
+	.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks once, briefly.
+	go test -run '^$$' -bench . -benchtime 200ms ./...
+
+.PHONY: screenshots
+screenshots: ## Take the pictures in docs/images again.
+	.ci/need go chromium
+	COUNTERSIGN_SCREENSHOTS=$(CURDIR)/docs/images go test -count 1 -run '^TestScreenshots$$' ./cmd/countersign/e2e
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf countersign bin $(NODE)/node_modules
