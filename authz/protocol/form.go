@@ -1,0 +1,178 @@
+package protocol
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxBody bounds a form, maxParameters what it may hold, and maxValue a
+	// single value, all in bytes but the second.
+	maxBody       = 64 << 10
+	maxParameters = 64
+	maxValue      = 16 << 10
+)
+
+// Parameters are the parameters of a request, each with one value.
+type Parameters struct {
+	values url.Values
+	// repeated are the names that came more than once, whose values nobody
+	// may rely on.
+	repeated []string
+}
+
+// Get returns the value of a parameter, empty when it was not sent (RFC 6749,
+// section 3.1: a parameter sent without a value counts as omitted).
+func (p Parameters) Get(name string) string { return p.values.Get(name) }
+
+// Has reports whether a parameter was sent with a value.
+func (p Parameters) Has(name string) bool { return p.values.Get(name) != "" }
+
+// Values returns the parameters as they may be kept.
+func (p Parameters) Values() url.Values { return p.values }
+
+// Repeated returns the first name that came more than once, empty if none did.
+func (p Parameters) Repeated() string {
+	if len(p.repeated) == 0 {
+		return ""
+	}
+	return p.repeated[0]
+}
+
+// IsRepeated reports whether the name came more than once.
+func (p Parameters) IsRepeated(name string) bool {
+	for _, r := range p.repeated {
+		if r == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Kept returns parameters that were validated before.
+func Kept(values url.Values) Parameters { return Parameters{values: values} }
+
+// Parse reads a query string or a form body. It refuses what two readers might
+// understand differently: broken escapes, semicolons, bytes that are not
+// UTF-8, control characters. Repeated names are noted, not refused, because
+// the authorization endpoint must first learn where to send its refusal.
+func Parse(encoded ...string) (Parameters, error) {
+	p := Parameters{values: url.Values{}}
+	seen := map[string]bool{}
+	for _, part := range encoded {
+		if strings.Count(part, "&") >= maxParameters {
+			return p, errors.New("too many parameters")
+		}
+		parsed, err := url.ParseQuery(part)
+		if err != nil {
+			return p, errors.New("the parameters are not form-encoded correctly")
+		}
+		for name, values := range parsed {
+			if err := p.add(name, values, seen[name]); err != nil {
+				return p, err
+			}
+			seen[name] = true
+		}
+	}
+	return p, nil
+}
+
+func (p *Parameters) add(name string, values []string, again bool) error {
+	if !clean(name) {
+		return errors.New("a parameter's name holds characters that no parameter has")
+	}
+	for _, v := range values {
+		if !clean(v) {
+			return errors.New("the parameter " + name + " holds control characters or bytes that are not UTF-8")
+		}
+		if len(v) > maxValue {
+			return errors.New("the parameter " + name + " is too long")
+		}
+	}
+	if again || len(values) > 1 {
+		p.repeated = append(p.repeated, name)
+	}
+	if values[0] != "" {
+		p.values.Set(name, values[0])
+	}
+	return nil
+}
+
+// clean reports whether s is UTF-8 without control characters. PostgreSQL
+// keeps no NUL, and no parameter of ours has use for the others.
+func clean(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// Form reads the form that a client posts to one of its endpoints. Everything
+// must be in the body and once: RFC 6749, section 3.2.
+func Form(r *http.Request) (Parameters, error) {
+	if r.URL.RawQuery != "" {
+		return Parameters{}, Refuse(InvalidRequest, "Send the parameters in the body of the request, none in its URL.")
+	}
+	body, err := Body(r)
+	if err != nil {
+		return Parameters{}, err
+	}
+	p, err := Parse(body)
+	if err != nil {
+		return p, Refuse(InvalidRequest, "The request cannot be read: "+err.Error()+".")
+	}
+	if name := p.Repeated(); name != "" {
+		return p, Refuse(InvalidRequest, "A parameter was sent more than once: "+Printable(name)+".")
+	}
+	return p, nil
+}
+
+// Body reads a form-encoded body, undecoded. Any other content type is
+// refused: a second parser is a second opinion on what was sent.
+func Body(r *http.Request) (string, error) {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/x-www-form-urlencoded" {
+		return "", &Error{
+			Code: InvalidRequest, Status: http.StatusUnsupportedMediaType,
+			Description: "Send the parameters as application/x-www-form-urlencoded.",
+		}
+	}
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return "", &Error{Code: InvalidRequest, Status: http.StatusUnsupportedMediaType, Description: "Send the body without Content-Encoding."}
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || len(body) > maxBody {
+		return "", &Error{Code: InvalidRequest, Status: http.StatusRequestEntityTooLarge, Description: "The body is too large; 64 KiB are the most that is read."}
+	}
+	if err != nil {
+		return "", Refuse(InvalidRequest, "The body of the request ended early.")
+	}
+	return string(body), nil
+}
+
+// Printable returns s with what an error description may not hold taken out
+// (RFC 6749, section 5.2), and shortened.
+func Printable(s string) string {
+	const most = 100
+	var b strings.Builder
+	for _, r := range s {
+		if b.Len() >= most {
+			break
+		}
+		if r >= ' ' && r <= '~' && r != '"' && r != '\\' {
+			b.WriteRune(r)
+		} else {
+			b.WriteByte('?')
+		}
+	}
+	return b.String()
+}
