@@ -5,9 +5,13 @@ package keyset
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
+	"gorm.io/gorm/clause"
 
 	"countersign/storage"
 	"countersign/storage/audit"
@@ -18,8 +22,13 @@ import (
 // default first (RFC 7518, section 3.1; RFC 8037).
 var Algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA}
 
-// ErrNoKey reports that no key is active for an algorithm.
-var ErrNoKey = errors.New("no active signing key")
+var (
+	// ErrNoKey reports that no key is active for an algorithm.
+	ErrNoKey = errors.New("no active signing key")
+	// ErrNotOurs reports a JWS that no published key has signed, or that is not
+	// of the plain form in which [Store.Sign] writes them.
+	ErrNotOurs = errors.New("not a signature of this server")
+)
 
 // Key is one signing key.
 type Key struct {
@@ -29,7 +38,7 @@ type Key struct {
 	PrivateKey []byte                  `json:"-"` // sealed PKCS #8
 	CreatedAt  time.Time               `json:"created_at"`
 	ActiveAt   time.Time               `json:"active_at"`
-	RetiredAt  *time.Time              `json:"retired_at"`
+	RetiredAt  *time.Time              `json:"retired_at"` // nil for the newest key of its algorithm only
 	ExpiresAt  *time.Time              `json:"expires_at"`
 }
 
@@ -57,43 +66,94 @@ type Config struct {
 type Store struct {
 	db  *storage.DB
 	cfg Config
+
+	current    atomic.Pointer[copied]
+	generation atomic.Uint64 // raised by every change that this store makes
+	reads      singleflight.Group
 }
 
 // New returns a store on db.
 func New(db *storage.DB, cfg Config) *Store { return &Store{db: db, cfg: cfg} }
 
 // Ensure makes a key for each of [Algorithms] that has none, active at once.
-// Of several servers that start together one makes them.
-func (s *Store) Ensure(ctx context.Context) error { panic("unwritten") }
-
-// Sign returns payload as a JWS in compact form, signed with the active key of
-// the algorithm, with its kid and the given typ (left out when empty).
-func (s *Store) Sign(ctx context.Context, alg jose.SignatureAlgorithm, typ string, payload []byte) (string, error) {
-	panic("unwritten")
+// Of several servers that start together one makes them: the newest key of an
+// algorithm is unique in the database. It fails when a key that is there does
+// not open with this server's key-encryption key.
+func (s *Store) Ensure(ctx context.Context) error {
+	for _, alg := range Algorithms {
+		newest, err := s.newest(ctx, alg)
+		if err != nil {
+			return err
+		}
+		if newest != nil {
+			continue
+		}
+		if err := s.makeFirst(ctx, alg); err != nil {
+			return err
+		}
+	}
+	s.forget()
+	_, err := s.keys(ctx, fresh)
+	return err
 }
 
-// Verify checks a JWS in compact form against every published key and returns
-// its payload and protected header. It accepts [Algorithms] only, and no key
-// that the JWS itself brings.
-func (s *Store) Verify(ctx context.Context, jws string) (payload []byte, header jose.Header, err error) {
-	panic("unwritten")
+// makeFirst makes the first key of an algorithm, unless another server was
+// faster.
+func (s *Store) makeFirst(ctx context.Context, alg jose.SignatureAlgorithm) error {
+	key, err := s.generate(alg)
+	if err != nil {
+		return err
+	}
+	key.CreatedAt = s.db.Now()
+	key.ActiveAt = key.CreatedAt
+	err = s.db.With(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&key).Error
+	return storage.Err("keep the first "+string(alg)+" key", err)
+}
+
+// newest returns the key of the algorithm that is to sign or to go on signing,
+// nil when there is none.
+func (s *Store) newest(ctx context.Context, alg jose.SignatureAlgorithm) (*Key, error) {
+	var found []Key
+	err := s.db.With(ctx).Where("algorithm = ? AND retired_at IS NULL", alg).Find(&found).Error
+	if err != nil || len(found) == 0 {
+		return nil, storage.Err("get the newest "+string(alg)+" key", err)
+	}
+	return &found[0], nil
+}
+
+// List returns all keys, newest first.
+func (s *Store) List(ctx context.Context) ([]Key, error) {
+	var keys []Key
+	err := s.db.With(ctx).Order("active_at DESC, algorithm, id").Find(&keys).Error
+	return keys, storage.Err("list signing keys", err)
 }
 
 // Public returns the public keys to publish: next, active and retired ones.
-func (s *Store) Public(ctx context.Context) (jose.JSONWebKeySet, error) { panic("unwritten") }
-
-// List returns all keys, newest first.
-func (s *Store) List(ctx context.Context) ([]Key, error) { panic("unwritten") }
-
-// Rotate makes the next key of each algorithm given, or of all. It signs once
-// it has been published long enough; with immediately it signs at once, which
-// is for a key that leaked. The key it replaces retires at that moment.
-func (s *Store) Rotate(ctx context.Context, by audit.Actor, immediately bool, algs ...jose.SignatureAlgorithm) ([]Key, error) {
-	panic("unwritten")
+func (s *Store) Public(ctx context.Context) (jose.JSONWebKeySet, error) {
+	c, err := s.keys(ctx, fresh)
+	if err != nil {
+		return jose.JSONWebKeySet{}, err
+	}
+	return c.published(s.db.Now()), nil
 }
 
-// RotateDue rotates the keys that are older than Config.RotateEvery.
-func (s *Store) RotateDue(ctx context.Context) error { panic("unwritten") }
+// Purge deletes keys that are published no more, at most limit of them, and
+// returns how many it deleted.
+func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
+	res := s.db.With(ctx).Exec(`DELETE FROM signing_keys WHERE id IN (
+		SELECT id FROM signing_keys WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`, s.db.Now(), limit)
+	if res.Error != nil {
+		return 0, storage.Err("purge signing keys", res.Error)
+	}
+	if res.RowsAffected > 0 {
+		s.forget()
+	}
+	return res.RowsAffected, nil
+}
 
-// Purge deletes keys that are published no more.
-func (s *Store) Purge(ctx context.Context, limit int) (int64, error) { panic("unwritten") }
+// place is what a sealed private key is bound to.
+func place(kid string) string { return "signing_keys.private_key/" + kid }
+
+func unknown(alg jose.SignatureAlgorithm) error {
+	return fmt.Errorf("signature algorithm %q is not supported; use one of %v", alg, Algorithms)
+}

@@ -60,6 +60,7 @@ CREATE TABLE interactions (
 	authenticated_at TIMESTAMPTZ,                   -- when the resource owner signed in for this request
 	consented_by     TEXT     NOT NULL DEFAULT '', -- account that consented
 	consented_scope  TEXT     NOT NULL DEFAULT '',
+	denied_at        TIMESTAMPTZ,
 	created_at       TIMESTAMPTZ NOT NULL,
 	expires_at       TIMESTAMPTZ NOT NULL
 );
@@ -169,7 +170,9 @@ CREATE TABLE signing_keys (
 	retired_at  TIMESTAMPTZ,                        -- signs no more
 	expires_at  TIMESTAMPTZ                         -- published no more
 );
-CREATE INDEX signing_keys_algorithm ON signing_keys (algorithm, active_at);
+-- The newest key of an algorithm is the one that has no end yet: there is one.
+CREATE UNIQUE INDEX signing_keys_newest ON signing_keys (algorithm) WHERE retired_at IS NULL;
+CREATE INDEX signing_keys_expires_at ON signing_keys (expires_at);
 
 CREATE TABLE audit_events (
 	id          TEXT     NOT NULL PRIMARY KEY,   -- UUIDv7: sorts by time
@@ -187,9 +190,20 @@ CREATE TABLE audit_events (
 	request_id  TEXT     NOT NULL
 );
 CREATE INDEX audit_events_target ON audit_events (target_type, target_id, id);
+-- The record is append-only, for whoever uses this schema.
+-- +goose StatementBegin
+CREATE FUNCTION audit_events_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'audit_events is append-only' USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER audit_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+	FOR EACH STATEMENT EXECUTE FUNCTION audit_events_append_only();
 
 -- +goose Down
 DROP TABLE audit_events;
+DROP FUNCTION audit_events_append_only();
 DROP TABLE signing_keys;
 DROP TABLE refresh_tokens;
 DROP TABLE access_tokens;

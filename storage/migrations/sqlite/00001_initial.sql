@@ -60,6 +60,7 @@ CREATE TABLE interactions (
 	authenticated_at DATETIME,                   -- when the resource owner signed in for this request
 	consented_by     TEXT     NOT NULL DEFAULT '', -- account that consented
 	consented_scope  TEXT     NOT NULL DEFAULT '',
+	denied_at        DATETIME,
 	created_at       DATETIME NOT NULL,
 	expires_at       DATETIME NOT NULL
 );
@@ -169,7 +170,9 @@ CREATE TABLE signing_keys (
 	retired_at  DATETIME,                        -- signs no more
 	expires_at  DATETIME                         -- published no more
 );
-CREATE INDEX signing_keys_algorithm ON signing_keys (algorithm, active_at);
+-- The newest key of an algorithm is the one that has no end yet: there is one.
+CREATE UNIQUE INDEX signing_keys_newest ON signing_keys (algorithm) WHERE retired_at IS NULL;
+CREATE INDEX signing_keys_expires_at ON signing_keys (expires_at);
 
 CREATE TABLE audit_events (
 	id          TEXT     NOT NULL PRIMARY KEY,   -- UUIDv7: sorts by time
@@ -187,6 +190,19 @@ CREATE TABLE audit_events (
 	request_id  TEXT     NOT NULL
 );
 CREATE INDEX audit_events_target ON audit_events (target_type, target_id, id);
+-- The record is append-only, for whoever uses this schema.
+-- +goose StatementBegin
+CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events
+BEGIN
+	SELECT RAISE(ABORT, 'audit_events is append-only');
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
+BEGIN
+	SELECT RAISE(ABORT, 'audit_events is append-only');
+END;
+-- +goose StatementEnd
 
 -- +goose Down
 DROP TABLE audit_events;
