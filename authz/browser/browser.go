@@ -1,0 +1,112 @@
+// Package browser reads and writes the cookies of one browser: the session of
+// whoever signed in, the value that ties waiting requests to the browser, and
+// the one that tells a browser in which somebody has signed in before.
+package browser
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"countersign/storage/seal"
+)
+
+const (
+	deviceLifetime = 365 * 24 * time.Hour
+	// maxDevice is longer than any device cookie of ours.
+	maxDevice = 1024
+)
+
+// Cookies reads and writes cookies. Under https their names bind them to this
+// host and to https (RFC 6265bis, section 4.1.3.2).
+type Cookies struct {
+	prefix string
+	secure bool
+}
+
+// New returns the cookies of the server at the issuer.
+func New(issuer *url.URL) Cookies {
+	if issuer.Scheme == "https" {
+		return Cookies{prefix: "__Host-cs_", secure: true}
+	}
+	return Cookies{prefix: "cs_"}
+}
+
+const (
+	session = "session"
+	browser = "browser"
+	device  = "device"
+)
+
+// Session returns the value of the session cookie, empty when there is none
+// that could be ours.
+func (c Cookies) Session(r *http.Request) string {
+	return c.token(r, session, seal.SessionCookie)
+}
+
+// SetSession signs this browser in, until it is closed.
+func (c Cookies) SetSession(w http.ResponseWriter, value string) {
+	c.set(w, session, value, 0)
+}
+
+// ClearSession forgets the session.
+func (c Cookies) ClearSession(w http.ResponseWriter) {
+	c.set(w, session, "", -time.Second)
+}
+
+// Browser returns the value that ties waiting requests to this browser, empty
+// when there is none.
+func (c Cookies) Browser(r *http.Request) string {
+	return c.token(r, browser, seal.BrowserCookie)
+}
+
+// EnsureBrowser returns the value that ties waiting requests to this browser
+// and gives the browser one if it has none.
+func (c Cookies) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
+	if value := c.Browser(r); value != "" {
+		return value
+	}
+	value := seal.NewToken(seal.BrowserCookie)
+	c.set(w, browser, value, 0)
+	return value
+}
+
+// Device returns the value by which sign-ins of this browser are told from
+// those of strangers, empty when there is none.
+func (c Cookies) Device(r *http.Request) string {
+	if value := c.get(r, device); len(value) <= maxDevice {
+		return value
+	}
+	return ""
+}
+
+// SetDevice keeps that value for a year.
+func (c Cookies) SetDevice(w http.ResponseWriter, value string) {
+	c.set(w, device, value, deviceLifetime)
+}
+
+// token reads a cookie that must be a well-formed token: anything else was
+// never ours and is not worth a look into the database.
+func (c Cookies) token(r *http.Request, name string, kind seal.Kind) string {
+	if value := c.get(r, name); seal.WellFormed(kind, value) {
+		return value
+	}
+	return ""
+}
+
+func (c Cookies) get(r *http.Request, name string) string {
+	cookie, err := r.Cookie(c.prefix + name)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// set writes a cookie; no lifetime leaves it until the browser is closed, and
+// a negative one removes it.
+func (c Cookies) set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: c.prefix + name, Value: value, Path: "/", MaxAge: int(lifetime / time.Second),
+		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
+	})
+}
