@@ -1,0 +1,90 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if faults := process.end(); faults > 0 && code == 0 {
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// binary builds the program, once per test process, and returns its path.
+func binary(t testing.TB) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(process.TempDir(), "countersign")
+	cmd := exec.CommandContext(process.Context(), "go", "build", raceFlag, "-o", path, "countersign/cmd/countersign")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// process stands in for a test where something lives as long as the test
+// process: the binary, and the servers that tests share.
+var process = &lifetime{}
+
+// lifetime is a [testing.TB] that ends with the test process.
+type lifetime struct {
+	testing.TB // only for the method that nobody outside can write
+
+	mu       sync.Mutex
+	cleanups []func()
+	faults   int
+}
+
+func (l *lifetime) Helper()                  {}
+func (l *lifetime) Name() string             { return "shared" }
+func (l *lifetime) Context() context.Context { return context.Background() }
+func (l *lifetime) Failed() bool             { return l.faults > 0 }
+
+func (l *lifetime) Cleanup(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cleanups = append(l.cleanups, f)
+}
+
+func (l *lifetime) TempDir() string {
+	dir, err := os.MkdirTemp("", "countersign-e2e-")
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { _ = os.RemoveAll(dir) }) // a temporary folder
+	return dir
+}
+
+func (l *lifetime) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+func (l *lifetime) Errorf(format string, args ...any) {
+	l.faults++
+	l.Logf("FAIL: "+format, args...)
+}
+
+func (l *lifetime) Error(args ...any)                 { l.Errorf("%s", fmt.Sprint(args...)) }
+func (l *lifetime) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
+func (l *lifetime) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+// end runs the cleanups, last first, and returns how many faults they found.
+func (l *lifetime) end() int {
+	for i := len(l.cleanups) - 1; i >= 0; i-- {
+		l.cleanups[i]()
+	}
+	return l.faults
+}
