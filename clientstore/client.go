@@ -6,6 +6,9 @@
 package clientstore
 
 import (
+	"crypto/rand"
+	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -39,7 +42,7 @@ type Client struct {
 	Epoch         int64    // raised by every disapproval
 	Version       int64    // raised by every change
 	Metadata      Metadata `gorm:"serializer:json"`
-	Secrets       []Secret `gorm:"serializer:json"`
+	Secrets       []Secret `gorm:"serializer:json" json:"-"`
 	ConsentDigest string   // of what a resource owner consents to trust
 	CreatedAt     time.Time
 	CreatedBy     string
@@ -48,87 +51,16 @@ type Client struct {
 	StatusBy      string
 }
 
-// Metadata is what a client registers (RFC 7591, section 2; OpenID Connect
-// Dynamic Client Registration 1.0, section 2), its name apart, and the members
-// that are Countersign's own.
-type Metadata struct {
-	RedirectURIs            []string `json:"redirect_uris,omitempty"`
-	GrantTypes              []string `json:"grant_types,omitempty"`
-	ResponseTypes           []string `json:"response_types,omitempty"`
-	Scope                   string   `json:"scope,omitempty"`
-	TokenEndpointAuthMethod string   `json:"token_endpoint_auth_method,omitempty"`
-	ApplicationType         string   `json:"application_type,omitempty"`
-	ClientURI               string   `json:"client_uri,omitempty"`
-	LogoURI                 string   `json:"logo_uri,omitempty"`
-	PolicyURI               string   `json:"policy_uri,omitempty"`
-	TosURI                  string   `json:"tos_uri,omitempty"`
-	Contacts                []string `json:"contacts,omitempty"`
-	SoftwareID              string   `json:"software_id,omitempty"`
-	SoftwareVersion         string   `json:"software_version,omitempty"`
-
-	IDTokenSignedResponseAlg string   `json:"id_token_signed_response_alg,omitempty"`
-	DefaultMaxAge            *int64   `json:"default_max_age,omitempty"` // seconds
-	RequireAuthTime          bool     `json:"require_auth_time,omitempty"`
-	DefaultACRValues         []string `json:"default_acr_values,omitempty"`
-
-	// IntrospectionScope says which tokens the client may introspect: its own
-	// (the default), those whose audience names it, or all.
-	IntrospectionScope string `json:"introspection_scope,omitempty"`
-	// RefreshTokenRotation off lets a confidential client keep its refresh
-	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
-	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`
-}
-
-// The client authentication methods (RFC 7591, section 2).
-const (
-	AuthNone  = "none"
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
-)
-
-// The grant types.
-const (
-	GrantAuthorizationCode = "authorization_code"
-	GrantImplicit          = "implicit"
-	GrantPassword          = "password"
-	GrantRefreshToken      = "refresh_token"
-	GrantClientCredentials = "client_credentials"
-	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
-	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
-	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-)
-
-// What a client may introspect.
-const (
-	IntrospectOwn      = "own"
-	IntrospectAudience = "audience"
-	IntrospectAll      = "all"
-)
-
-// SecretAlgorithm is how a secret is kept.
-type SecretAlgorithm string
-
-// The ways to keep a secret: a keyed hash for one that the server generated,
-// argon2id for one that a person typed, sealed for one that an HMAC of OAuth
-// 1.0a needs in clear.
-const (
-	KeyedHash SecretAlgorithm = "hmac-sha256"
-	Argon2id  SecretAlgorithm = "argon2id"
-	Sealed    SecretAlgorithm = "sealed"
-)
-
-// Secret is one of a client's secrets as it is kept.
-type Secret struct {
-	ID        string          `json:"id"`
-	Prefix    string          `json:"prefix"` // the first characters of a generated one, to tell them apart
-	Algorithm SecretAlgorithm `json:"algorithm"`
-	Value     []byte          `json:"value"`
-	CreatedAt time.Time       `json:"created_at"`
-	ExpiresAt *time.Time      `json:"expires_at,omitempty"`
-}
-
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).
 func (c *Client) IsPublic() bool { return c.Metadata.TokenEndpointAuthMethod == AuthNone }
+
+// LogValue is what a log keeps of a client: nothing that authenticates it.
+func (c *Client) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", c.ID), slog.String("type", string(c.Type)),
+		slog.String("name", c.Name), slog.String("status", string(c.Status)),
+	)
+}
 
 // StatusError reports that a client may not be used because no administrator
 // has approved it, or one has disapproved it.
@@ -150,4 +82,28 @@ func (c *Client) Usable() error {
 		return nil
 	}
 	return &StatusError{Status: c.Status, Reason: c.StatusReason}
+}
+
+// newKey makes a client key: 130 random bits in letters and digits, which need
+// no encoding in a URL, a form or an OAuth 1.0a signature. It is never made
+// twice, so that a removed client's key stays without a meaning.
+func newKey() string { return strings.ToLower(rand.Text()) }
+
+// maxKey is longer than any key that was ever made.
+const maxKey = 64
+
+// wellFormedKey reports whether id can be a client key. What cannot be one is
+// not found without asking the database, which would take some of it (a NUL,
+// broken UTF-8) for an error of its own.
+func wellFormedKey(id string) bool {
+	for i := range len(id) {
+		if !isAlphanumeric(id[i]) && id[i] != '-' && id[i] != '_' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxKey
+}
+
+func isAlphanumeric(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
 }

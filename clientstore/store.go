@@ -2,7 +2,12 @@ package clientstore
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"countersign/storage"
 	"countersign/storage/audit"
@@ -28,123 +33,110 @@ type Config struct {
 
 // Store keeps clients in the database.
 type Store struct {
-	db  *storage.DB
-	cfg Config
+	db    *storage.DB
+	cfg   Config
+	typed *typedSecrets
 }
 
 // New returns a store on db.
-func New(db *storage.DB, cfg Config) *Store { return &Store{db: db, cfg: cfg} }
-
-// MetadataError reports a member of a registration that is not acceptable
-// (RFC 7591, section 3.2.2), in a sentence for the person who wrote it.
-type MetadataError struct {
-	Field  string // the RFC 7591 member name
-	Reason string
-}
-
-func (e *MetadataError) Error() string { return e.Field + ": " + e.Reason }
-
-// Registration is what a client is registered with.
-type Registration struct {
-	Type     Type
-	Name     string
-	Metadata Metadata
-	// Secret is one that the administrator typed; empty lets the store
-	// generate one, unless the metadata says that the client is public.
-	Secret string
-}
-
-// Edit changes a client. Nil members stay as they are.
-type Edit struct {
-	Name     *string
-	Metadata *Metadata
-	// Version is the one that the editor saw; another in the database means
-	// [storage.ErrConflict].
-	Version int64
-}
-
-// Register validates and keeps a pending client and returns it with its
-// secret, which cannot be read again (empty for a public client).
-func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (c *Client, secret string, err error) {
-	panic("unwritten")
+func New(db *storage.DB, cfg Config) *Store {
+	return &Store{db: db, cfg: cfg, typed: newTypedSecrets()}
 }
 
 // Get returns the client, whatever its status. It is for administrators.
-func (s *Store) Get(ctx context.Context, id string) (*Client, error) { panic("unwritten") }
-
-// Filter selects clients for [Store.List]. Zero members select all.
-type Filter struct {
-	Type   Type
-	Status Status
-	Search string // in name, key and redirect URIs
-	After  string // continue behind this client: "NAME\x00ID" of the last one seen
-	Limit  int    // 0 means 100
+func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
+	return s.find(s.db.With(ctx), id)
 }
 
-// List returns clients by name.
-func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) { panic("unwritten") }
-
-// Edit changes name and metadata, at once.
-func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
-	panic("unwritten")
+// lock returns the client and holds back other changes of it until the
+// transaction in ctx ends. SQLite has one writer at a time as it is.
+func (s *Store) lock(ctx context.Context, id string) (*Client, error) {
+	tx := s.db.With(ctx)
+	if s.db.Dialect() == storage.PostgreSQL {
+		tx = tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+	}
+	return s.find(tx, id)
 }
 
-// Approve lets the client work. Approving an approved one changes nothing.
-func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client, error) {
-	panic("unwritten")
+func (*Store) find(tx *gorm.DB, id string) (*Client, error) {
+	if !wellFormedKey(id) {
+		return nil, fmt.Errorf("get client: %w", storage.ErrNotFound)
+	}
+	var c Client
+	if err := tx.Where("id = ?", id).Take(&c).Error; err != nil {
+		return nil, storage.Err("get client", err)
+	}
+	return &c, nil
 }
 
-// Disapprove stops the client at once; what was issued to it is dead for good.
-func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason string) (*Client, error) {
-	panic("unwritten")
+// change is what a transaction does to a client.
+type change struct {
+	action string // of the audit record
+	// columns returns what to write, or nothing to leave the client alone.
+	columns func(c *Client, now time.Time) (map[string]any, error)
 }
 
-// Remove deletes the client for good. Its key is never given out again.
-func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error { panic("unwritten") }
-
-// Rotation replaces a client's secret.
-type Rotation struct {
-	// Secret is one that the administrator typed; empty generates one.
-	Secret string
-	// Overlap is how long the secrets that the client has stay valid.
-	Overlap time.Duration
-	// ExpiresAt ends the new secret; nil means never.
-	ExpiresAt *time.Time
+// change makes a change and its audit record in one transaction. The client is
+// read, changed under the condition that it is still what was read, and read
+// again, so that what is returned and recorded is what the database holds.
+func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change) (*Client, error) {
+	var after *Client
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		now := s.db.Now()
+		columns, err := ch.columns(before, now)
+		if err != nil || columns == nil {
+			after = before
+			return err
+		}
+		columns["version"], columns["updated_at"] = before.Version+1, now
+		res := s.db.With(ctx).Table("clients").Where("id = ? AND version = ?", id, before.Version).Updates(columns)
+		if res.Error != nil {
+			return storage.Err(ch.action, res.Error)
+		}
+		if res.RowsAffected == 0 {
+			return fmt.Errorf("%s: %w", ch.action, storage.ErrConflict)
+		}
+		if after, err = s.Get(ctx, id); err != nil {
+			return err
+		}
+		return s.record(ctx, by, ch.action, before, after)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return after, nil
 }
 
-// RotateSecret gives the client a further secret and returns it.
-func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r Rotation) (c *Client, secret string, err error) {
-	panic("unwritten")
+// record appends a change to the audit record. Either client may be nil.
+func (s *Store) record(ctx context.Context, by audit.Actor, action string, before, after *Client) error {
+	c := audit.Change{Action: action, TargetType: "client"}
+	if before != nil {
+		c.TargetID, c.TargetName, c.Before = before.ID, before.Name, before.Document()
+	}
+	if after != nil {
+		c.TargetID, c.TargetName, c.After = after.ID, after.Name, after.Document()
+	}
+	return s.cfg.Audit.Record(ctx, by, c)
 }
 
-// Impact is what disapproving or removing a client ends.
-type Impact struct {
-	Tokens   int64 `json:"tokens"`
-	Accounts int64 `json:"accounts"`
+// actor is how a client's record names who changed it; the audit record says
+// more.
+func actor(by audit.Actor) string {
+	if by.AccountID != "" {
+		return by.AccountID
+	}
+	return string(by.Via)
 }
 
-// Impact counts the live tokens of the client and the accounts they act for.
-func (s *Store) Impact(ctx context.Context, id string) (Impact, error) { panic("unwritten") }
-
-// VerifySecret reports whether the presented secret is one of the client's
-// live ones. With a nil client it takes the time of a known one and says no.
-func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (bool, error) {
-	panic("unwritten")
+// column encodes what a column keeps as JSON, as the record type reads it.
+func column(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encode client: %w", err)
+	}
+	return string(b), nil
 }
-
-// Document returns the client as RFC 7591 writes it, with type and status and
-// without secrets: what the command line prints and the audit record keeps.
-func (c *Client) Document() map[string]any { panic("unwritten") }
-
-// SetMember sets one metadata member by its RFC 7591 name, value being JSON or
-// plain text (for `client create --set member=value`). Members that it does
-// not know, and those that are not the registrant's to set, are a [MetadataError].
-func (m *Metadata) SetMember(name, value string) error { panic("unwritten") }
-
-// Warnings says, a sentence each, what is risky about the client.
-func (c *Client) Warnings() []string { panic("unwritten") }
-
-// MatchRedirectURI reports whether the requested redirect URI is one of the
-// client's: the same bytes, or for a native client a registered loopback
-// address with any port (RFC 8252, section 7.3).
-func (c *Client) MatchRedirectURI(requested string) bool { panic("unwritten") }

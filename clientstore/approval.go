@@ -1,0 +1,109 @@
+package clientstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"countersign/storage"
+	"countersign/storage/audit"
+)
+
+const maxReason = 500 // characters
+
+// Approve lets the client work. Approving an approved one changes nothing, and
+// approving a disapproved one does not bring back what was issued to it.
+func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client, error) {
+	return s.change(ctx, by, id, change{"client.approve", func(c *Client, now time.Time) (map[string]any, error) {
+		if c.Status == Approved {
+			return nil, nil //nolint:nilnil // nothing to write is no fault
+		}
+		return map[string]any{
+			"status": Approved, "status_reason": "", "status_at": now, "status_by": actor(by),
+		}, nil
+	}})
+}
+
+// Disapprove stops the client at once; what was issued to it is dead for good,
+// because its epoch is over. Disapproving a disapproved one changes nothing.
+// The reason is for the people who meet the client's error page, and may be
+// empty.
+func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason string) (*Client, error) {
+	reason = strings.TrimSpace(reason)
+	if err := checkText("status_reason", reason, maxReason); err != nil {
+		return nil, err
+	}
+	return s.change(ctx, by, id, change{"client.disapprove", func(c *Client, now time.Time) (map[string]any, error) {
+		if c.Status == Disapproved {
+			return nil, nil //nolint:nilnil // nothing to write is no fault
+		}
+		return map[string]any{
+			"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),
+			"epoch": gorm.Expr("epoch + 1"),
+		}, nil
+	}})
+}
+
+// Remove deletes the client for good, with its consents; what was issued to it
+// is dead. Its key is never given out again.
+func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = ?", id)
+		if res.Error != nil {
+			return storage.Err("remove client", res.Error)
+		}
+		if res.RowsAffected == 0 {
+			return fmt.Errorf("remove client: %w", storage.ErrNotFound)
+		}
+		return s.record(ctx, by, "client.remove", before, nil)
+	})
+}
+
+// Impact is what disapproving or removing a client ends.
+type Impact struct {
+	Tokens   int64 `json:"tokens"`
+	Accounts int64 `json:"accounts"`
+}
+
+// impact counts what is live: a token neither spent nor over, of a grant
+// neither revoked nor over, under the client's present epoch and, where the
+// grant acts for an account, under the account's.
+const impact = `
+SELECT COUNT(live.grant_id) AS tokens, COUNT(DISTINCT NULLIF(live.account_id, '')) AS accounts, COUNT(c.id) AS rows_of_client
+FROM clients c
+LEFT JOIN (
+	SELECT t.grant_id, g.account_id, g.client_id, g.client_epoch
+	FROM (
+		SELECT grant_id FROM access_tokens WHERE revoked_at IS NULL AND expires_at > @now
+		UNION ALL
+		SELECT grant_id FROM refresh_tokens WHERE used_at IS NULL AND expires_at > @now
+	) t
+	JOIN grants g ON g.id = t.grant_id
+	LEFT JOIN accounts a ON a.id = g.account_id
+	WHERE g.client_id = @id AND g.revoked_at IS NULL AND g.expires_at > @now
+		AND (g.account_id = '' OR a.epoch = g.account_epoch AND a.disabled_at IS NULL)
+) live ON live.client_id = c.id AND live.client_epoch = c.epoch AND c.status = 'approved'
+WHERE c.id = @id`
+
+// Impact counts the live tokens of the client and the accounts they act for.
+func (s *Store) Impact(ctx context.Context, id string) (Impact, error) {
+	if !wellFormedKey(id) {
+		return Impact{}, fmt.Errorf("count the client's tokens: %w", storage.ErrNotFound)
+	}
+	var counted struct {
+		Impact
+		RowsOfClient int64
+	}
+	err := s.db.With(ctx).Raw(impact, map[string]any{"id": id, "now": s.db.Now()}).Scan(&counted).Error
+	if err == nil && counted.RowsOfClient == 0 {
+		err = storage.ErrNotFound
+	}
+	return counted.Impact, storage.Err("count the client's tokens", err)
+}

@@ -1,0 +1,46 @@
+package clientstore
+
+import "slices"
+
+var (
+	authMethods    = []string{AuthBasic, AuthPost, AuthNone}
+	introspections = []string{IntrospectOwn, IntrospectAudience, IntrospectAll}
+)
+
+// completeAuthentication settles how the client authenticates.
+func (c *Client) completeAuthentication(Policy) error {
+	m := &c.Metadata
+	if c.Type == OAuth1 {
+		return nil // by signature, always
+	}
+	if m.TokenEndpointAuthMethod == "" {
+		m.TokenEndpointAuthMethod = AuthBasic
+	}
+	if !slices.Contains(authMethods, m.TokenEndpointAuthMethod) {
+		return refuse("token_endpoint_auth_method", "%s is not a method of this server; use %s",
+			quoted(m.TokenEndpointAuthMethod), oneOf(authMethods))
+	}
+	if c.IsPublic() && slices.Contains(m.GrantTypes, GrantClientCredentials) {
+		return refuse("grant_types", "a public client cannot use client_credentials: "+
+			"anyone could be that client (RFC 6749, section 4.4); give it a secret")
+	}
+	return nil
+}
+
+// checkTokens checks what the client may do with tokens.
+func (c *Client) checkTokens(Policy) error {
+	m := &c.Metadata
+	if m.IntrospectionScope != "" && !slices.Contains(introspections, m.IntrospectionScope) {
+		return refuse("introspection_scope", "%s is not known; use %s", quoted(m.IntrospectionScope), oneOf(introspections))
+	}
+	if !c.IsPublic() {
+		return nil
+	}
+	if m.IntrospectionScope != "" && m.IntrospectionScope != IntrospectOwn {
+		return refuse("introspection_scope", "a public client may introspect its own tokens only: anyone could be that client; give it a secret")
+	}
+	if m.RefreshTokenRotation != nil && !*m.RefreshTokenRotation {
+		return refuse("refresh_token_rotation", "the refresh tokens of a public client are always rotated (RFC 9700, section 2.2.2)")
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package clientstore
+
+import (
+	"slices"
+	"time"
+)
+
+// Document is a client as RFC 7591 writes it (section 3.2.1), with its type,
+// its status and what else an administrator reads of it: what the command line
+// prints and the audit record keeps. It has a secret only when
+// [Document.WithSecret] adds the one that was just made.
+type Document struct {
+	ClientID              string `json:"client_id"`
+	ClientSecret          string `json:"client_secret,omitempty"`
+	ClientSecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"` // seconds since 1970; 0 means never
+	ClientIDIssuedAt      int64  `json:"client_id_issued_at"`                // seconds since 1970
+	ClientName            string `json:"client_name"`
+	Type                  Type   `json:"type"`
+	Status                Status `json:"status"`
+	StatusReason          string `json:"status_reason,omitempty"`
+	// The three lists stand here and not only in Metadata, to be written even
+	// when they are empty: a reader would take an absent one for its default.
+	RedirectURIs  []string `json:"redirect_uris"`
+	GrantTypes    []string `json:"grant_types"` // with implicit, where it follows from the response types
+	ResponseTypes []string `json:"response_types"`
+	Metadata
+	Secrets   []SecretDocument `json:"secrets"`
+	Version   int64            `json:"version"`
+	CreatedBy string           `json:"created_by"`
+	UpdatedAt time.Time        `json:"updated_at"`
+	StatusAt  time.Time        `json:"status_at"`
+	StatusBy  string           `json:"status_by,omitempty"`
+}
+
+// SecretDocument is what may be read of a secret.
+type SecretDocument struct {
+	ID        string          `json:"id"`
+	Prefix    string          `json:"prefix,omitempty"`
+	Algorithm SecretAlgorithm `json:"algorithm"`
+	CreatedAt time.Time       `json:"created_at"`
+	ExpiresAt *time.Time      `json:"expires_at,omitempty"`
+}
+
+// Document returns the client as RFC 7591 writes it, without secrets.
+func (c *Client) Document() Document {
+	d := Document{
+		ClientID: c.ID, ClientIDIssuedAt: c.CreatedAt.Unix(), ClientName: c.Name,
+		Type: c.Type, Status: c.Status, StatusReason: c.StatusReason,
+		RedirectURIs:  append([]string{}, c.Metadata.RedirectURIs...),
+		GrantTypes:    append([]string{}, c.Metadata.GrantTypes...),
+		ResponseTypes: append([]string{}, c.Metadata.ResponseTypes...),
+		Metadata:      c.Metadata,
+		Secrets:       make([]SecretDocument, len(c.Secrets)),
+		Version:       c.Version, CreatedBy: c.CreatedBy,
+		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy,
+	}
+	if c.Metadata.implicit() && !slices.Contains(d.GrantTypes, GrantImplicit) {
+		d.GrantTypes = append(d.GrantTypes, GrantImplicit)
+	}
+	for i, s := range c.Secrets {
+		d.Secrets[i] = SecretDocument{s.ID, s.Prefix, s.Algorithm, s.CreatedAt, s.ExpiresAt}
+	}
+	return d
+}
+
+// WithSecret adds the secret that was just made for the client, the newest of
+// its secrets, and when it ends.
+func (d Document) WithSecret(secret string) Document {
+	if secret == "" || len(d.Secrets) == 0 {
+		return d
+	}
+	var ends int64
+	if at := d.Secrets[len(d.Secrets)-1].ExpiresAt; at != nil {
+		ends = at.Unix()
+	}
+	d.ClientSecret, d.ClientSecretExpiresAt = secret, &ends
+	return d
+}

@@ -1,0 +1,85 @@
+package clientstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/audit"
+)
+
+// Edit changes a client. Nil members stay as they are.
+type Edit struct {
+	Name *string
+	// Metadata replaces all of it: start from the client's own.
+	Metadata *Metadata
+	// Version is the one that the editor saw; another in the database means
+	// [storage.ErrConflict].
+	Version int64
+}
+
+// Edit changes name and metadata, at once. Key and type stay what they are. An
+// edit that is not acceptable is a [*MetadataError], and one that changes
+// nothing leaves no trace. A client that becomes public loses its secrets; one
+// that ceases to be public needs [Store.RotateSecret] to get one.
+func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
+	return s.change(ctx, by, id, change{"client.edit", func(c *Client, _ time.Time) (map[string]any, error) {
+		if c.Version != e.Version {
+			return nil, fmt.Errorf("edit client: %w", storage.ErrConflict)
+		}
+		edited := *c
+		if e.Name != nil {
+			edited.Name = *e.Name
+		}
+		if e.Metadata != nil {
+			edited.Metadata = *e.Metadata
+		}
+		if err := edited.complete(s.cfg.Policy); err != nil {
+			return nil, err
+		}
+		if edited.IsPublic() {
+			edited.Secrets = []Secret{}
+		}
+		return edited.editedColumns(c)
+	}})
+}
+
+// editedColumns returns the columns that an edit writes, nil when the client
+// is as it was.
+func (c *Client) editedColumns(before *Client) (map[string]any, error) {
+	was, err := column(before.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := column(c.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if c.Name == before.Name && metadata == was {
+		return nil, nil //nolint:nilnil // nothing to write is no fault
+	}
+	secrets, err := column(c.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"name": c.Name, "metadata": metadata, "secrets": secrets, "consent_digest": c.ConsentDigest,
+	}, nil
+}
+
+// consentDigest identifies what a resource owner's remembered consent depends
+// on: who asks, for what, and where the answer goes. Another digest asks again.
+func (c *Client) consentDigest() string {
+	uris := slices.Clone(c.Metadata.RedirectURIs)
+	slices.Sort(uris)
+	trusted, _ := json.Marshal([]any{ // strings only, which always encode
+		c.Type, c.Name, uris, c.Metadata.Scope, c.Metadata.ClientURI, c.Metadata.PolicyURI, c.Metadata.TosURI,
+	})
+	sum := sha256.Sum256(trusted)
+	return hex.EncodeToString(sum[:])
+}

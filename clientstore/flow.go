@@ -1,0 +1,172 @@
+package clientstore
+
+import (
+	"slices"
+	"strings"
+)
+
+// The grant types.
+const (
+	GrantAuthorizationCode = "authorization_code"
+	GrantImplicit          = "implicit"
+	GrantPassword          = "password"
+	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+)
+
+// maxFlow is more grant or response types than there are: what is longer is
+// not worth reading.
+const maxFlow = 50
+
+// grantTypes are those that an OAuth 2.0 or OpenID Connect client may have.
+// OAuth 1.0a has one way only, and no name for it.
+var grantTypes = []string{
+	GrantAuthorizationCode, GrantPassword, GrantRefreshToken, GrantDeviceCode,
+	GrantClientCredentials, GrantTokenExchange, GrantJWTBearer,
+}
+
+// responseTypes are those that a client of each type may have, their words in
+// alphabetical order (OAuth 2.0 Multiple Response Type Encoding Practices,
+// section 5).
+var responseTypes = map[Type][]string{
+	OAuth1: nil,
+	OAuth2: {"code", "token"},
+	OIDC:   {"code", "code id_token", "code id_token token", "code token", "id_token", "id_token token"},
+}
+
+// completeFlow settles the grant types and response types. New clients get the
+// authorization code grant with refresh tokens; who lists one of the two lists
+// gets the other to match (RFC 7591, section 2.1).
+func (c *Client) completeFlow(p Policy) error {
+	m := &c.Metadata
+	allowed, known := responseTypes[c.Type]
+	switch {
+	case !known:
+		return refuse("type", "%s is not a client type; use oauth1, oauth2 or oidc", quoted(string(c.Type)))
+	case len(m.GrantTypes) > maxFlow:
+		return refuse("grant_types", "has more than %d entries", maxFlow)
+	case len(m.ResponseTypes) > maxFlow:
+		return refuse("response_types", "has more than %d entries", maxFlow)
+	case c.Type == OAuth1:
+		return c.checkOAuth1()
+	}
+	asked := unique(m.GrantTypes)
+	m.GrantTypes = slices.DeleteFunc(slices.Clone(asked), func(g string) bool { return g == GrantImplicit })
+	m.ResponseTypes = canonicalResponseTypes(m.ResponseTypes)
+	if len(asked) == 0 && len(m.ResponseTypes) == 0 {
+		m.GrantTypes, m.ResponseTypes = []string{GrantAuthorizationCode, GrantRefreshToken}, []string{"code"}
+	}
+	if len(m.ResponseTypes) == 0 && slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
+		m.ResponseTypes = []string{"code"}
+	}
+	if len(m.GrantTypes) == 0 && m.responds("code") {
+		m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
+	}
+	if err := c.checkFlow(allowed, p); err != nil {
+		return err
+	}
+	if slices.Contains(asked, GrantImplicit) && !m.implicit() {
+		return refuse("grant_types", "implicit follows from the response types: list one with token or id_token, or leave implicit out")
+	}
+	return m.checkConsistency()
+}
+
+// checkOAuth1 refuses the members that mean nothing in OAuth 1.0a.
+func (c *Client) checkOAuth1() error {
+	m := &c.Metadata
+	for _, member := range []struct {
+		field string
+		set   bool
+	}{
+		{"grant_types", len(m.GrantTypes) > 0},
+		{"response_types", len(m.ResponseTypes) > 0},
+		{"scope", m.Scope != ""},
+		{"token_endpoint_auth_method", m.TokenEndpointAuthMethod != ""},
+		{"introspection_scope", m.IntrospectionScope != ""},
+		{"refresh_token_rotation", m.RefreshTokenRotation != nil},
+	} {
+		if member.set {
+			return refuse(member.field, "has no meaning for an OAuth 1.0a client; leave it out, or register the client as oauth2 or oidc")
+		}
+	}
+	return nil
+}
+
+func (c *Client) checkFlow(allowed []string, p Policy) error {
+	m := &c.Metadata
+	for _, g := range m.GrantTypes {
+		if !slices.Contains(grantTypes, g) {
+			return refuse("grant_types", "%s is not a grant type of this server; use %s", quoted(g), strings.Join(grantTypes, ", "))
+		}
+	}
+	for _, r := range m.ResponseTypes {
+		if !slices.Contains(allowed, r) {
+			return refuse("response_types", "%s is not a response type of an %s client; use %s", quoted(r), c.Type, oneOf(allowed))
+		}
+	}
+	if p != Strict {
+		return nil
+	}
+	if slices.Contains(m.GrantTypes, GrantPassword) {
+		return refuse("grant_types", "the password grant is refused by this server's strict policy (RFC 9700, section 2.4); use authorization_code")
+	}
+	if m.implicit() {
+		return refuse("response_types", "tokens in authorization responses are refused by this server's strict policy (RFC 9700, section 2.1.2); use code")
+	}
+	return nil
+}
+
+// checkConsistency holds the two lists against one another (RFC 7591,
+// section 2.1).
+func (m *Metadata) checkConsistency() error {
+	code := slices.Contains(m.GrantTypes, GrantAuthorizationCode)
+	switch {
+	case code && !m.responds("code"):
+		return refuse("response_types", "the authorization_code grant needs a response type with code; add code, or take the grant away")
+	case !code && m.responds("code"):
+		return refuse("grant_types", "a response type with code needs the authorization_code grant; add it, or take the response type away")
+	case slices.Contains(m.GrantTypes, GrantRefreshToken) && len(m.GrantTypes) == 1:
+		return refuse("grant_types", "refresh_token needs a grant that issues refresh tokens beside it, such as authorization_code")
+	}
+	return nil
+}
+
+// canonicalResponseTypes puts the words of each response type in alphabetical
+// order: their order has no meaning (RFC 6749, section 3.1.1).
+func canonicalResponseTypes(list []string) []string {
+	canonical := make([]string, len(list))
+	for i, r := range list {
+		canonical[i] = CanonicalResponseType(r)
+	}
+	return unique(canonical)
+}
+
+// CanonicalResponseType returns the response type as clients are registered
+// with it: its words in alphabetical order, one space between them.
+func CanonicalResponseType(r string) string {
+	words := strings.Fields(r)
+	slices.Sort(words)
+	return strings.Join(words, " ")
+}
+
+// responds reports whether any response type contains the word.
+func (m *Metadata) responds(word string) bool {
+	return slices.ContainsFunc(m.ResponseTypes, func(r string) bool {
+		return slices.Contains(strings.Fields(r), word)
+	})
+}
+
+// implicit reports whether the authorization endpoint may issue tokens, which
+// is what the grant type implicit says in a registration.
+func (m *Metadata) implicit() bool { return m.responds("token") || m.responds("id_token") }
+
+func oneOf(values []string) string {
+	quotes := make([]string, len(values))
+	for i, v := range values {
+		quotes[i] = quoted(v)
+	}
+	return strings.Join(quotes, ", ")
+}

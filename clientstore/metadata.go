@@ -1,0 +1,174 @@
+package clientstore
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Metadata is what a client registers (RFC 7591, section 2; OpenID Connect
+// Dynamic Client Registration 1.0, section 2), its name apart, and the members
+// that are Countersign's own.
+type Metadata struct {
+	RedirectURIs            []string `json:"redirect_uris,omitempty"`
+	GrantTypes              []string `json:"grant_types,omitempty"`
+	ResponseTypes           []string `json:"response_types,omitempty"`
+	Scope                   string   `json:"scope,omitempty"`
+	TokenEndpointAuthMethod string   `json:"token_endpoint_auth_method,omitempty"`
+	ApplicationType         string   `json:"application_type,omitempty"`
+	ClientURI               string   `json:"client_uri,omitempty"`
+	LogoURI                 string   `json:"logo_uri,omitempty"`
+	PolicyURI               string   `json:"policy_uri,omitempty"`
+	TosURI                  string   `json:"tos_uri,omitempty"`
+	Contacts                []string `json:"contacts,omitempty"`
+	SoftwareID              string   `json:"software_id,omitempty"`
+	SoftwareVersion         string   `json:"software_version,omitempty"`
+
+	IDTokenSignedResponseAlg string   `json:"id_token_signed_response_alg,omitempty"`
+	DefaultMaxAge            *int64   `json:"default_max_age,omitempty"` // seconds
+	RequireAuthTime          bool     `json:"require_auth_time,omitempty"`
+	DefaultACRValues         []string `json:"default_acr_values,omitempty"`
+
+	// IntrospectionScope says which tokens the client may introspect: its own
+	// (the default), those whose audience names it, or all.
+	IntrospectionScope string `json:"introspection_scope,omitempty"`
+	// RefreshTokenRotation off lets a confidential client keep its refresh
+	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
+	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`
+}
+
+// The client authentication methods (RFC 7591, section 2).
+const (
+	AuthNone  = "none"
+	AuthBasic = "client_secret_basic"
+	AuthPost  = "client_secret_post"
+)
+
+// The application types (OpenID Connect Dynamic Client Registration 1.0,
+// section 2). A native one may use a loopback redirect URI on any port.
+const (
+	Web    = "web"
+	Native = "native"
+)
+
+// What a client may introspect.
+const (
+	IntrospectOwn      = "own"
+	IntrospectAudience = "audience"
+	IntrospectAll      = "all"
+)
+
+// MetadataError reports a member of a registration that is not acceptable
+// (RFC 7591, section 3.2.2), in a sentence for the person who wrote it.
+type MetadataError struct {
+	Field  string // the RFC 7591 member name
+	Reason string
+}
+
+func (e *MetadataError) Error() string { return e.Field + ": " + e.Reason }
+
+func refuse(field, format string, args ...any) error {
+	return &MetadataError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Limits that keep a registration readable and its record small.
+const (
+	maxName     = 200 // characters
+	maxText     = 255 // characters
+	maxContacts = 20
+	maxACRs     = 20
+	shownValue  = 100 // bytes of a refused value that a message repeats
+)
+
+// quoted repeats a refused value in a message: in ASCII, escaped and no longer
+// than a line.
+func quoted(value string) string {
+	if len(value) > shownValue {
+		return strconv.QuoteToASCII(value[:shownValue]) + "…"
+	}
+	return strconv.QuoteToASCII(value)
+}
+
+// complete fills in what the metadata leaves to the server, brings lists into
+// their normal form and reports the first member that is not acceptable. It
+// changes nothing in what it completed before.
+func (c *Client) complete(p Policy) error {
+	c.Name = strings.TrimSpace(c.Name)
+	for _, check := range []func(Policy) error{
+		c.checkName, c.completeFlow, c.completeAuthentication, c.completeRedirectURIs,
+		c.completeScope, c.completeOpenID, c.checkAbout, c.checkTokens,
+	} {
+		if err := check(p); err != nil {
+			return err
+		}
+	}
+	c.ConsentDigest = c.consentDigest()
+	return nil
+}
+
+func (c *Client) checkName(Policy) error {
+	if c.Name == "" {
+		return refuse("client_name", "is required: resource owners are asked to trust the client by this name")
+	}
+	return checkText("client_name", c.Name, maxName)
+}
+
+// checkText refuses text that a page or a terminal would not show as it is:
+// control characters, invisible ones and those that turn the direction of
+// writing. Joiners stay, because some scripts do not spell without them.
+func checkText(field, text string, limit int) error {
+	if !utf8.ValidString(text) {
+		return refuse(field, "%s is not UTF-8", quoted(text))
+	}
+	if n := utf8.RuneCountInString(text); n > limit {
+		return refuse(field, "has %d characters; %d are allowed", n, limit)
+	}
+	for _, r := range text {
+		if !unicode.IsPrint(r) && r != '\u200c' && r != '\u200d' {
+			return refuse(field, "%s contains the character %U, which cannot be shown; remove it", quoted(text), r)
+		}
+	}
+	return nil
+}
+
+// checkAbout checks what the client tells people about itself.
+func (c *Client) checkAbout(Policy) error {
+	m := &c.Metadata
+	for _, member := range []struct{ field, uri string }{
+		{"client_uri", m.ClientURI}, {"logo_uri", m.LogoURI}, {"policy_uri", m.PolicyURI}, {"tos_uri", m.TosURI},
+	} {
+		if fault := webPageFault(member.uri); member.uri != "" && fault != "" {
+			return refuse(member.field, "%s %s", quoted(member.uri), fault)
+		}
+	}
+	m.Contacts = unique(m.Contacts)
+	if len(m.Contacts) > maxContacts {
+		return refuse("contacts", "has %d entries; %d are allowed", len(m.Contacts), maxContacts)
+	}
+	for _, contact := range m.Contacts {
+		if strings.TrimSpace(contact) == "" {
+			return refuse("contacts", "has an empty entry; write an e-mail address")
+		}
+		if err := checkText("contacts", contact, maxText); err != nil {
+			return err
+		}
+	}
+	if err := checkText("software_id", m.SoftwareID, maxText); err != nil {
+		return err
+	}
+	return checkText("software_version", m.SoftwareVersion, maxText)
+}
+
+// unique returns the values in their order, each once, in a list of its own.
+func unique(values []string) []string {
+	var list []string
+	for _, v := range values {
+		if !slices.Contains(list, v) {
+			list = append(list, v)
+		}
+	}
+	return list
+}

@@ -1,0 +1,59 @@
+package clientstore
+
+import "slices"
+
+const (
+	defaultIDTokenAlg = "RS256"
+	maxDefaultMaxAge  = 10 * 365 * 24 * 3600 // seconds
+)
+
+// idTokenAlgs sign ID tokens. None, which would leave them unsigned, is not
+// among them.
+var idTokenAlgs = []string{"RS256", "ES256", "PS256", "EdDSA"}
+
+// completeOpenID settles the members of OpenID Connect Dynamic Client
+// Registration 1.0, section 2.
+func (c *Client) completeOpenID(Policy) error {
+	m := &c.Metadata
+	m.DefaultACRValues = unique(m.DefaultACRValues)
+	if c.Type != OIDC {
+		return c.checkNoOpenID()
+	}
+	if m.IDTokenSignedResponseAlg == "" {
+		m.IDTokenSignedResponseAlg = defaultIDTokenAlg
+	}
+	if !slices.Contains(idTokenAlgs, m.IDTokenSignedResponseAlg) {
+		return refuse("id_token_signed_response_alg", "%s is not an algorithm that this server signs ID tokens with; use %s",
+			quoted(m.IDTokenSignedResponseAlg), oneOf(idTokenAlgs))
+	}
+	if age := m.DefaultMaxAge; age != nil && (*age < 0 || *age > maxDefaultMaxAge) {
+		return refuse("default_max_age", "%d is not a number of seconds between 0 and %d", *age, maxDefaultMaxAge)
+	}
+	if len(m.DefaultACRValues) > maxACRs {
+		return refuse("default_acr_values", "has %d entries; %d are allowed", len(m.DefaultACRValues), maxACRs)
+	}
+	for _, acr := range m.DefaultACRValues {
+		if len(acr) > maxText || !isScopeToken(acr) {
+			return refuse("default_acr_values", "%s is not an authentication context class: it needs to be a word of printable ASCII", quoted(acr))
+		}
+	}
+	return nil
+}
+
+func (c *Client) checkNoOpenID() error {
+	m := &c.Metadata
+	for _, member := range []struct {
+		field string
+		set   bool
+	}{
+		{"id_token_signed_response_alg", m.IDTokenSignedResponseAlg != ""},
+		{"default_max_age", m.DefaultMaxAge != nil},
+		{"require_auth_time", m.RequireAuthTime},
+		{"default_acr_values", len(m.DefaultACRValues) > 0},
+	} {
+		if member.set {
+			return refuse(member.field, "belongs to OpenID Connect; leave it out, or register the client as oidc")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package clientstore
+
+import (
+	"context"
+
+	"countersign/storage"
+	"countersign/storage/audit"
+)
+
+// Registration is what a client is registered with.
+type Registration struct {
+	Type     Type
+	Name     string
+	Metadata Metadata
+	// Secret is one that the administrator typed; empty lets the store
+	// generate one, unless the metadata says that the client is public.
+	Secret string
+}
+
+// Register validates and keeps a pending client. With it comes the secret that
+// was generated for it, which cannot be read again: it is empty for a public
+// client, and for one whose secret the administrator typed and knows. A
+// registration that is not acceptable is a [*MetadataError].
+func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*Client, string, error) {
+	now := s.db.Now()
+	c := &Client{
+		ID: newKey(), Type: r.Type, Name: r.Name, Status: Pending, Version: 1,
+		Metadata: r.Metadata, Secrets: []Secret{},
+		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
+	}
+	if err := c.complete(s.cfg.Policy); err != nil {
+		return nil, "", err
+	}
+	if c.IsPublic() && r.Secret != "" {
+		return nil, "", refuse("client_secret", "a public client has none; leave it out, or choose another token_endpoint_auth_method than none")
+	}
+	var generated string
+	if !c.IsPublic() {
+		kept, secret, err := s.newSecret(ctx, c, r.Secret)
+		if err != nil {
+			return nil, "", err
+		}
+		c.Secrets, generated = append(c.Secrets, kept), secret
+	}
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.db.With(ctx).Create(c).Error; err != nil {
+			return storage.Err("register client", err)
+		}
+		return s.record(ctx, by, "client.register", nil, c)
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return c, generated, nil
+}

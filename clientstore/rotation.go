@@ -1,0 +1,98 @@
+package clientstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/audit"
+)
+
+// maxSecrets bounds the live secrets of a client, each of which a wrong one is
+// held against.
+const maxSecrets = 5
+
+// Rotation replaces a client's secret.
+type Rotation struct {
+	// Secret is one that the administrator typed; empty generates one.
+	Secret string
+	// Overlap is how long the secrets that the client has stay valid, so that
+	// the new one can be brought to where it is used.
+	Overlap time.Duration
+	// ExpiresAt ends the new secret; nil means never.
+	ExpiresAt *time.Time
+}
+
+// RotateSecret gives the client a further secret, ends those that it has when
+// the overlap is over, and returns the new one if it was generated. What is
+// not acceptable is a [*MetadataError].
+func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r Rotation) (*Client, string, error) {
+	if err := r.check(s.db.Now()); err != nil {
+		return nil, "", err
+	}
+	// The type decides how the secret is kept and never changes, so that the
+	// slow hash of a typed one needs no transaction to wait for it.
+	known, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, "", err
+	}
+	kept, generated, err := s.newSecret(ctx, known, r.Secret)
+	if err != nil {
+		return nil, "", err
+	}
+	kept.ExpiresAt = r.ExpiresAt
+	c, err := s.change(ctx, by, id, change{"client.rotate_secret", func(c *Client, now time.Time) (map[string]any, error) {
+		if c.IsPublic() {
+			return nil, refuse("client_secret", "a public client has none; change its token_endpoint_auth_method first")
+		}
+		secrets := ending(c.Secrets, now, now.Add(r.Overlap))
+		if len(secrets) >= maxSecrets {
+			return nil, refuse("client_secret", "%d secrets are valid already; revoke one, or rotate without overlap", len(secrets))
+		}
+		encoded, err := column(append(secrets, kept))
+		return map[string]any{"secrets": encoded}, err
+	}})
+	if err != nil {
+		return nil, "", err
+	}
+	return c, generated, nil
+}
+
+func (r Rotation) check(now time.Time) error {
+	if r.Overlap < 0 {
+		return refuse("overlap", "%s is less than nothing", r.Overlap)
+	}
+	if r.ExpiresAt != nil && !now.Before(*r.ExpiresAt) {
+		return refuse("client_secret_expires_at", "lies in the past")
+	}
+	return nil
+}
+
+// ending returns the secrets that are live after now, none of them beyond end.
+func ending(secrets []Secret, now, end time.Time) []Secret {
+	list := []Secret{}
+	for _, s := range secrets {
+		if s.Live(end) {
+			s.ExpiresAt = &end
+		}
+		if s.Live(now) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// RevokeSecret ends one of the client's secrets at once, by its identifier.
+// [storage.ErrNotFound] says that the client or the secret is not there.
+func (s *Store) RevokeSecret(ctx context.Context, by audit.Actor, id, secretID string) (*Client, error) {
+	return s.change(ctx, by, id, change{"client.revoke_secret", func(c *Client, _ time.Time) (map[string]any, error) {
+		left := slices.DeleteFunc(slices.Clone(c.Secrets), func(s Secret) bool { return s.ID == secretID })
+		if len(left) == len(c.Secrets) {
+			return nil, fmt.Errorf("revoke client secret: %w", storage.ErrNotFound)
+		}
+		encoded, err := column(left)
+		return map[string]any{"secrets": encoded}, err
+	}})
+}

@@ -1,0 +1,64 @@
+package clientstore
+
+import (
+	"slices"
+	"strings"
+)
+
+const (
+	scopeOpenID  = "openid"
+	maxScope     = 4096 // bytes
+	maxScopes    = 200
+	defaultScope = "openid profile email"
+	scopeOffline = "offline_access"
+)
+
+// completeScope brings the scope into its normal form. The registered scope is
+// the most that a client may ask for, so that the default of an OpenID Connect
+// client is what its libraries ask for when nobody tells them otherwise;
+// OAuth 2.0 clients have no scope that everybody would mean.
+func (c *Client) completeScope(Policy) error {
+	m := &c.Metadata
+	if c.Type == OIDC && strings.TrimSpace(m.Scope) == "" && len(m.ResponseTypes) > 0 {
+		m.Scope = defaultScope
+		if slices.Contains(m.GrantTypes, GrantRefreshToken) {
+			m.Scope += " " + scopeOffline
+		}
+	}
+	if len(m.Scope) > maxScope {
+		return refuse("scope", "has %d bytes; %d are allowed", len(m.Scope), maxScope)
+	}
+	list := unique(scopes(m.Scope))
+	if len(list) > maxScopes {
+		return refuse("scope", "lists %d scopes; %d are allowed", len(list), maxScopes)
+	}
+	for _, s := range list {
+		if !isScopeToken(s) {
+			return refuse("scope", "%s is not a scope: scopes are printable ASCII without quotation marks and backslashes, with one space between them", quoted(s))
+		}
+	}
+	m.Scope = strings.Join(list, " ")
+	openid := slices.Contains(list, scopeOpenID)
+	switch {
+	case c.Type == OAuth2 && openid:
+		return refuse("scope", "openid asks for ID tokens, which an oauth2 client does not get; register the client as oidc, or take openid away")
+	case m.responds("id_token") && !openid:
+		return refuse("scope", "a response type with id_token needs the scope openid; add it")
+	}
+	return nil
+}
+
+// isScopeToken knows the syntax of one scope (RFC 6749, section 3.3).
+func isScopeToken(s string) bool {
+	for i := range len(s) {
+		if b := s[i]; b < '!' || b > '~' || b == '"' || b == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// scopes splits a scope at its spaces, and nothing else.
+func scopes(scope string) []string {
+	return slices.DeleteFunc(strings.Split(scope, " "), func(s string) bool { return s == "" })
+}

@@ -1,0 +1,67 @@
+package clientstore
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+
+	"countersign/storage/seal"
+)
+
+// VerifySecret reports whether the presented secret is one of the client's
+// live ones. [ErrBusy] says that it was not looked at.
+//
+// Without a client (nil: no such key) it does the work that a client with
+// generated secrets takes, and says no. A wrong secret for a client whose
+// secret was typed takes as long as argon2id does, so that the existence of
+// such a client can be told by time; hashing as much for every unknown key
+// would let strangers spend the server's time instead. Whoever answers guesses
+// has to slow them down.
+func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (bool, error) {
+	if presented == "" || len(presented) > maxTyped {
+		return false, nil
+	}
+	if c == nil {
+		s.verifyGenerated(nil, presented)
+		return false, nil
+	}
+	now := s.db.Now()
+	live := make([]Secret, 0, len(c.Secrets))
+	for _, secret := range c.Secrets {
+		if secret.Live(now) {
+			live = append(live, secret)
+		}
+	}
+	if s.verifyGenerated(live, presented) {
+		return true, nil
+	}
+	for _, secret := range live {
+		if secret.Algorithm != Argon2id {
+			continue
+		}
+		ok, err := s.typed.verify(ctx, secret, presented)
+		if err != nil {
+			return false, fmt.Errorf("verify client secret: %w", err)
+		}
+		if ok {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// verifyGenerated tries the secrets that the server generated. What has not
+// their checksum is none of them, which takes no hash to know.
+func (s *Store) verifyGenerated(secrets []Secret, presented string) bool {
+	if !seal.WellFormed(seal.ClientSecret, presented) {
+		return false
+	}
+	hash := s.cfg.Keys.Hash(presented)
+	found := subtle.ConstantTimeCompare(hash, make([]byte, len(hash))) // for a client without any
+	for _, secret := range secrets {
+		if secret.Algorithm == KeyedHash {
+			found |= subtle.ConstantTimeCompare(hash, secret.Value)
+		}
+	}
+	return found == 1
+}

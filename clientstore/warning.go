@@ -1,0 +1,40 @@
+package clientstore
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Warnings says, a sentence each, what is risky about the client.
+func (c *Client) Warnings() []string {
+	m := &c.Metadata
+	var list []string
+	warn := func(risky bool, format string, args ...any) { //nolint:revive // a table of condition and sentence
+		if risky {
+			list = append(list, fmt.Sprintf(format, args...))
+		}
+	}
+	warn(slices.Contains(m.GrantTypes, GrantPassword),
+		"The password grant gives people's passwords to the client; RFC 9700 (section 2.4) says not to use it.")
+	warn(m.responds("token"),
+		"A response type with token puts access tokens into the browser's address; RFC 9700 (section 2.1.2) advises code instead.")
+	warn(m.responds("id_token"),
+		"A response type with id_token puts ID tokens, with what they say of people, into the browser's address; code does not.")
+	warn(m.IntrospectionScope == IntrospectAll,
+		"The client may introspect every token of this server; that is for resource servers only.")
+	warn(c.Type != OAuth1 && !c.IsPublic() && len(c.Secrets) == 0,
+		"The client has no secret, so that nobody can be it; rotate its secret to give it one.")
+	warn(c.Type == OIDC && len(m.ResponseTypes) > 0 && !slices.Contains(scopes(m.Scope), scopeOpenID),
+		"The scope lacks openid, so that the client never gets an ID token.")
+	for _, uri := range m.RedirectURIs {
+		p := splitURI(uri)
+		_, loopback := withoutLoopbackPort(uri)
+		warn(p.scheme == "http" && !isLoopback(p.authority),
+			"The redirect URI %s is not protected by TLS: whoever is between the browser and it can read authorization codes.", quoted(uri))
+		warn(loopback && m.ApplicationType == Web,
+			"The redirect URI %s is compared with its port, because application_type is web; a native client may use any port (RFC 8252, section 7.3).", quoted(uri))
+		warn(c.IsPublic() && p.scheme != "https" && p.scheme != "http",
+			"Another application on the device may claim the scheme of the redirect URI %s; an https one that the application owns is safer (RFC 8252, section 7.2).", quoted(uri))
+	}
+	return list
+}
