@@ -114,56 +114,9 @@ func (db *DB) Dialect() Dialect { return db.dialect }
 // Stats returns the state of the connection pool.
 func (db *DB) Stats() sql.DBStats { return db.conns.Stats() }
 
-type txKey struct{}
-
-// With returns the handle for one statement: the transaction in ctx if there
-// is one, else the pool. Every statement starts here.
-func (db *DB) With(ctx context.Context) *gorm.DB {
-	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return tx.WithContext(ctx)
-	}
-	return db.pool.WithContext(ctx)
-}
-
-// Tx runs transactions, and nothing else. It is all of the database that the
-// doors get to see.
-type Tx struct{ db *DB }
-
-// Tx returns the transactions of db.
-func (db *DB) Tx() Tx { return Tx{db} }
-
-// InTx runs fn in a transaction, which fn's statements join through their
-// context. A nested call joins the outer transaction. What the caller does to
-// its own context no longer matters once the transaction has begun, so that a
-// client that hangs up cannot split it.
-func (t Tx) InTx(ctx context.Context, fn func(context.Context) error) error {
-	return t.db.InTx(ctx, fn)
-}
-
-// txTimeout bounds a transaction: it is longer than any of ours takes and
-// shorter than a client waits.
-const txTimeout = 10 * time.Second
-
-// InTx is [Tx.InTx].
-func (db *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
-	if _, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return fn(ctx)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txTimeout)
-	defer cancel()
-	var ours error // what fn said, as opposed to what the transaction said
-	err := db.pool.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		ours = fn(context.WithValue(ctx, txKey{}, tx))
-		return ours
-	})
-	if ours != nil {
-		return ours
-	}
-	return Err("commit", err)
-}
-
 // Err restates a database error in this package's words and adds what was
-// being done. It returns nil for nil and leaves alone what is restated
+// being done. A record that refers to one that does not exist, or no longer,
+// is [ErrNotFound]. It returns nil for nil and leaves alone what is restated
 // already.
 func Err(doing string, err error) error {
 	switch {
@@ -171,7 +124,7 @@ func Err(doing string, err error) error {
 		return nil
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrConflict), errors.Is(err, ErrUnavailable):
 		return fmt.Errorf("%s: %w", doing, err)
-	case errors.Is(err, gorm.ErrRecordNotFound):
+	case errors.Is(err, gorm.ErrRecordNotFound), errors.Is(err, gorm.ErrForeignKeyViolated):
 		return fmt.Errorf("%s: %w", doing, ErrNotFound)
 	case errors.Is(err, gorm.ErrDuplicatedKey):
 		return fmt.Errorf("%s: %w", doing, ErrConflict)

@@ -5,10 +5,7 @@
 package audit
 
 import (
-	"context"
 	"time"
-
-	"countersign/storage"
 )
 
 // Via is the door by which a change came.
@@ -72,25 +69,3 @@ type Change struct {
 	TargetType, TargetID, TargetName string
 	Before, After                    any
 }
-
-// Filter selects events for [Store.List]. Zero members select all.
-type Filter struct {
-	TargetType, TargetID string
-	Action               string
-	ActorName            string
-	Before               string // ID of the event to continue behind, newest first
-	Limit                int    // 0 means 100
-}
-
-// Store keeps events in the database.
-type Store struct{ db *storage.DB }
-
-// New returns a store on db.
-func New(db *storage.DB) *Store { return &Store{db: db} }
-
-// Record appends the change within the transaction in ctx. It fails when there
-// is none: an event beside its change could be kept without it.
-func (s *Store) Record(ctx context.Context, by Actor, c Change) error { panic("unwritten") }
-
-// List returns events, newest first.
-func (s *Store) List(ctx context.Context, f Filter) ([]Event, error) { panic("unwritten") }

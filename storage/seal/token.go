@@ -2,9 +2,9 @@ package seal
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"hash/crc32"
-	"math/big"
-	"strings"
+	"math/bits"
 )
 
 // Kind says what an opaque token is for. It is part of the token, so that one
@@ -29,6 +29,9 @@ const (
 	sumLen    = 6  // base62 digits of a CRC-32
 )
 
+// digits are those of base62, in the order of their values.
+const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // NewToken returns a new token: cs_KIND_ and 256 random bits and a checksum,
 // both in base62.
 func NewToken(kind Kind) string {
@@ -38,30 +41,72 @@ func NewToken(kind Kind) string {
 }
 
 func format(kind Kind, random [tokenSize]byte) string {
-	token := prefix + string(kind) + "_" + base62(new(big.Int).SetBytes(random[:]), bodyLen)
-	return token + checksum(token)
+	token := make([]byte, 0, len(prefix)+len(kind)+1+bodyLen+sumLen)
+	token = append(token, prefix...)
+	token = append(token, kind...)
+	token = append(token, '_')
+	token = appendBody(token, random)
+	sum := checksum(string(token))
+	return string(append(token, sum[:]...))
 }
 
 // WellFormed reports whether s has the shape and checksum of a token of this
 // kind. It needs no database: what it refuses was never issued.
 func WellFormed(kind Kind, s string) bool {
-	if len(s) != len(prefix)+len(kind)+1+bodyLen+sumLen || !strings.HasPrefix(s, prefix+string(kind)+"_") {
+	head := len(prefix) + len(kind) + 1
+	if len(s) != head+bodyLen+sumLen ||
+		s[:len(prefix)] != prefix || s[len(prefix):head-1] != string(kind) || s[head-1] != '_' {
 		return false
 	}
-	body, sum := s[:len(s)-sumLen], s[len(s)-sumLen:]
-	return checksum(body) == sum
-}
-
-func checksum(s string) string {
-	return base62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(s)))), sumLen)
-}
-
-func base62(n *big.Int, width int) string {
-	b := []byte(n.Text(62)) // 0-9a-zA-Z
-	out := make([]byte, width)
-	for i := range out {
-		out[i] = '0'
+	for _, c := range []byte(s[head:]) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
 	}
-	copy(out[width-len(b):], b)
-	return string(out)
+	sum := checksum(s[:head+bodyLen])
+	return string(sum[:]) == s[head+bodyLen:]
+}
+
+// chunk is how many digits one division of the number yields: 62 to this power
+// is the greatest that fits a word.
+const chunk = 10
+
+const chunkValue = 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62
+
+// appendBody appends the number in base62, padded to its full width.
+func appendBody(b []byte, number [tokenSize]byte) []byte {
+	var words [tokenSize / 8]uint64
+	for i := range words {
+		words[i] = binary.BigEndian.Uint64(number[8*i:])
+	}
+	var out [bodyLen]byte
+	for end := bodyLen; end > 0; end -= chunk {
+		var rest uint64
+		for i := range words {
+			words[i], rest = bits.Div64(rest, words[i], chunkValue)
+		}
+		write(out[max(0, end-chunk):end], rest)
+	}
+	return append(b, out[:]...)
+}
+
+// write fills out with the last digits of n.
+func write(out []byte, n uint64) {
+	for i := len(out) - 1; i >= 0; i-- {
+		out[i] = digits[n%62]
+		n /= 62
+	}
+}
+
+var table = crc32.MakeTable(crc32.IEEE)
+
+// checksum returns the CRC-32 of s. It is computed byte by byte because a
+// token is too short for the library's ways to pay.
+func checksum(s string) (sum [sumLen]byte) {
+	crc := ^uint32(0)
+	for i := range len(s) {
+		crc = table[byte(crc)^s[i]] ^ crc>>8
+	}
+	write(sum[:], uint64(^crc))
+	return sum
 }

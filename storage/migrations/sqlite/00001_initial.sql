@@ -49,6 +49,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_account_id ON sessions (account_id);
 CREATE INDEX sessions_expires_at ON sessions (expires_at);
+CREATE INDEX sessions_ended_at ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE interactions (
 	id               TEXT     NOT NULL PRIMARY KEY,
