@@ -159,20 +159,26 @@ func Body(r *http.Request) (string, error) {
 	return string(body), nil
 }
 
-// Printable returns s with what an error description may not hold taken out
-// (RFC 6749, section 5.2), and shortened.
+// Printable returns text that came with a request as an error description may
+// hold it, and shortened (RFC 6749, section 5.2).
 func Printable(s string) string {
 	const most = 100
-	var b strings.Builder
-	for _, r := range s {
-		if b.Len() >= most {
-			break
-		}
-		if r >= ' ' && r <= '~' && r != '"' && r != '\\' {
-			b.WriteRune(r)
-		} else {
-			b.WriteByte('?')
-		}
+	if len(s) > most {
+		s = s[:most]
 	}
-	return b.String()
+	return Sentence(s)
+}
+
+// Sentence returns s in the characters that an error description may hold.
+func Sentence(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"', r == '\\':
+			return '\''
+		case r < ' ', r > '~':
+			return '?'
+		default:
+			return r
+		}
+	}, s)
 }

@@ -44,6 +44,14 @@ var tokenRows = map[seal.Kind]string{
 		WHERE t.hash = @token`,
 }
 
+// TokenColumns are the columns that [Store.TokenQuery] selects.
+var TokenColumns = []string{
+	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live",
+	"grant_id", "grant_kind", "grant_client_id", "grant_client_epoch", "grant_account_id", "grant_account_epoch",
+	"grant_session_id", "grant_subject", "grant_scope", "grant_audience", "grant_claims", "grant_nonce", "grant_acr",
+	"grant_amr", "grant_auth_time", "grant_offline", "grant_confirmation", "grant_created_at", "grant_expires_at", "grant_revoked_at",
+}
+
 // TokenKind tells from its shape what kind of token this is. A token of
 // neither kind, or with a wrong checksum, was never issued.
 func TokenKind(token string) (seal.Kind, bool) {

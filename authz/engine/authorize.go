@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"countersign/clientstore"
+	"countersign/storage/grant"
+	"countersign/storage/session"
+)
+
+// Authorization is what a resource owner allowed a client: an authorization
+// request that was validated, with the session it is answered from.
+type Authorization struct {
+	Client       *clientstore.Client
+	Session      *session.Session
+	ResponseType string
+	Scope        []string // granted
+	// RedirectURI is where the answer goes; it matched a registered one.
+	RedirectURI string
+	// SentRedirectURI is what the request said; empty when it left it out.
+	SentRedirectURI     string
+	Nonce               string
+	CodeChallenge       string
+	CodeChallengeMethod string
+	Claims              string // the claims parameter
+}
+
+// Authorize issues what the response type asks for and returns the parameters
+// of the answer. It fails with [grant.ErrNotPermitted] when the client's
+// approval or the session ended meanwhile.
+func (e *Engine) Authorize(ctx context.Context, a Authorization) (url.Values, error) {
+	f := &flow{client: a.Client, issuing: e.newCode(a), presented: a.RedirectURI}
+	ctx = withFlow(ctx, f)
+	request, err := e.provider.NewAuthorizeRequest(ctx, post(a.form()))
+	if err != nil {
+		return nil, fmt.Errorf("authorization request that was validated: %w", translate(err))
+	}
+	for _, scope := range a.Scope {
+		request.GrantScope(scope)
+	}
+	response, err := e.provider.NewAuthorizeResponse(ctx, request, newSessionView(f.issuing.Grant.Subject))
+	if err != nil {
+		return nil, fmt.Errorf("authorization response: %w", translate(err))
+	}
+	if err := e.cfg.Grants.IssueCode(ctx, *f.issuing); err != nil {
+		return nil, err
+	}
+	answer := response.GetParameters()
+	answer.Del("state") // the door adds it, with the issuer
+	return answer, nil
+}
+
+// form is the request as fosite is to see it: what decides on codes and
+// tokens. Prompts, ages and hints were decided before.
+func (a Authorization) form() url.Values {
+	form := url.Values{
+		"client_id":     {a.Client.ID},
+		"response_type": {a.ResponseType},
+		"redirect_uri":  {a.RedirectURI},
+		"scope":         {strings.Join(a.Scope, " ")},
+	}
+	if a.CodeChallenge != "" {
+		form.Set("code_challenge", a.CodeChallenge)
+		form.Set("code_challenge_method", a.CodeChallengeMethod)
+	}
+	return form
+}
+
+func (e *Engine) newCode(a Authorization) *grant.NewCode {
+	now := e.cfg.Now()
+	authTime := a.Session.AuthTime
+	g := grant.Grant{
+		ID: uuid.NewString(), Kind: clientstore.GrantAuthorizationCode,
+		ClientID: a.Client.ID, AccountID: a.Session.AccountID, SessionID: a.Session.ID,
+		Subject: a.Session.AccountID, Scope: strings.Join(a.Scope, " "), Claims: a.Claims, Nonce: a.Nonce,
+		ACR: a.Session.ACR, AMR: strings.Join(a.Session.AMR, " "), AuthTime: &authTime,
+		Offline: isOffline(a.Client, a.Scope),
+	}
+	g.ExpiresAt = now.Add(e.cfg.Lifetimes.Code + e.cfg.Lifetimes.AccessToken)
+	if g.Offline {
+		g.ExpiresAt = now.Add(e.cfg.Lifetimes.RefreshAbsolute)
+	}
+	return &grant.NewCode{
+		Grant: g, RedirectURI: a.SentRedirectURI,
+		CodeChallenge: a.CodeChallenge, CodeChallengeMethod: a.CodeChallengeMethod,
+		ExpiresAt: now.Add(e.cfg.Lifetimes.Code),
+	}
+}
+
+// isOffline reports whether the grant outlives the session and comes with a
+// refresh token: an OpenID Connect one when it has offline_access (Core 1.0,
+// section 11), a plain OAuth 2.0 one whenever the client may refresh.
+func isOffline(c *clientstore.Client, scope []string) bool {
+	if !slices.Contains(c.Metadata.GrantTypes, clientstore.GrantRefreshToken) {
+		return false
+	}
+	return !slices.Contains(scope, "openid") || slices.Contains(scope, "offline_access")
+}
+

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage/grant"
+)
+
+// TokenResponse is a successful answer of the token endpoint (RFC 6749,
+// section 5.1; OpenID Connect Core 1.0, section 3.1.3.3).
+type TokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+
+	// GrantID is the grant of the tokens, for the log.
+	GrantID string `json:"-"`
+}
+
+// Token answers a token request of a client that has proved to be itself and
+// is approved. Errors are [*protocol.Error] where the client is at fault;
+// a failing database is [storage.ErrUnavailable].
+func (e *Engine) Token(ctx context.Context, c *clientstore.Client, form url.Values) (*TokenResponse, error) {
+	f := &flow{client: c, grantType: form.Get("grant_type")}
+	if _, ok := e.grants[f.grantType]; !ok {
+		return nil, protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type.")
+	}
+	ctx = withFlow(ctx, f)
+	request, err := e.provider.NewAccessRequest(ctx, post(form), newSessionView(""))
+	if err != nil {
+		return nil, e.refused(ctx, f, err)
+	}
+	response, err := e.provider.NewAccessResponse(ctx, request)
+	if err != nil {
+		return nil, e.refused(ctx, f, err)
+	}
+	if err := e.keep(ctx, f); err != nil {
+		return nil, err
+	}
+	return e.tokenResponse(f, response), nil
+}
+
+// refused says why fosite refused. A code whose proof was wrong is burnt on
+// the way: there is no second guess.
+func (e *Engine) refused(ctx context.Context, f *flow, err error) error {
+	if f.failure != nil {
+		return f.failure
+	}
+	if f.proofSeen && errors.Is(err, fosite.ErrInvalidGrant) {
+		if err := e.cfg.Grants.BurnCode(ctx, f.presented); err != nil {
+			return err
+		}
+	}
+	return translate(err)
+}
+
+// keep writes what the response will hand out, as one.
+func (e *Engine) keep(ctx context.Context, f *flow) error {
+	var err error
+	switch {
+	case f.code != nil:
+		err = e.cfg.Grants.Redeem(ctx, f.presented, f.issue)
+	case f.kept:
+		err = e.cfg.Grants.Keep(ctx, f.presented, f.issue)
+	case f.repeated:
+		err = e.cfg.Grants.Repeat(ctx, f.presented, f.issue)
+	default:
+		err = e.rotate(ctx, f)
+	}
+	switch {
+	case errors.Is(err, grant.ErrSpent):
+		return e.reused(ctx, f)
+	case errors.Is(err, grant.ErrNotPermitted):
+		return grantEnded()
+	default:
+		return err
+	}
+}
+
+// rotate spends the refresh token. Whoever loses a race for it lost an answer
+// in effect, and gets the winner's successor.
+func (e *Engine) rotate(ctx context.Context, f *flow) error {
+	err := e.cfg.Grants.Rotate(ctx, f.presented, f.issue)
+	if errors.Is(err, grant.ErrSpent) && e.cfg.Lifetimes.RefreshGrace > 0 {
+		return e.cfg.Grants.Repeat(ctx, f.presented, f.issue)
+	}
+	return err
+}
+
+// reused ends the grant of a code or refresh token that was used twice: one of
+// the two users stole it (RFC 6749, section 10.5; RFC 9700, section 4.14.2).
+func (e *Engine) reused(ctx context.Context, f *flow) error {
+	id := f.grant().ID
+	e.cfg.Log.WarnContext(ctx, "code or refresh token used again; its grant is revoked",
+		"client_id", f.client.ID, "grant_type", f.grantType, "grant_id", id)
+	if err := e.cfg.Grants.Revoke(ctx, id); err != nil {
+		return err
+	}
+	return protocol.Refuse(protocol.InvalidGrant,
+		"This was used before, so everything that came of it has been revoked. Ask the user to authorize again.")
+}
+
+func grantEnded() error {
+	return protocol.Refuse(protocol.InvalidGrant, "The authorization has ended. Ask the user to authorize again.")
+}
+
+// grant is the grant that the request draws on.
+func (f *flow) grant() *grant.Grant {
+	if f.code != nil {
+		return &f.code.Grant
+	}
+	return &f.refresh.Grant
+}
+
+func (e *Engine) tokenResponse(f *flow, response fosite.AccessResponder) *TokenResponse {
+	r := &TokenResponse{
+		AccessToken: f.issue.AccessToken, TokenType: "Bearer",
+		ExpiresIn:    int64(f.issue.AccessTokenExpiresAt.Sub(e.cfg.Now()).Round(time.Second) / time.Second),
+		RefreshToken: f.issue.RefreshToken, Scope: strings.Join(f.scope, " "), GrantID: f.grant().ID,
+	}
+	if id, ok := response.GetExtra("id_token").(string); ok {
+		r.IDToken = id
+	}
+	return r
+}

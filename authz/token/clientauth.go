@@ -1,0 +1,141 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage"
+)
+
+// credentials are what a client authenticates with: one method a request
+// (RFC 6749, section 2.3).
+type credentials struct {
+	method string // a token_endpoint_auth_method
+	id     string
+	secret string
+	header bool // the Authorization header was used, whatever it held
+}
+
+// errUnknown is what everybody gets who does not prove to be an approved
+// client. It says the same of a client that does not exist, a wrong secret, a
+// wrong method and, to who cannot prove to be it, a client that waits for
+// approval.
+func errUnknown() error {
+	return &protocol.Error{
+		Code: protocol.InvalidClient, Status: http.StatusUnauthorized,
+		Description: "The client is not known, or its credentials are wrong or sent by another method than it is registered for.",
+	}
+}
+
+// readCredentials finds out how the client authenticates.
+func readCredentials(r *http.Request, form protocol.Parameters) (credentials, error) {
+	c := credentials{method: clientstore.AuthNone, id: form.Get("client_id"), header: r.Header.Get("Authorization") != ""}
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		return c, errUnknown()
+	}
+	if form.Has("client_secret") {
+		c.method, c.secret = clientstore.AuthPost, form.Get("client_secret")
+	}
+	if c.header {
+		return c.basic(r)
+	}
+	if c.id == "" {
+		return c, errUnknown()
+	}
+	return c, nil
+}
+
+// basic reads HTTP Basic credentials, which are form-encoded inside (RFC 6749,
+// section 2.3.1). A client that forgets to encode is understood where that
+// leaves no doubt.
+func (c credentials) basic(r *http.Request) (credentials, error) {
+	if c.method == clientstore.AuthPost {
+		return c, protocol.Refuse(protocol.InvalidRequest, "Send the client's secret once: in the Authorization header or in the body.")
+	}
+	id, secret, ok := r.BasicAuth()
+	if !ok {
+		return c, errUnknown()
+	}
+	id, secret = unescape(id), unescape(secret)
+	if c.id != "" && c.id != id {
+		return c, protocol.Refuse(protocol.InvalidRequest, "The client_id in the body is not the one in the Authorization header.")
+	}
+	return credentials{method: clientstore.AuthBasic, id: id, secret: secret, header: true}, nil
+}
+
+func unescape(s string) string {
+	if decoded, err := url.QueryUnescape(s); err == nil {
+		return decoded
+	}
+	return s
+}
+
+// lookup reads the client with the identifier, and with it whatever else the
+// endpoint needs.
+type lookup func(ctx context.Context, id string) (*clientstore.Client, error)
+
+// authenticate returns the client that sent the request, once it has proved to
+// be that client by the method that it is registered for, and is approved.
+func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, find lookup) (*clientstore.Client, error) {
+	given, err := readCredentials(r, form)
+	if err != nil {
+		return nil, err
+	}
+	c, err := find(r.Context(), given.id)
+	if errors.Is(err, storage.ErrNotFound) {
+		c, err = nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.prove(r, c, given); err != nil {
+		return nil, err
+	}
+	return c, mayWork(c)
+}
+
+// prove checks the credentials. A client that does not exist costs the same
+// work as one that does.
+func (h *Handler) prove(r *http.Request, c *clientstore.Client, given credentials) error {
+	if c != nil && c.Type == clientstore.OAuth1 {
+		c = nil
+	}
+	if given.method == clientstore.AuthNone {
+		if c == nil || !c.IsPublic() {
+			return errUnknown()
+		}
+		return nil
+	}
+	if err := h.guesses.check(r.RemoteAddr, given.id, c); err != nil {
+		return err
+	}
+	ok, err := h.cfg.Clients.VerifySecret(r.Context(), c, given.secret)
+	if err != nil {
+		return err
+	}
+	if !ok || c.Metadata.TokenEndpointAuthMethod != given.method {
+		return h.guesses.failed(r.RemoteAddr, given.id)
+	}
+	return nil
+}
+
+// mayWork refuses a client that no administrator approves of. Who proved to be
+// the client is told why; a public client proves nothing, and is told what
+// strangers are told.
+func mayWork(c *clientstore.Client) error {
+	status, ok := errors.AsType[*clientstore.StatusError](c.Usable())
+	switch {
+	case !ok:
+		return nil
+	case c.IsPublic():
+		return errUnknown()
+	case status.Status == clientstore.Disapproved:
+		return protocol.Refuse(protocol.UnauthorizedClient, "An administrator has disapproved this client. Ask the administrator to approve it again.")
+	default:
+		return protocol.Refuse(protocol.UnauthorizedClient, "This client awaits the approval of an administrator. Try again once it is approved.")
+	}
+}

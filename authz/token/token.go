@@ -1,0 +1,112 @@
+// Package token serves the endpoints that clients post to: token (RFC 6749,
+// section 3.2), introspection (RFC 7662) and revocation (RFC 7009). It
+// authenticates clients and writes answers; the engine issues tokens.
+package token
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"countersign/authz/engine"
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage/grant"
+)
+
+// Config is what the endpoints need.
+type Config struct {
+	Issuer  string
+	Clients *clientstore.Store
+	Grants  *grant.Store
+	Engine  *engine.Engine
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Handler serves the endpoints.
+type Handler struct {
+	cfg     Config
+	guesses *guesses
+}
+
+// New returns the endpoints.
+func New(cfg Config) *Handler { return &Handler{cfg: cfg, guesses: newGuesses(cfg.Now)} }
+
+// Issue serves POST /token.
+func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
+	form, err := protocol.Form(r)
+	if err != nil {
+		return err
+	}
+	c, err := h.authenticate(r, form, h.cfg.Clients.Get)
+	if err != nil {
+		return err
+	}
+	if err := mayUse(c, form.Get("grant_type")); err != nil {
+		return err
+	}
+	answer, err := h.cfg.Engine.Token(r.Context(), c, form.Values())
+	if err != nil {
+		return err
+	}
+	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-ID"),
+		"client_id", c.ID, "grant_type", form.Get("grant_type"), "grant_id", answer.GrantID, "scope", answer.Scope)
+	return write(w, http.StatusOK, answer)
+}
+
+// mayUse refuses a grant type that the server does not know, or that the
+// client is not registered for.
+func mayUse(c *clientstore.Client, grantType string) error {
+	switch {
+	case grantType == "":
+		return protocol.Refuse(protocol.InvalidRequest, "Send a grant_type.")
+	case !slices.Contains(engine.GrantTypes, grantType):
+		return protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type "+protocol.Printable(grantType)+".")
+	case !slices.Contains(c.Metadata.GrantTypes, grantType):
+		return protocol.Refuse(protocol.UnauthorizedClient,
+			"The client is not registered for the grant type "+protocol.Printable(grantType)+". Ask an administrator to add it.")
+	default:
+		return nil
+	}
+}
+
+// write answers with JSON that nobody keeps.
+func write(w http.ResponseWriter, status int, answer any) error {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
+	w.WriteHeader(status)
+	_, err = w.Write(body)
+	return err
+}
+
+// errorBody is an error as the endpoints write it (RFC 6749, section 5.2).
+type errorBody struct {
+	Error       protocol.Code `json:"error"`
+	Description string        `json:"error_description,omitempty"`
+}
+
+// WriteError answers a request of a client with an error.
+func (h *Handler) WriteError(w http.ResponseWriter, r *http.Request, e *protocol.Error) {
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="`+h.cfg.Issuer+`", charset="UTF-8"`)
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
+	status := e.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	if err := write(w, status, errorBody{e.Code, e.Description}); err != nil {
+		h.cfg.Log.DebugContext(r.Context(), "error not delivered", "err", err)
+	}
+}

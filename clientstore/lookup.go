@@ -1,0 +1,100 @@
+package clientstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"countersign/storage"
+	"countersign/storage/grant"
+	"countersign/storage/session"
+)
+
+// Visit is what an authorization request depends on: the client, and what the
+// browser that sent it brings along.
+type Visit struct {
+	Client Client `gorm:"embedded"`
+	// Session is the browser's session, its ID empty when it has none that an
+	// account may use. Ask [session.Store.Live] about its age.
+	Session  session.Session `gorm:"embedded;embeddedPrefix:session_"`
+	Username string
+	// What the account allowed this client, and the client's digest then.
+	ConsentScope  string
+	ConsentDigest *string `gorm:"column:given_digest"`
+}
+
+// Consent returns what the account allowed the client before, nil if nothing.
+func (v *Visit) Consent() *grant.Consent {
+	if v.ConsentDigest == nil {
+		return nil
+	}
+	return &grant.Consent{AccountID: v.Session.AccountID, ClientID: v.Client.ID, Scope: v.ConsentScope, Digest: *v.ConsentDigest}
+}
+
+// Visit reads, in one statement, the client with the session that has the hash
+// and with what its account allowed the client. The client may have any
+// status: the person at the browser is told of it, the client is not.
+func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visit, error) {
+	var found []Visit
+	err := s.db.With(ctx).Raw(`
+		SELECT c.*, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
+			s.auth_time AS session_auth_time, s.acr AS session_acr, s.amr AS session_amr, s.created_at AS session_created_at,
+			s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username AS username,
+			co.scope AS consent_scope, co.digest AS given_digest
+		FROM clients c
+		LEFT JOIN (sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch)
+			ON s.hash = @session AND s.ended_at IS NULL AND s.expires_at > @now
+		LEFT JOIN consents co ON co.account_id = a.id AND co.client_id = c.id
+		WHERE c.id = @id`, map[string]any{"session": sessionHash, "now": s.db.Now(), "id": id}).Scan(&found).Error
+	if err != nil {
+		return nil, storage.Err("get client and session", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
+	}
+	return &found[0], nil
+}
+
+// Inquiry is a client with the token that it asks about.
+type Inquiry struct {
+	Client Client `gorm:"embedded"`
+	// Token is the token, its Kind empty when there is none.
+	Token grant.Token `gorm:"embedded;embeddedPrefix:token_"`
+}
+
+// inquiryColumns are the columns of a [grant.Token] as [Inquiry] embeds it.
+var inquiryColumns = func() string {
+	columns := make([]string, len(grant.TokenColumns))
+	for i, c := range grant.TokenColumns {
+		columns[i] = "x." + c + " AS token_" + c
+	}
+	return strings.Join(columns, ", ")
+}()
+
+// Inquire reads, in one statement, the client with the token that it asks
+// about, whoever the token belongs to. A token that cannot have been issued is
+// not looked for. The tokens' store says how a token is read.
+func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, token string) (*Inquiry, error) {
+	kind, ok := grant.TokenKind(token)
+	if !ok {
+		c, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return &Inquiry{Client: *c}, nil
+	}
+	query, args := tokens.TokenQuery(kind, token)
+	args["caller"] = id
+	var found []Inquiry
+	err := s.db.With(ctx).Raw(`SELECT caller.*, `+inquiryColumns+`
+		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
+		WHERE caller.id = @caller`, args).Scan(&found).Error
+	if err != nil {
+		return nil, storage.Err("get client and token", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("get client and token: %w", storage.ErrNotFound)
+	}
+	return &found[0], nil
+}
+
