@@ -1,0 +1,99 @@
+package claims
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/storage/account"
+)
+
+// scopes are the claims that a scope stands for (OpenID Connect Core 1.0,
+// section 5.4).
+var scopes = map[string][]string{
+	"profile": {
+		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+	},
+	"email":   {"email", "email_verified"},
+	"address": {"address"},
+	"phone":   {"phone_number", "phone_number_verified"},
+}
+
+// Scopes returns the scopes that stand for claims, in the order of OpenID
+// Connect Core 1.0, section 5.4.
+func Scopes() []string { return []string{"profile", "email", "address", "phone"} }
+
+// ForScope returns the names of the claims that the scopes stand for.
+func ForScope(scope []string) []string {
+	var names []string
+	for _, s := range Scopes() {
+		if slices.Contains(scope, s) {
+			names = append(names, scopes[s]...)
+		}
+	}
+	return names
+}
+
+// Supported returns the names of all claims about a resource owner that the
+// server can give.
+func Supported() []string { return ForScope(Scopes()) }
+
+// Select returns those of the named claims that are known of the account: with
+// the types of OpenID Connect Core 1.0, section 5.1, and never empty. Names
+// that it does not know are left out, so that no request can ask for members
+// of the protocol itself. Whoever set no preferred_username prefers the one
+// they sign in with.
+func Select(names []string, c account.Claims, username string, updatedAt time.Time) map[string]any {
+	if c.PreferredUsername == "" {
+		c.PreferredUsername = username
+	}
+	all := known(c)
+	if !updatedAt.IsZero() {
+		all["updated_at"] = updatedAt.Unix()
+	}
+	selected := make(map[string]any, len(names)+1)
+	for _, name := range names {
+		if value, ok := all[name]; ok {
+			selected[name] = value
+		}
+	}
+	return selected
+}
+
+// known returns the claims of which there is something to say.
+func known(c account.Claims) map[string]any {
+	all := make(map[string]any, 20)
+	for _, claim := range []struct{ name, text string }{
+		{"name", c.Name},
+		{"given_name", c.GivenName},
+		{"family_name", c.FamilyName},
+		{"middle_name", c.MiddleName},
+		{"nickname", c.Nickname},
+		{"preferred_username", c.PreferredUsername},
+		{"profile", c.Profile},
+		{"picture", c.Picture},
+		{"website", c.Website},
+		{"gender", c.Gender},
+		{"birthdate", c.Birthdate},
+		{"zoneinfo", c.Zoneinfo},
+		{"locale", c.Locale},
+		{"email", c.Email},
+		{"phone_number", c.PhoneNumber},
+	} {
+		if strings.TrimSpace(claim.text) != "" {
+			all[claim.name] = claim.text
+		}
+	}
+	// Whether something is verified is only said of something.
+	if _, ok := all["email"]; ok {
+		all["email_verified"] = c.EmailVerified
+	}
+	if _, ok := all["phone_number"]; ok {
+		all["phone_number_verified"] = c.PhoneNumberVerified
+	}
+	if c.Address != nil && *c.Address != (account.Address{}) {
+		all["address"] = c.Address // its empty members are left out when it is encoded
+	}
+	return all
+}
