@@ -5,18 +5,13 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"countersign/storage"
 	"countersign/storage/audit"
 	"countersign/storage/seal"
 )
-
-// ConfigureServer is the permission that lets an administrator manage clients.
-const ConfigureServer Permission = "configure_server"
-
-// Permission lets an account do what others may not.
-type Permission string
 
 // Account is a person who can sign in.
 type Account struct {
@@ -36,40 +31,8 @@ type Account struct {
 }
 
 // Has reports whether the account has the permission and is not disabled.
-func (a *Account) Has(p Permission) bool { panic("unwritten") }
-
-// Claims are the OpenID Connect standard claims kept for an account (OpenID
-// Connect Core 1.0, section 5.1), without sub. Empty members are not known and
-// never sent.
-type Claims struct {
-	Name                string   `json:"name,omitempty"`
-	GivenName           string   `json:"given_name,omitempty"`
-	FamilyName          string   `json:"family_name,omitempty"`
-	MiddleName          string   `json:"middle_name,omitempty"`
-	Nickname            string   `json:"nickname,omitempty"`
-	PreferredUsername   string   `json:"preferred_username,omitempty"`
-	Profile             string   `json:"profile,omitempty"`
-	Picture             string   `json:"picture,omitempty"`
-	Website             string   `json:"website,omitempty"`
-	Gender              string   `json:"gender,omitempty"`
-	Birthdate           string   `json:"birthdate,omitempty"`
-	Zoneinfo            string   `json:"zoneinfo,omitempty"`
-	Locale              string   `json:"locale,omitempty"`
-	Email               string   `json:"email,omitempty"`
-	EmailVerified       bool     `json:"email_verified,omitempty"`
-	PhoneNumber         string   `json:"phone_number,omitempty"`
-	PhoneNumberVerified bool     `json:"phone_number_verified,omitempty"`
-	Address             *Address `json:"address,omitempty"`
-}
-
-// Address is the address claim (OpenID Connect Core 1.0, section 5.1.1).
-type Address struct {
-	Formatted     string `json:"formatted,omitempty"`
-	StreetAddress string `json:"street_address,omitempty"`
-	Locality      string `json:"locality,omitempty"`
-	Region        string `json:"region,omitempty"`
-	PostalCode    string `json:"postal_code,omitempty"`
-	Country       string `json:"country,omitempty"`
+func (a *Account) Has(p Permission) bool {
+	return a.DisabledAt == nil && slices.Contains(a.Permissions, p)
 }
 
 var (
@@ -90,7 +53,7 @@ type ThrottledError struct {
 	RetryAfter time.Duration
 }
 
-func (e *ThrottledError) Error() string { return "too many failed sign-ins; try again later" }
+func (*ThrottledError) Error() string { return "too many failed sign-ins; try again later" }
 
 // FieldError reports a member that is not acceptable, in a sentence for the
 // person who typed it.
@@ -101,14 +64,6 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
 
-// HashCost is the cost of argon2id. The zero value asks for calibration at the
-// first hash: about 100 ms a hash on this machine, never under 19 MiB and two
-// passes (OWASP Password Storage Cheat Sheet).
-type HashCost struct {
-	Memory uint32 // KiB
-	Passes uint32
-}
-
 // Config is what the store needs beside the database.
 type Config struct {
 	Keys  *seal.Keys
@@ -118,95 +73,41 @@ type Config struct {
 
 // Store keeps accounts in the database.
 type Store struct {
-	db  *storage.DB
-	cfg Config
+	db     *storage.DB
+	cfg    Config
+	hasher *hasher
 }
 
 // New returns a store on db.
-func New(db *storage.DB, cfg Config) *Store { return &Store{db: db, cfg: cfg} }
-
-// Registration is what a new account is made of.
-type Registration struct {
-	Username    string
-	Password    string
-	Claims      Claims
-	Permissions []Permission
-}
-
-// Create validates and keeps an account.
-func (s *Store) Create(ctx context.Context, by audit.Actor, r Registration) (*Account, error) {
-	panic("unwritten")
+func New(db *storage.DB, cfg Config) *Store {
+	return &Store{db: db, cfg: cfg, hasher: newHasher(cfg.Cost)}
 }
 
 // Get returns the account with the identifier.
-func (s *Store) Get(ctx context.Context, id string) (*Account, error) { panic("unwritten") }
+func (s *Store) Get(ctx context.Context, id string) (*Account, error) {
+	return s.one(ctx, "id = ?", id)
+}
 
 // Find returns the account with the username, however it is cased.
-func (s *Store) Find(ctx context.Context, username string) (*Account, error) { panic("unwritten") }
+func (s *Store) Find(ctx context.Context, username string) (*Account, error) {
+	return s.one(ctx, "username_key = ?", usernameKey(username))
+}
+
+func (s *Store) one(ctx context.Context, condition, value string) (*Account, error) {
+	if !storable(value) {
+		return nil, storage.Err("get account", storage.ErrNotFound)
+	}
+	var a Account
+	err := s.db.With(ctx).Where(condition, value).Take(&a).Error
+	if err != nil {
+		return nil, storage.Err("get account", err)
+	}
+	return &a, nil
+}
 
 // List returns all accounts by username.
-func (s *Store) List(ctx context.Context) ([]Account, error) { panic("unwritten") }
-
-// SetPassword replaces the password and ends what was issued before.
-func (s *Store) SetPassword(ctx context.Context, by audit.Actor, id, password string) error {
-	panic("unwritten")
+func (s *Store) List(ctx context.Context) ([]Account, error) {
+	var list []Account
+	err := s.db.With(ctx).Order("username_key").Find(&list).Error
+	return list, storage.Err("list accounts", err)
 }
-
-// SetPermissions replaces the permissions. Taking configure_server from the
-// last account that has it is refused with [ErrLastAdministrator].
-func (s *Store) SetPermissions(ctx context.Context, by audit.Actor, id string, p []Permission) error {
-	panic("unwritten")
-}
-
-// SetClaims replaces the claims.
-func (s *Store) SetClaims(ctx context.Context, by audit.Actor, id string, c Claims) error {
-	panic("unwritten")
-}
-
-// Disable refuses the account from now on; everything issued to it is dead and
-// stays so.
-func (s *Store) Disable(ctx context.Context, by audit.Actor, id string) error { panic("unwritten") }
-
-// Enable lets a disabled account sign in again.
-func (s *Store) Enable(ctx context.Context, by audit.Actor, id string) error { panic("unwritten") }
-
-// Remove deletes the account with its sessions and consents.
-func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error { panic("unwritten") }
-
-// SignIn is one attempt to sign in.
-type SignIn struct {
-	Username string
-	Password string
-	IP       string
-	// Device is the value of the browser's device cookie; it tells a browser
-	// in which this account signed in before, so that strangers who guess
-	// cannot lock its owner out.
-	Device string
-}
-
-// Authenticate returns the account whose password this is and the device
-// cookie to keep in the browser. Failures are [ErrWrongPassword],
-// [*ThrottledError] and [ErrBusy]; unknown names take the time of known ones.
-func (s *Store) Authenticate(ctx context.Context, in SignIn) (a *Account, device string, err error) {
-	panic("unwritten")
-}
-
-// NeedsSetup reports whether no account was ever created.
-func (s *Store) NeedsSetup(ctx context.Context) (bool, error) { panic("unwritten") }
-
-// StartSetup makes the one-time token that lets a browser create the first
-// administrator, valid for 30 minutes, replacing one made before.
-// [storage.ErrConflict] says that the door is closed for good.
-func (s *Store) StartSetup(ctx context.Context) (token string, err error) { panic("unwritten") }
-
-// CheckSetup reports whether the token would be accepted now; [storage.ErrNotFound]
-// says that it is not, for whatever reason.
-func (s *Store) CheckSetup(ctx context.Context, token string) error { panic("unwritten") }
-
-// CompleteSetup spends the token and creates the first administrator.
-func (s *Store) CompleteSetup(ctx context.Context, by audit.Actor, token string, r Registration) (*Account, error) {
-	panic("unwritten")
-}
-
-// Purge deletes throttles that no longer count, at most limit of them.
-func (s *Store) Purge(ctx context.Context, limit int) (int64, error) { panic("unwritten") }

@@ -1,0 +1,18 @@
+package account
+
+// OnHash has f called with each hash that a password is about to be compared
+// with. Set it before the store is used.
+func (s *Store) OnHash(f func(encoded string)) {
+	s.hasher.match = func(encoded, password string) (bool, error) {
+		f(encoded)
+		return match(encoded, password)
+	}
+}
+
+// What the tests hold the store against.
+const (
+	AccountFree = accountFree
+	AddressFree = addressFree
+	HashQueue   = hashQueue
+	MaxDelay    = maxDelay
+)

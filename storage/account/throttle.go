@@ -1,0 +1,240 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/storage"
+)
+
+// Sign-in is throttled by counters in the database, which all replicas share.
+// From an unknown device two count: the account's (by folded username, whether
+// it exists or not) and the address's. From a device in which the account
+// signed in before, only that device's own counts. An attempt is counted
+// before its password is looked at and given back if it was right, so that no
+// number of parallel guesses gets more of them evaluated.
+//
+// After a success
+//   - from a known device, that device's counter is gone; the strangers' one
+//     stays, or every sign-in of the owner would give them five more guesses;
+//   - from an unknown device, the account's counter is gone, because whoever
+//     mistyped knew the password after all; the address gets back this one
+//     attempt and no more, because others may share it, and because a guesser
+//     may own an account.
+//
+// Nothing is ever locked: delays end after [maxDelay] at most.
+
+// throttle is a counter.
+type throttle struct {
+	Key          []byte `gorm:"primaryKey"`
+	Failures     int64
+	BlockedUntil time.Time
+	ExpiresAt    time.Time
+}
+
+// TableName names the table.
+func (throttle) TableName() string { return "sign_in_throttles" }
+
+// maxDelay is the longest that an attempt has to wait for the one before.
+const maxDelay = 15 * time.Minute
+
+// limit is how a counter counts.
+type limit struct {
+	key    []byte
+	free   int64         // attempts before the first delay
+	window time.Duration // without attempts, after which counting starts anew
+}
+
+const (
+	accountFree = 5
+	deviceFree  = 5
+	addressFree = 50 // an office or a school may share one address
+
+	accountWindow = 24 * time.Hour
+	addressWindow = time.Hour
+)
+
+// delay is how long to wait after so many attempts: nothing, then 2 s, 4 s and
+// so on.
+func (l limit) delay(failures int64) time.Duration {
+	if failures < l.free {
+		return 0
+	}
+	return min(time.Second<<min(failures-l.free+1, 20), maxDelay)
+}
+
+// limits returns the counters of an attempt, in the order in which they are
+// locked: the address's last, which attempts on many accounts share.
+func (s *Store) limits(in SignIn, accountID, device string) []limit {
+	if device != "" {
+		return []limit{{s.throttleKey("device", accountID, device), deviceFree, accountWindow}}
+	}
+	return []limit{
+		{s.throttleKey("account", usernameKey(in.Username)), accountFree, accountWindow},
+		{s.throttleKey("address", addressPrefix(in.IP)), addressFree, addressWindow},
+	}
+}
+
+func (s *Store) throttleKey(part ...string) []byte {
+	return s.cfg.Keys.Hash("sign-in throttle|" + strings.Join(part, "|"))
+}
+
+// addressPrefix is what one attacker has of addresses at least: a /24 of IPv4,
+// a /64 of IPv6. What is no address shares one counter.
+func addressPrefix(ip string) string {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		if pair, err := netip.ParseAddrPort(ip); err == nil {
+			addr = pair.Addr()
+		}
+	}
+	addr = addr.Unmap().WithZone("")
+	bits := 64
+	if addr.Is4() {
+		bits = 24
+	}
+	prefix, err := addr.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return prefix.String()
+}
+
+// reservation is an attempt that was counted.
+type reservation struct {
+	limit
+	at       time.Time
+	failures int64 // with this attempt
+}
+
+// errBlocked rolls a reservation back.
+var errBlocked = errors.New("throttled")
+
+// reserve counts an attempt on all its counters or on none. It fails with
+// [*ThrottledError] while one of them delays.
+func (s *Store) reserve(ctx context.Context, limits []limit) ([]reservation, error) {
+	// Reading first keeps a flood of refused attempts from queueing to write.
+	if err := s.throttled(ctx, limits); err != nil {
+		return nil, err
+	}
+	var made []reservation
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		made = made[:0]
+		for _, l := range limits {
+			r, err := s.count(ctx, l)
+			if err != nil {
+				return err
+			}
+			made = append(made, r)
+		}
+		return nil
+	})
+	if !errors.Is(err, errBlocked) {
+		return made, err
+	}
+	if err := s.throttled(ctx, limits); err != nil {
+		return nil, err
+	}
+	return nil, &ThrottledError{RetryAfter: time.Second} // the delay ended just now
+}
+
+// throttled returns a [*ThrottledError] when one of the counters delays.
+func (s *Store) throttled(ctx context.Context, limits []limit) error {
+	now := s.db.Now()
+	keys := make([][]byte, len(limits))
+	for i, l := range limits {
+		keys[i] = l.key
+	}
+	var blocked []throttle
+	err := s.db.With(ctx).Where("blocked_until > ? AND key IN ?", now, keys).Find(&blocked).Error
+	if err != nil {
+		return storage.Err("read sign-in throttle", err)
+	}
+	if len(blocked) == 0 {
+		return nil
+	}
+	last := slices.MaxFunc(blocked, func(a, b throttle) int { return a.BlockedUntil.Compare(b.BlockedUntil) })
+	return &ThrottledError{RetryAfter: last.BlockedUntil.Sub(now)}
+}
+
+// count counts an attempt with one statement, which finds no row to change
+// while the counter delays. Of attempts that race, each sees the one before.
+func (s *Store) count(ctx context.Context, l limit) (reservation, error) {
+	now := s.db.Now()
+	expires := now.Add(l.window)
+	// The database counts, so it must find the delay of a count that is not
+	// known here: one WHEN for each there is, the longest first.
+	var when strings.Builder
+	var delays []any
+	for n := l.free; ; n++ {
+		delays = append([]any{n, now.Add(l.delay(n))}, delays...)
+		when.WriteString(" WHEN t.failures + 1 >= ? THEN ?")
+		if l.delay(n) == maxDelay {
+			break
+		}
+	}
+	args := append([]any{l.key, now, expires, now, now, now}, delays...)
+	args = append(args, expires, now)
+	var failures []int64
+	err := s.db.With(ctx).Raw("INSERT INTO sign_in_throttles AS t (failures, key, blocked_until, expires_at) VALUES (1, ?, ?, ?)"+
+		" ON CONFLICT (key) DO UPDATE SET"+
+		" failures = CASE WHEN t.expires_at <= ? THEN 1 ELSE t.failures + 1 END,"+
+		" blocked_until = CASE WHEN t.expires_at <= ? THEN ?"+when.String()+" ELSE t.blocked_until END,"+
+		" expires_at = ? WHERE t.blocked_until <= ? RETURNING failures", args...).Scan(&failures).Error
+	if err != nil {
+		return reservation{}, storage.Err("count sign-in", err)
+	}
+	if len(failures) == 0 {
+		return reservation{}, errBlocked
+	}
+	return reservation{l, now, failures[0]}, nil
+}
+
+// giveBack takes an attempt off a counter that was not wrong, or was not
+// looked at, with the delay that it caused.
+func (s *Store) giveBack(ctx context.Context, r reservation) error {
+	caused := r.at.Add(r.delay(r.failures))
+	err := s.db.With(ctx).Exec("UPDATE sign_in_throttles SET failures = failures - 1,"+
+		" blocked_until = CASE WHEN blocked_until = ? THEN ? ELSE blocked_until END WHERE key = ? AND failures > 0",
+		caused, r.at, r.key).Error
+	return storage.Err("give sign-in back", err)
+}
+
+// release gives an attempt back that was not evaluated, on all its counters.
+// The one who tried may be gone; the counters are for everyone.
+func (s *Store) release(ctx context.Context, made []reservation) error {
+	return s.db.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		for _, r := range made {
+			if err := s.giveBack(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// settle tells the counters of a success: see the rules above. The first
+// counter is the account's or the device's own, the second the address's.
+func (s *Store) settle(ctx context.Context, made []reservation) error {
+	err := s.db.With(ctx).Where("key = ?", made[0].key).Delete(&throttle{}).Error
+	if err != nil {
+		return storage.Err("reset sign-in throttle", err)
+	}
+	for _, r := range made[1:] {
+		if err := s.giveBack(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Purge deletes throttles that no longer count, at most limit of them.
+func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
+	res := s.db.With(ctx).Exec("DELETE FROM sign_in_throttles WHERE key IN"+
+		" (SELECT key FROM sign_in_throttles WHERE expires_at <= ? LIMIT ?)", s.db.Now(), limit)
+	return res.RowsAffected, storage.Err("purge sign-in throttles", res.Error)
+}
