@@ -1,0 +1,127 @@
+package page
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"countersign/clientstore"
+)
+
+// Application is what a page says about a client. All of it was written by
+// whoever registered the client, and is fit to be shown.
+type Application struct {
+	Name string
+	// Destination is where the person goes afterwards: a host, or the scheme
+	// of an application that has its own. It is empty for one on this computer
+	// and when the request is not known.
+	Destination string
+	Kind        Kind
+	// Home, Policy and Terms are links, empty when there are none.
+	Home, Policy, Terms string
+	// Approved tells whether an administrator vouches for the client.
+	Approved bool
+	// source is the destination as a source expression of a Content Security
+	// Policy.
+	source string
+}
+
+// Kind is where an application runs, as far as its redirect URI tells.
+type Kind string
+
+// The kinds of application.
+const (
+	Web       Kind = "web"
+	Loopback  Kind = "loopback" // on this computer
+	OwnScheme Kind = "scheme"   // on this device, behind a URI scheme of its own
+)
+
+// NewApplication describes the client whose request asks for an answer at the
+// redirect URI, which must have been validated. An empty one describes the
+// client alone.
+func NewApplication(c *clientstore.Client, redirectURI string) Application {
+	a := Application{
+		Name:     Plain(c.Name),
+		Kind:     Web,
+		Home:     link(c.Metadata.ClientURI),
+		Policy:   link(c.Metadata.PolicyURI),
+		Terms:    link(c.Metadata.TosURI),
+		Approved: c.Usable() == nil,
+	}
+	if a.Name == "" {
+		a.Name = "An application without a name"
+	}
+	u, err := url.Parse(redirectURI)
+	if err != nil || u.Scheme == "" {
+		return a
+	}
+	a.leadTo(u)
+	if a.Home == "" && a.Kind == Web && u.Scheme == "https" {
+		a.Home = "https://" + a.Destination + "/"
+	}
+	return a
+}
+
+func (a *Application) leadTo(u *url.URL) {
+	scheme := strings.ToLower(u.Scheme)
+	switch {
+	case scheme != "https" && scheme != "http":
+		a.Kind, a.Destination, a.source = OwnScheme, Plain(scheme), scheme+":"
+	case isLoopback(u.Hostname()):
+		a.Kind, a.source = Loopback, source(scheme, u.Hostname(), u.Port())
+	default:
+		host := ascii(u.Hostname())
+		a.Destination, a.source = host, source(scheme, host, u.Port())
+		if u.Port() != "" {
+			a.Destination = net.JoinHostPort(host, u.Port())
+		}
+	}
+}
+
+// source writes an origin as a source expression. The grammar of Content
+// Security Policy has no IPv6 addresses; the scheme has to do for them (CSP
+// Level 3, section 2.3.1).
+func source(scheme, host, port string) string {
+	for _, r := range host {
+		if !isHostChar(r) {
+			return scheme + ":"
+		}
+	}
+	if port != "" {
+		return scheme + "://" + host + ":" + port
+	}
+	return scheme + "://" + host
+}
+
+func isHostChar(r rune) bool {
+	return r == '.' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+}
+
+// ascii shows an internationalized name as the network sees it: letters that
+// look like others stop doing so.
+func ascii(host string) string {
+	if name, err := idna.Lookup.ToASCII(host); err == nil {
+		return name
+	}
+	return strings.ToLower(Plain(host))
+}
+
+// link returns the URI when a page may link to it, else nothing.
+func link(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || u.User != nil {
+		return ""
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		return ""
+	}
+	return u.String()
+}

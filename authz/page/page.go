@@ -1,0 +1,140 @@
+// Package page renders the pages that a resource owner sees: layout, texts and
+// headers. It knows what is said, not when: each flow package fills in the
+// struct of its page.
+package page
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// Config is what every page says and links to.
+type Config struct {
+	// Name is what the server is called by the people who use it.
+	Name string
+	// Contact is whom they ask: an email address, a link, or words.
+	Contact string
+	// IssuerPath is the path of the issuer without a slash at its end.
+	IssuerPath string
+	// Asset returns the path of a style sheet or script.
+	Asset func(name string) string
+}
+
+// Page is one of the pages of this package.
+type Page interface {
+	// template is the name of the page's file.
+	template() string
+}
+
+// Pages renders pages.
+type Pages struct {
+	cfg    Config
+	parsed map[string]*template.Template
+}
+
+// New parses the templates. It fails when one of them is missing or wrong.
+func New(cfg Config) (*Pages, error) {
+	p := &Pages{cfg: cfg, parsed: map[string]*template.Template{}}
+	funcs := template.FuncMap{
+		"asset": cfg.Asset,
+		"path":  p.path,
+	}
+	layout, err := template.New("layout.html").Funcs(funcs).Option("missingkey=error").
+		ParseFS(templates, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse layout: %w", err)
+	}
+	for _, page := range every {
+		t, err := template.Must(layout.Clone()).ParseFS(templates, "templates/"+page.template())
+		if err != nil {
+			return nil, fmt.Errorf("parse page: %w", err)
+		}
+		p.parsed[page.template()] = t
+	}
+	return p, nil
+}
+
+// every lists a value of each page, for its template.
+var every = []Page{SignIn{}, Consent{}, Waiting{}, Home{}, SignOut{}, SignedOut{}, &Problem{}}
+
+// view is what a template sees.
+type view struct {
+	Page      Page
+	Name      string
+	Contact   contact
+	RequestID string
+}
+
+// contact is whom to ask, with a link when it is one.
+type contact struct{ Text, Link string }
+
+func newContact(s string) contact {
+	if strings.HasPrefix(s, "https://") {
+		return contact{s, link(s)}
+	}
+	if strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " <>?&") {
+		return contact{s, "mailto:" + s}
+	}
+	return contact{Text: s}
+}
+
+// path returns a path of this server, with a query of names and values.
+func (p *Pages) path(name string, query ...string) string {
+	v := url.Values{}
+	for i := 0; i+1 < len(query); i += 2 {
+		if query[i+1] != "" {
+			v.Set(query[i], query[i+1])
+		}
+	}
+	if len(v) == 0 {
+		return p.cfg.IssuerPath + name
+	}
+	return p.cfg.IssuerPath + name + "?" + v.Encode()
+}
+
+// Render answers with the page. It is rendered to memory first, so that an
+// error never leaves half a page behind.
+func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
+	var body bytes.Buffer
+	err := p.parsed[page.template()].Execute(&body, view{
+		Page:      page,
+		Name:      p.cfg.Name,
+		Contact:   newContact(p.cfg.Contact),
+		RequestID: Plain(r.Header.Get("X-Request-ID")),
+	})
+	if err != nil {
+		return fmt.Errorf("render %s: %w", page.template(), err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", "en")
+	header.Set("Content-Security-Policy", policy(page))
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = body.WriteTo(w) // a browser that hung up is nobody's fault
+	}
+	return nil
+}
+
+// policy is the page's Content Security Policy. Chromium applies form-action
+// to every redirect that follows a form, so the pages whose form ends in a
+// redirect to a client name the origin of its validated redirect URI.
+func policy(page Page) string {
+	target := "'self'"
+	if p, ok := page.(interface{ destination() string }); ok && p.destination() != "" {
+		target += " " + p.destination()
+	}
+	return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action " +
+		target + "; frame-ancestors 'none'; base-uri 'none'"
+}

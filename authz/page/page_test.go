@@ -1,0 +1,400 @@
+package page
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"countersign/clientstore"
+)
+
+func newPages(t *testing.T) *Pages {
+	t.Helper()
+	p, err := New(Config{
+		Name: "Countersign", Contact: "help@id.example", IssuerPath: "/auth",
+		Asset: func(name string) string { return "/auth/assets/" + name },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func app() Application {
+	return NewApplication(&clientstore.Client{
+		Name: "Modeler", Status: clientstore.Approved,
+		Metadata: clientstore.Metadata{
+			ClientURI: "https://app.example/about", PolicyURI: "https://app.example/privacy", TosURI: "https://app.example/terms",
+		},
+	}, "https://app.example/cb")
+}
+
+// samples has every page in every state.
+func samples() map[string]Page {
+	a := app()
+	ada := Person{ID: "1", Username: "ada", Name: "Ada Lovelace"}
+	return map[string]Page{
+		"sign in":              SignIn{},
+		"sign in to":           SignIn{Application: &a, Interaction: "I", Username: "ada"},
+		"sign in wrong":        SignIn{Application: &a, Interaction: "I", Username: "ada", Fault: WrongSecret},
+		"sign in incomplete":   SignIn{Fault: Incomplete},
+		"sign in throttled":    SignIn{Fault: Throttled, Wait: 32 * time.Second},
+		"sign in busy":         SignIn{Fault: Busy, Wait: time.Second},
+		"consent":              consent(a, ada),
+		"waiting":              Waiting{Application: a, Status: Pending, ResumeURL: "/auth/authorize/resume?interaction=I", RefreshSeconds: 5},
+		"disapproved":          Waiting{Application: a, Status: Disapproved, Reason: "It asks for too much.", ResumeURL: "/auth/authorize/resume?interaction=I"},
+		"home":                 Home{Person: ada, Since: time.Unix(1, 0).UTC(), Administrator: true},
+		"sign out":             SignOut{Person: ada},
+		"signed out":           SignedOut{},
+		"expired interaction":  ExpiredInteraction(a),
+		"lost interaction":     LostInteraction(),
+		"other account":        OtherAccount("/auth/authorize/resume?interaction=I"),
+		"removed client":       RemovedClient(),
+		"unavailable":          Unavailable(),
+		"internal":             Internal(),
+		"not found":            NotFound(),
+		"method not allowed":   MethodNotAllowed(),
+		"cross-site":           CrossSite(),
+		"media type":           MediaType(),
+		"unreadable form":      &Problem{Status: 400, Code: "E-FORM", Title: "Form", What: "x", Remedy: "y", Who: You},
+		"problem with details": &Problem{Status: 400, Code: "E-REDIRECT-MISMATCH", Title: "Wrong address", What: "x", Remedy: "y", Who: Developer, Detail: "redirect_uri"},
+	}
+}
+
+func consent(a Application, ada Person) Consent {
+	return Consent{
+		Application: a, Interaction: "I", Person: ada, Again: true, Access: 10 * time.Minute, Offline: 720 * time.Hour,
+		Groups: []ScopeGroup{{Title: "About you", Scopes: []Scope{{Text: "Read your email address.", New: true}, {Text: "Use", Name: "models.read"}}}},
+	}
+}
+
+func render(t *testing.T, p *Pages, page Page) (*http.Response, *html.Node) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("X-Request-ID", "req-1")
+	if err := p.Render(w, r, http.StatusOK, page); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := html.ParseWithOptions(w.Body, html.ParseOptionEnableScripting(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Result(), doc
+}
+
+func elements(doc *html.Node, tag string) []*html.Node {
+	var found []*html.Node
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode && n.Data == tag {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+func attr(n *html.Node, key string) (string, bool) {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func words(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// shape writes the elements and the names of their attributes, and nothing
+// that data may change.
+func shape(doc *html.Node) string {
+	var b strings.Builder
+	for n := range doc.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		b.WriteString(n.Data)
+		for _, a := range n.Attr {
+			b.WriteString(" " + a.Key)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestEveryPageIsWellBuilt(t *testing.T) {
+	t.Parallel()
+	p := newPages(t)
+	for name, page := range samples() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, doc := render(t, p, page)
+			for _, tag := range []string{"title", "main", "header", "footer", "h1"} {
+				if n := len(elements(doc, tag)); n != 1 {
+					t.Errorf("%d elements <%s>; want 1", n, tag)
+				}
+			}
+			if lang, _ := attr(elements(doc, "html")[0], "lang"); lang != "en" {
+				t.Errorf("lang is %q", lang)
+			}
+			checkReferences(t, doc)
+			checkInputs(t, doc)
+			checkPolicyHolds(t, doc)
+		})
+	}
+}
+
+// checkReferences: every identifier is unique, and every reference to one
+// leads somewhere.
+func checkReferences(t *testing.T, doc *html.Node) {
+	t.Helper()
+	ids := map[string]bool{}
+	for n := range doc.Descendants() {
+		if id, ok := attr(n, "id"); ok {
+			if ids[id] {
+				t.Errorf("identifier %q is not unique", id)
+			}
+			ids[id] = true
+		}
+	}
+	for n := range doc.Descendants() {
+		for _, key := range []string{"for", "aria-describedby", "data-reveals", "data-copies"} {
+			value, _ := attr(n, key)
+			for ref := range strings.FieldsSeq(value) {
+				if !ids[ref] {
+					t.Errorf("%s=%q leads nowhere", key, ref)
+				}
+			}
+		}
+		if href, _ := attr(n, "href"); strings.HasPrefix(href, "#") && n.Data == "a" && !ids[href[1:]] {
+			t.Errorf("link to %q leads nowhere", href)
+		}
+	}
+}
+
+// checkInputs: every input that can be seen has a label.
+func checkInputs(t *testing.T, doc *html.Node) {
+	t.Helper()
+	labels := map[string]bool{}
+	for _, l := range elements(doc, "label") {
+		id, _ := attr(l, "for")
+		labels[id] = true
+	}
+	for _, input := range elements(doc, "input") {
+		kind, _ := attr(input, "type")
+		if id, _ := attr(input, "id"); kind != "hidden" && !labels[id] {
+			t.Errorf("input %q has no label", id)
+		}
+	}
+}
+
+// BR-07, BR-08: nothing inline, nothing from elsewhere.
+func checkPolicyHolds(t *testing.T, doc *html.Node) {
+	t.Helper()
+	for n := range doc.Descendants() {
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
+				t.Errorf("<%s> has %s", n.Data, a.Key)
+			}
+		}
+		if n.Type == html.ElementNode && (n.Data == "style" || n.Data == "iframe" || n.Data == "base") {
+			t.Errorf("page has <%s>", n.Data)
+		}
+	}
+	for _, tag := range []string{"script", "img", "link"} {
+		for _, n := range elements(doc, tag) {
+			src, _ := attr(n, "src")
+			href, _ := attr(n, "href")
+			if !strings.HasPrefix(src+href, "/auth/assets/") {
+				t.Errorf("<%s> loads %q", tag, src+href)
+			}
+		}
+	}
+}
+
+func TestTitlesAreUnique(t *testing.T) {
+	t.Parallel()
+	p := newPages(t)
+	seen := map[string]string{}
+	for name, page := range samples() {
+		if in, ok := page.(SignIn); ok && in.Fault != NoFault {
+			continue // the same page in another state
+		}
+		_, doc := render(t, p, page)
+		title := words(elements(doc, "title")[0])
+		if other := seen[title]; other != "" {
+			t.Errorf("%s and %s are both titled %q", name, other, title)
+		}
+		if seen[title] = name; !strings.HasSuffix(title, " · Countersign") {
+			t.Errorf("%s is titled %q", name, title)
+		}
+	}
+}
+
+// BR-04, BR-07, CN-08: whatever a stranger writes, the page keeps its shape.
+func TestHostileTextStaysText(t *testing.T) {
+	t.Parallel()
+	const hostile = `"><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}'`
+	p := newPages(t)
+	for name, page := range samples() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, want := render(t, p, page)
+			v := reflect.New(reflect.TypeOf(page)).Elem()
+			v.Set(reflect.ValueOf(page))
+			if v.Kind() == reflect.Pointer {
+				fresh := reflect.New(v.Type().Elem())
+				fresh.Elem().Set(v.Elem())
+				v.Set(fresh)
+			}
+			n := 0
+			poison(v, func() string {
+				n++
+				return strconv.Itoa(n) + hostile // no two fields alike
+			})
+			_, got := render(t, p, v.Interface().(Page))
+			if a, b := shape(want), shape(got); a != b {
+				t.Errorf("the page changed its shape:\n%s\nfrom:\n%s", b, a)
+			}
+			checkPolicyHolds(t, got)
+		})
+	}
+}
+
+// poison writes a text into every string that v holds, but for those that are
+// words of ours.
+func poison(v reflect.Value, text func() string) {
+	switch v.Kind() {
+	case reflect.String:
+		if v.CanSet() && v.Type() == reflect.TypeFor[string]() && v.String() != "" {
+			v.SetString(text())
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			poison(v.Elem(), text)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			poison(v.Field(i), text)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			poison(v.Index(i), text)
+		}
+	default:
+	}
+}
+
+func TestHostileConfigurationAndRequestStayText(t *testing.T) {
+	t.Parallel()
+	const hostile = `"><script>alert(1)</script>`
+	p, err := New(Config{Name: hostile, Contact: hostile, Asset: func(name string) string { return "/auth/assets/" + name }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("X-Request-ID", hostile)
+	if err := p.Problem(w, r, NotFound()); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := html.Parse(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(elements(doc, "script")); n != 1 {
+		t.Errorf("%d scripts; want the one of the layout", n)
+	}
+}
+
+// BR-01, BR-06.
+func TestContentSecurityPolicy(t *testing.T) {
+	t.Parallel()
+	p := newPages(t)
+	tests := []struct{ name, redirectURI, want string }{
+		{"web", "https://app.example/cb?x=1", "form-action 'self' https://app.example;"},
+		{"web with a port", "https://app.example:8443/cb", "form-action 'self' https://app.example:8443;"},
+		{"web with an internationalized name", "https://bücher.example/cb", "form-action 'self' https://xn--bcher-kva.example;"},
+		{"loopback", "http://127.0.0.1:49152/cb", "form-action 'self' http://127.0.0.1:49152;"},
+		{"loopback of IPv6, which the grammar lacks", "http://[::1]:49152/cb", "form-action 'self' http:;"},
+		{"own scheme", "com.example.app:/cb", "form-action 'self' com.example.app:;"},
+		{"unknown", "", "form-action 'self';"},
+		{"host that tries to end the directive", "https://a;script-src.example/cb", "form-action 'self' https:;"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			a := NewApplication(&clientstore.Client{Name: "App"}, tt.redirectURI)
+			for _, page := range []Page{SignIn{Application: &a}, Consent{Application: a}} {
+				res, _ := render(t, p, page)
+				policy := res.Header.Get("Content-Security-Policy")
+				if !strings.Contains(policy, tt.want) {
+					t.Errorf("policy %q lacks %q", policy, tt.want)
+				}
+				if strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") || strings.Count(policy, "script-src") != 1 ||
+					!strings.HasPrefix(policy, "default-src 'none';") || !strings.HasSuffix(policy, "frame-ancestors 'none'; base-uri 'none'") {
+					t.Errorf("policy %q", policy)
+				}
+				if res.Header.Get("Cache-Control") != "no-store" {
+					t.Error("page may be kept")
+				}
+			}
+		})
+	}
+}
+
+func TestWaitingPageLooksAgainWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	p := newPages(t)
+	_, doc := render(t, p, samples()["waiting"])
+	meta := ""
+	for _, n := range elements(doc, "noscript") {
+		for _, m := range elements(n, "meta") {
+			meta, _ = attr(m, "content")
+		}
+	}
+	if want := "5; url=/auth/authorize/resume?interaction=I"; meta != want {
+		t.Errorf("refresh is %q; want %q", meta, want)
+	}
+	_, doc = render(t, p, samples()["disapproved"])
+	if n := len(elements(doc, "noscript")); n != 0 {
+		t.Error("a disapproved client's page looks again by itself")
+	}
+	if text := words(elements(doc, "main")[0]); !strings.Contains(text, "It asks for too much.") || !strings.Contains(text, "help@id.example") {
+		t.Errorf("page says %q", text)
+	}
+}
+
+func TestProblemSaysAll(t *testing.T) {
+	t.Parallel()
+	p := newPages(t)
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodHead, "/", nil)
+	r.Header.Set("X-Request-ID", "req-1")
+	if err := p.Problem(w, r, Unavailable()); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "1" || w.Body.Len() != 0 {
+		t.Errorf("HEAD: %d, Retry-After %q, %d bytes", w.Code, w.Header().Get("Retry-After"), w.Body.Len())
+	}
+	_, doc := render(t, p, Unavailable())
+	text := words(doc)
+	for _, want := range []string{"cannot reach its database", "Wait a moment", "help@id.example", "E-UNAVAILABLE", "req-1"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("page lacks %q: %s", want, text)
+		}
+	}
+}

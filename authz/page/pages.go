@@ -1,0 +1,161 @@
+package page
+
+import "time"
+
+// SignIn is the page that asks who somebody is.
+type SignIn struct {
+	// Application is who asked, nil when nobody did.
+	Application *Application
+	// Interaction is the request that waits, empty when none does.
+	Interaction string
+	Username    string
+	// Switch tells that the person wants to use another account.
+	Switch bool
+	// Fault says why the last attempt did not succeed.
+	Fault Fault
+	// Wait is how long to wait before the next one.
+	Wait time.Duration
+}
+
+// Fault is why an attempt to sign in did not succeed.
+type Fault string
+
+// The faults.
+const (
+	NoFault     Fault = ""
+	Incomplete  Fault = "incomplete"
+	WrongSecret Fault = "wrong"
+	Throttled   Fault = "throttled"
+	Busy        Fault = "busy"
+)
+
+func (SignIn) template() string { return "sign_in.html" }
+
+func (p SignIn) destination() string {
+	if p.Application == nil {
+		return ""
+	}
+	return p.Application.source
+}
+
+// WaitWords is how long to wait, in words.
+func (p SignIn) WaitWords() string { return Duration(p.Wait) }
+
+// AtField reports whether the fault is in what was typed.
+func (p SignIn) AtField() bool { return p.Fault == WrongSecret || p.Fault == Incomplete }
+
+// Person is an account as its owner knows it.
+type Person struct {
+	ID       string
+	Username string
+	Name     string
+}
+
+// Title is what to call the person.
+func (p Person) Title() string {
+	if name := Plain(p.Name); name != "" {
+		return name
+	}
+	return Plain(p.Username)
+}
+
+// Handle is the username, unless the title says it already.
+func (p Person) Handle() string {
+	if handle := Plain(p.Username); handle != p.Title() {
+		return handle
+	}
+	return ""
+}
+
+// Initial is the first letter of the title.
+func (p Person) Initial() string {
+	for _, r := range p.Title() {
+		return string(r)
+	}
+	return ""
+}
+
+// Consent is the page that asks whether an application may.
+type Consent struct {
+	Application Application
+	Interaction string
+	Person      Person
+	Groups      []ScopeGroup
+	// Again tells that the person has allowed this application something
+	// before.
+	Again bool
+	// Access is how long an access token lives, and Offline how long the
+	// application may renew it on its own; 0 when it did not ask to.
+	Access, Offline time.Duration
+}
+
+func (Consent) template() string { return "consent.html" }
+
+func (p Consent) destination() string { return p.Application.source }
+
+// AccessWords is the life of an access token, in words.
+func (p Consent) AccessWords() string { return Duration(p.Access) }
+
+// OfflineWords is how long the access may be renewed, in words.
+func (p Consent) OfflineWords() string { return Duration(p.Offline) }
+
+// ScopeGroup is what an application asks for, of one kind.
+type ScopeGroup struct {
+	Title  string
+	Scopes []Scope
+}
+
+// Scope is one thing an application asks for.
+type Scope struct {
+	// Text says what it is, in a sentence.
+	Text string
+	// Name is the name of a scope that only the application can explain.
+	Name string
+	// New tells that the person has not allowed it before.
+	New bool
+}
+
+// Waiting is the page of a client that no administrator has approved.
+type Waiting struct {
+	Application Application
+	Status      WaitingStatus
+	// Reason is what the administrator wrote when disapproving.
+	Reason string
+	// ResumeURL takes up the request again; a pending page goes there every
+	// RefreshSeconds.
+	ResumeURL      string
+	RefreshSeconds int
+}
+
+// WaitingStatus is what a client waits for.
+type WaitingStatus string
+
+// The statuses.
+const (
+	Pending     WaitingStatus = "pending"
+	Disapproved WaitingStatus = "disapproved"
+)
+
+func (Waiting) template() string { return "waiting.html" }
+
+// ReasonText is the reason, fit to be shown.
+func (p Waiting) ReasonText() string { return Plain(p.Reason) }
+
+// Home is the page of somebody who is signed in.
+type Home struct {
+	Person        Person
+	Since         time.Time
+	Administrator bool
+}
+
+func (Home) template() string { return "home.html" }
+
+// SignOut is the page that asks whether to sign out.
+type SignOut struct{ Person Person }
+
+func (SignOut) template() string { return "sign_out.html" }
+
+// SignedOut is the page of somebody who is not signed in any more.
+type SignedOut struct{}
+
+func (SignedOut) template() string { return "signed_out.html" }

@@ -1,0 +1,110 @@
+package assets
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func get(t *testing.T, method, path, encoding string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
+	r.Header.Set("Accept-Encoding", encoding)
+	w := httptest.NewRecorder()
+	Handler().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, r io.Reader) []byte {
+	t.Helper()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	for name, mediaType := range map[string]string{
+		"style.css":   "text/css; charset=utf-8",
+		"page.js":     "text/javascript; charset=utf-8",
+		"icon.svg":    "image/svg+xml",
+		"rosette.svg": "image/svg+xml",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := Path(name)
+			stem, ext, _ := strings.Cut(name, ".")
+			if !regexp.MustCompile(`^/assets/` + stem + `\.[0-9a-f]{12}\.` + ext + `$`).MatchString(path) {
+				t.Errorf("Path() = %q", path)
+			}
+			plain := get(t, http.MethodGet, path, "")
+			if plain.StatusCode != http.StatusOK || plain.Header.Get("Content-Type") != mediaType ||
+				plain.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+				t.Errorf("GET: %d %v", plain.StatusCode, plain.Header)
+			}
+			want := body(t, plain.Body)
+			small := get(t, http.MethodGet, path, "br, gzip")
+			unpacked, err := gzip.NewReader(small.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := body(t, unpacked); !bytes.Equal(got, want) || len(want) == 0 {
+				t.Error("gzip holds something else")
+			}
+			if head := get(t, http.MethodHead, path, ""); head.StatusCode != http.StatusOK || len(body(t, head.Body)) != 0 {
+				t.Error("HEAD has a body")
+			}
+		})
+	}
+}
+
+func TestAssetsRefuse(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		method, path string
+		want         int
+	}{
+		"a name without its hash": {http.MethodGet, "/assets/style.css", http.StatusNotFound},
+		"the folder":              {http.MethodGet, "/assets/", http.StatusNotFound},
+		"a way out":               {http.MethodGet, "/assets/../assets.go", http.StatusNotFound},
+		"another method":          {http.MethodPost, Path("style.css"), http.StatusMethodNotAllowed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := get(t, tt.method, tt.path, "").StatusCode; got != tt.want {
+				t.Errorf("status %d; want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestStyleSheetNamesWhatIsServed(t *testing.T) {
+	t.Parallel()
+	sheet := string(body(t, get(t, http.MethodGet, Path("style.css"), "").Body))
+	for _, match := range regexp.MustCompile(`url\("([^"]*)"\)`).FindAllStringSubmatch(sheet, -1) {
+		if res := get(t, http.MethodGet, Prefix+match[1], ""); res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", match[1], res.StatusCode)
+		}
+	}
+	if strings.Contains(sheet, "//") || strings.Contains(sheet, "@import") {
+		t.Error("the style sheet loads from elsewhere")
+	}
+}
+
+func TestFirstLoadIsSmall(t *testing.T) {
+	t.Parallel()
+	total := 0
+	for name := range all.hashed {
+		total += len(body(t, get(t, http.MethodGet, Path(name), "gzip").Body))
+	}
+	if total > 12<<10 {
+		t.Errorf("all assets together are %d bytes", total)
+	}
+}
