@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+	"github.com/jackc/pgx/v5"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 // Dialect is a kind of database. SQL that differs between the two says so
@@ -28,86 +26,63 @@ const (
 
 const (
 	defaultMaxConns = 16
-	// sqliteConns lets readers work beside the one writer.
-	sqliteConns     = 8
 	connMaxIdleTime = 5 * time.Minute
+	usage           = "use sqlite:///path/to/file or postgres://user@host/name"
 )
 
 // target is a parsed database URL.
 type target struct {
 	dialect Dialect
-	path    string // SQLite
-	dsn     string
-	shown   string // the URL without its password
+	shown   string          // the URL without what could be secret
+	path    string          // SQLite: the file
+	pg      *pgx.ConnConfig // PostgreSQL
 }
 
 // parseURL reads a database URL. A PostgreSQL URL keeps its parameters; a
-// SQLite one has none, because they would run as SQL.
+// SQLite one has none, because they would run as SQL. Errors do not quote the
+// URL before it is known where its password is.
 func parseURL(raw string) (target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return target{}, errors.New("database URL cannot be parsed; use sqlite:///path/to/file or postgres://user@host/name")
+		return target{}, fmt.Errorf("the database URL cannot be parsed: %s; in a user or password, write other characters than "+
+			"letters and digits percent-encoded (# is %%23)", usage)
 	}
 	switch u.Scheme {
 	case "sqlite":
-		if u.Host != "" || u.RawQuery != "" || u.Path == "" {
-			return target{}, fmt.Errorf("database URL %s: a SQLite database is named by its path alone: sqlite:///path/to/file", u.Redacted())
-		}
-		path := filepath.Clean(u.Path)
-		return target{dialect: SQLite, path: path, dsn: sqliteDSN(path), shown: u.String()}, nil
+		return parseSQLiteURL(u)
 	case "postgres", "postgresql":
-		return target{dialect: PostgreSQL, dsn: raw, shown: u.Redacted()}, nil
+		return parsePostgresURL(raw, u)
+	case "":
+		return target{}, errors.New("the database URL has no scheme: " + usage)
 	default:
-		return target{}, fmt.Errorf("database URL %s: scheme %q is not known; use sqlite:///path/to/file or postgres://user@host/name", u.Redacted(), u.Scheme)
+		return target{}, fmt.Errorf("the database URL's scheme %q is not known: %s", u.Scheme, usage)
 	}
 }
 
-// sqliteDSN names the file with what a server needs: a write-ahead log, every
-// commit on disk before it is answered, writers that queue at BEGIN instead of
-// failing half-way, and times as sortable UTC text.
-func sqliteDSN(path string) string {
-	q := url.Values{
-		"_pragma": {
-			"busy_timeout(10000)", "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(FULL)",
-			"foreign_keys(1)", "trusted_schema(0)",
-		},
-		"_txlock":      {"immediate"},
-		"_time_format": {"sqlite"},
-		"_timezone":    {"UTC"},
-		"_texttotime":  {"1"},
+func parseSQLiteURL(u *url.URL) (target, error) {
+	if u.Host != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path == "" || strings.HasSuffix(u.Path, "/") {
+		return target{}, fmt.Errorf("database URL %s: a SQLite database is named by the absolute path of its file alone: "+
+			"sqlite:///path/to/file (in it, ? is %%3F and # is %%23)", u.Redacted())
 	}
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	return target{dialect: SQLite, path: filepath.Clean(u.Path), shown: filepath.Clean(u.Path)}, nil
 }
 
+// open opens the pool of connections that the server works with.
 func (t target) open(cfg Config) (*sql.DB, error) {
-	driver, conns := "pgx", cfg.MaxConns
+	if t.dialect == SQLite {
+		return openSQLite(t.path, cfg)
+	}
+	conns := cfg.MaxConns
 	if conns == 0 {
 		conns = defaultMaxConns
 	}
-	if t.dialect == SQLite {
-		driver, conns = "sqlite", sqliteConns
-		if err := createPrivate(t.path); err != nil {
-			return nil, err
-		}
-	}
-	db, err := sql.Open(driver, t.dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", t.shown, err)
-	}
+	return openPostgres(t.pg, conns), nil
+}
+
+func limit(db *sql.DB, conns int) {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(connMaxIdleTime)
-	return db, nil
-}
-
-// createPrivate makes the database file readable by its owner only, before
-// the driver would create it with the process's umask.
-func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open database file: %w; check that the folder exists and that this user may write to it", err)
-	}
-	return f.Close()
 }
 
 func (t target) dialector(p pool) gorm.Dialector {
@@ -118,14 +93,11 @@ func (t target) dialector(p pool) gorm.Dialector {
 }
 
 // explain says what a person can do about a database that does not answer.
-// The driver's own text may quote the URL with its password, so only its
-// cause is kept.
 func (t target) explain(err error) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return fmt.Errorf("database %s refused the connection: %s (SQLSTATE %s); check the user, the password and the database name", t.shown, pg.Message, pg.Code)
+	what, remedy := t.explainPostgres, ""
+	if t.dialect == SQLite {
+		what = t.explainSQLite
 	}
-	if conn, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		err = conn.Unwrap()
-	}
-	return fmt.Errorf("database %s cannot be reached: %w; check that it runs and that the URL names its host and port: %w", t.shown, ErrUnavailable, err)
+	cause, remedy := what(err)
+	return fmt.Errorf("%w: database %s %s; %s", ErrUnavailable, t.shown, cause, remedy)
 }

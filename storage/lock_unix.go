@@ -3,23 +3,35 @@
 package storage
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
-// lockMigrations holds back other processes that would migrate the same
-// SQLite file. PostgreSQL has its own lock.
-func (db *DB) lockMigrations() (unlock func(), err error) {
-	if db.dialect != SQLite {
-		return func() {}, nil
-	}
-	f, err := os.OpenFile(db.path+".migrating", os.O_CREATE|os.O_RDWR, 0o600)
+// lockPoll is how often a lock that another process holds is tried again.
+const lockPoll = 20 * time.Millisecond
+
+// lockFile waits for the lock on a file that it makes if need be. The file
+// stays, since taking it away would race with who waits for it.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the database for migration: %w", err)
+		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, fmt.Errorf("lock the database for migration: %w", err)
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil // closing unlocks
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return nil, errors.Join(err, f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), f.Close())
+		case <-time.After(lockPoll):
+		}
 	}
-	return func() { _ = f.Close() }, nil // closing unlocks
 }

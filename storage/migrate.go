@@ -2,17 +2,21 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
 var migrations embed.FS
+
+// migrationLock is the advisory lock that PostgreSQL servers migrate under.
+const migrationLock = 0x636f756e74657273 // "counters"
 
 // Migration is one numbered step of the schema.
 type Migration struct {
@@ -30,115 +34,154 @@ type SchemaError struct {
 
 func (e *SchemaError) Error() string {
 	if e.Database > e.Program {
-		return fmt.Sprintf("the database has schema %d and this program knows %d at most: "+
-			"it was migrated by a newer release; run that release, or restore the backup made before the upgrade", e.Database, e.Program)
+		return fmt.Sprintf("the database has schema %d and this program knows %d at most: it was migrated by a newer release; "+
+			"run that release, or restore the backup made before the upgrade; nothing was changed", e.Database, e.Program)
 	}
 	return fmt.Sprintf("the database has schema %d and this program needs %d: run `countersign migrate up`", e.Database, e.Program)
 }
 
 // Migrate brings the schema up to date, one transaction a migration, under a
 // lock that holds back other processes. It refuses a schema newer than its own
-// with a [SchemaError].
+// with a [SchemaError] and leaves alone one that is up to date.
 func (db *DB) Migrate(ctx context.Context) error {
-	unlock, err := db.lockMigrations()
-	if err != nil {
+	current, newest, err := db.versions(ctx)
+	if err != nil || current == newest {
 		return err
+	}
+	conns, unlock, err := db.lockMigrations(ctx)
+	if err != nil {
+		return Err("lock the database for migration", err)
 	}
 	defer unlock()
-	p, err := db.migrator()
-	if err != nil {
+	if current, newest, err = db.versions(ctx); err != nil {
 		return err
-	}
-	if err := db.checkNotNewer(ctx, p); err != nil {
-		return err
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the database: %w", err)
-	}
-	return nil
-}
-
-// CheckSchema returns a [SchemaError] unless the schema is this program's.
-func (db *DB) CheckSchema(ctx context.Context) error {
-	p, err := db.migrator()
-	if err != nil {
-		return err
-	}
-	current, newest, err := p.GetVersions(ctx)
-	if err != nil {
-		return Err("read the schema's version", err)
-	}
-	if current != newest {
-		return &SchemaError{Database: current, Program: newest}
-	}
-	return nil
-}
-
-// Migrations lists the migrations of this program in order.
-func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
-	p, err := db.migrator()
-	if err != nil {
-		return nil, err
-	}
-	if err := db.checkNotNewer(ctx, p); err != nil {
-		return nil, err
-	}
-	status, err := p.Status(ctx)
-	if err != nil {
-		return nil, Err("list migrations", err)
-	}
-	list := make([]Migration, len(status))
-	for i, s := range status {
-		list[i] = Migration{Version: s.Source.Version, Name: s.Source.Path, AppliedAt: s.AppliedAt}
-	}
-	return list, nil
-}
-
-func (db *DB) checkNotNewer(ctx context.Context, p *goose.Provider) error {
-	current, newest, err := p.GetVersions(ctx)
-	if err != nil {
-		return Err("read the schema's version", err)
 	}
 	if current > newest {
 		return &SchemaError{Database: current, Program: newest}
 	}
-	return nil
+	dialect := goose.DialectSQLite3
+	if db.Dialect() == PostgreSQL {
+		dialect = goose.DialectPostgres
+	}
+	p, err := goose.NewProvider(dialect, conns, db.migrations())
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	_, err = p.Up(ctx)
+	return Err("migrate the database", err)
 }
 
-func (db *DB) migrator() (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations/"+string(db.dialect))
+// lockMigrations waits until no other process migrates and returns the
+// connections to migrate with: a migration may take longer than a statement
+// of the server.
+func (db *DB) lockMigrations(ctx context.Context) (conns *sql.DB, unlock func(), err error) {
+	if db.Dialect() == SQLite {
+		unlock, err = lockFile(ctx, db.target.path+".migrating")
+		return db.conns, unlock, err
+	}
+	cfg := db.target.pg.Copy()
+	for _, timeout := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		cfg.RuntimeParams[timeout] = "0"
+	}
+	conns = openPostgres(cfg, 2) // one holds the lock, one migrates
+	conn, err := conns.Conn(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, conns.Close())
+	}
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
+		return nil, nil, errors.Join(err, conn.Close(), conns.Close())
+	}
+	return conns, func() {
+		_ = conn.Close()  // gives the connection back,
+		_ = conns.Close() // which ends it, and with it the lock
+	}, nil
+}
+
+// CheckSchema returns a [SchemaError] unless the schema is this program's.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	current, newest, err := db.versions(ctx)
+	if err == nil && current != newest {
+		return &SchemaError{Database: current, Program: newest}
+	}
+	return err
+}
+
+// Migrations lists the migrations of this program in order.
+func (db *DB) Migrations(ctx context.Context) ([]Migration, error) {
+	applied, err := db.applied(ctx)
 	if err != nil {
 		return nil, err
 	}
-	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption(nil)
-	if db.dialect == PostgreSQL {
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+	list, err := db.known()
+	for i := range list {
+		list[i].AppliedAt = applied[list[i].Version]
+	}
+	return list, err
+}
+
+// versions returns the newest migration of the database and of this program.
+func (db *DB) versions(ctx context.Context) (current, newest int64, err error) {
+	applied, err := db.applied(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	for version := range applied {
+		current = max(current, version)
+	}
+	list, err := db.known()
+	if err != nil {
+		return 0, 0, err
+	}
+	return current, list[len(list)-1].Version, nil
+}
+
+// known lists the migrations of this program.
+func (db *DB) known() ([]Migration, error) {
+	names, err := fs.Glob(db.migrations(), "*.sql") // in order
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Migration, len(names))
+	for i, name := range names {
+		version, err := goose.NumericComponent(name)
 		if err != nil {
 			return nil, err
 		}
-		dialect, opts = goose.DialectPostgres, append(opts, goose.WithSessionLocker(locker))
+		list[i] = Migration{Version: version, Name: name}
 	}
-	return goose.NewProvider(dialect, db.conns, files, opts...)
+	return list, nil
 }
 
-// Columns lists the columns of every table, as "table.column", in order. The
-// test that holds the record types against the schema reads it.
-func (db *DB) Columns(ctx context.Context) ([]string, error) {
-	query := `SELECT m.name || '.' || c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY 1`
-	if db.dialect == PostgreSQL {
-		query = `SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY 1`
+// applied reads goose's table of versions, if there is one. It changes
+// nothing, which goose's own way to ask would.
+func (db *DB) applied(ctx context.Context) (map[int64]time.Time, error) {
+	const doing = "read the schema's version"
+	exists := `SELECT count(*) FROM sqlite_schema WHERE name = 'goose_db_version'`
+	if db.Dialect() == PostgreSQL {
+		exists = `SELECT count(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`
 	}
-	var columns []string
-	err := db.With(ctx).Raw(query).Scan(&columns).Error
-	return columns, Err("list columns", err)
+	var n int
+	if err := db.With(ctx).Raw(exists).Scan(&n).Error; err != nil || n == 0 {
+		return nil, Err(doing, err)
+	}
+	var rows []struct {
+		VersionID int64
+		Tstamp    time.Time
+	}
+	if err := db.With(ctx).Raw(`SELECT version_id, tstamp FROM goose_db_version WHERE version_id > 0`).Scan(&rows).Error; err != nil {
+		return nil, Err(doing, err)
+	}
+	applied := make(map[int64]time.Time, len(rows))
+	for _, r := range rows {
+		applied[r.VersionID] = r.Tstamp.UTC()
+	}
+	return applied, nil
 }
 
-// Vacuum gives the space of deleted rows back where the database does not do
-// so by itself.
-func (db *DB) Vacuum(ctx context.Context) error {
-	if db.dialect != SQLite {
-		return nil
+func (db *DB) migrations() fs.FS {
+	files, err := fs.Sub(migrations, "migrations/"+string(db.Dialect()))
+	if err != nil {
+		panic(err) // the path is well-formed
 	}
-	_, err := db.conns.ExecContext(ctx, "PRAGMA incremental_vacuum")
-	return Err("vacuum", err)
+	return files
 }

@@ -1,83 +1,113 @@
 package storage
 
 import (
+	"context"
+	"database/sql"
 	"errors"
-	"strconv"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
 
-	"gorm.io/gorm"
-	"gorm.io/gorm/callbacks"
-	"gorm.io/gorm/clause"
-	"gorm.io/gorm/logger"
-	"gorm.io/gorm/schema"
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 )
 
-var (
-	_ gorm.Dialector       = (*sqliteDialector)(nil)
-	_ gorm.ErrorTranslator = (*sqliteDialector)(nil)
-)
+// sqliteConns lets readers work beside the one writer.
+const sqliteConns = 8
 
-// sqliteDialector teaches gorm SQLite over the pure Go driver. The official
-// dialector links a C library; see docs/decisions/0002-sqlite-without-c.md.
-// There is no migrator: the schema is SQL in migrations/.
-type sqliteDialector struct{ conn gorm.ConnPool }
+// sqliteDSN names the file with what a server needs: a write-ahead log, every
+// commit on disk before it is answered, writers that queue at BEGIN instead of
+// failing half-way, times as sortable UTC text, and a misspelt column an error
+// instead of a string.
+func sqliteDSN(path string) string {
+	q := url.Values{
+		"_pragma": {
+			"busy_timeout(10000)", "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(FULL)",
+			"foreign_keys(1)", "trusted_schema(0)",
+		},
+		"_txlock":      {"immediate"},
+		"_time_format": {"sqlite"},
+		"_timezone":    {"UTC"},
+		"_texttotime":  {"1"},
+		"_dqs":         {"0"},
+		"_defensive":   {"1"},
+		"_error_rc":    {"1"},
+	}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
 
-// Name names the dialect.
-func (*sqliteDialector) Name() string { return string(SQLite) }
+func openSQLite(path string, cfg Config) (*sql.DB, error) {
+	if err := createPrivate(path, cfg.Log); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", sqliteDSN(path))
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	limit(db, sqliteConns)
+	return db, nil
+}
 
-// Initialize tells gorm which clauses SQLite knows.
-func (d *sqliteDialector) Initialize(db *gorm.DB) error {
-	db.ConnPool = d.conn
-	callbacks.RegisterDefaultCallbacks(db, &callbacks.Config{
-		CreateClauses: []string{"INSERT", "VALUES", "ON CONFLICT", "RETURNING"},
-		UpdateClauses: []string{"UPDATE", "SET", "FROM", "WHERE", "RETURNING"},
-		DeleteClauses: []string{"DELETE", "FROM", "WHERE", "RETURNING"},
-	})
+// createPrivate makes the database file readable by its owner only, before
+// the driver would create it with the process's umask. The files beside it
+// take its mode.
+func createPrivate(path string, log *slog.Logger) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	folder := filepath.Dir(path)
+	switch {
+	case err == nil:
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: database %s cannot be created: the folder %s does not exist; create it, or name another file", ErrUnavailable, path, folder)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: database %s cannot be opened: permission denied; this user must be able to write to the file and to the folder %s",
+			ErrUnavailable, path, folder)
+	default:
+		return fmt.Errorf("%w: database %s cannot be opened: %w; name a file that this user can write to", ErrUnavailable, path, cause(err))
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().Perm()&0o077 != 0 && log != nil {
+		log.Warn("others may read the database file: restrict it with chmod 600", slog.String("path", path), slog.String("mode", info.Mode().Perm().String()))
+	}
+	return errors.Join(err, f.Close())
+}
+
+// cause is an error without the operation and path that a caller names.
+func cause(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}
+
+// checkSQLite reads the schema, which shows that the file is a database.
+func (db *DB) checkSQLite(ctx context.Context) error {
+	var n int
+	if err := db.conns.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n); err != nil {
+		return db.target.explain(err)
+	}
 	return nil
 }
 
-// Migrator is not used: the schema is SQL in migrations/.
-func (*sqliteDialector) Migrator(*gorm.DB) gorm.Migrator { return nil }
-
-// DataTypeOf is not used: the schema is SQL in migrations/.
-func (*sqliteDialector) DataTypeOf(*schema.Field) string { return "" }
-
-// DefaultValueOf is what gorm writes for a column left to its default.
-func (*sqliteDialector) DefaultValueOf(*schema.Field) clause.Expression {
-	return clause.Expr{SQL: "NULL"}
-}
-
-// BindVarTo writes a placeholder.
-func (*sqliteDialector) BindVarTo(w clause.Writer, _ *gorm.Statement, _ any) {
-	_ = w.WriteByte('?') // a strings.Builder cannot fail
-}
-
-// QuoteTo quotes an identifier, part by part. Identifiers come from struct
-// tags, never from a request.
-func (*sqliteDialector) QuoteTo(w clause.Writer, name string) {
-	_, _ = w.WriteString(strconv.Quote(name)) // a strings.Builder cannot fail
-}
-
-// Explain renders a statement for a log line.
-func (*sqliteDialector) Explain(sql string, vars ...any) string {
-	return logger.ExplainSQL(sql, nil, `"`, vars...)
-}
-
-// Translate restates the driver's constraint errors in gorm's words.
-func (*sqliteDialector) Translate(err error) error {
+func (t target) explainSQLite(err error) (cause, remedy string) {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
-		return err
+		return "cannot be opened: " + err.Error(), "check the file"
 	}
-	switch e.Code() {
-	case lib.SQLITE_CONSTRAINT_PRIMARYKEY, lib.SQLITE_CONSTRAINT_UNIQUE:
-		return gorm.ErrDuplicatedKey
-	case lib.SQLITE_CONSTRAINT_FOREIGNKEY:
-		return gorm.ErrForeignKeyViolated
-	case lib.SQLITE_CONSTRAINT_CHECK:
-		return gorm.ErrCheckConstraintViolated
+	switch e.Code() & 0xff { // without what only SQLite's authors can use
+	case lib.SQLITE_NOTADB:
+		return "is not a SQLite database, or is encrypted", "nothing was changed: name another file, or restore a backup"
+	case lib.SQLITE_CORRUPT:
+		return "is damaged", "nothing was changed: restore a backup, or save what can be read with `sqlite3 FILE .recover`"
+	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM:
+		return "cannot be written to", "this user must be able to write to the file, to those beside it (-wal, -shm) and to the folder " + filepath.Dir(t.path)
+	case lib.SQLITE_FULL:
+		return "cannot grow: the disk is full", "make room; nothing was lost"
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+		return "is locked by another program", "end what holds it, such as a sqlite3 shell with an open transaction"
 	default:
-		return err
+		return "cannot be opened: " + e.Error(), "check the disk"
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/logger"
 )
 
 var (
@@ -27,26 +26,22 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 )
 
-// slowStatement is from where a statement is logged as slow.
-const slowStatement = 250 * time.Millisecond
-
 // Config says which database to open.
 type Config struct {
 	// URL names the database: sqlite:///path/to/file or postgres://….
 	URL string
 	// MaxConns bounds the connections to PostgreSQL; 0 means 16.
 	MaxConns int
-	// Log receives slow and failed statements, without their values.
+	// Log receives warnings and slow statements, without their values.
 	Log *slog.Logger
 }
 
 // DB is the server's database.
 type DB struct {
-	pool    *gorm.DB
-	conns   *sql.DB
-	hook    *hooks
-	dialect Dialect
-	path    string // of the SQLite file
+	pool   *gorm.DB
+	conns  *sql.DB
+	hook   *hooks
+	target target
 
 	// Now tells the time that is compared with and written to records, in UTC
 	// and whole microseconds, which is what both dialects keep. Tests may
@@ -54,8 +49,9 @@ type DB struct {
 	Now func() time.Time
 }
 
-// Open opens the database that cfg names and checks that it answers. It does
-// not bring the schema up to date: see [DB.Migrate].
+// Open opens the database that cfg names and checks that it answers and is
+// fit for use. It does not bring the schema up to date: see [DB.Migrate]. The
+// error says what to do about it, and no secrets.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	target, err := parseURL(cfg.URL)
 	if err != nil {
@@ -65,34 +61,28 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{conns: conns, hook: &hooks{}, dialect: target.dialect, path: target.path, Now: now}
-	if err := conns.PingContext(ctx); err != nil {
-		return nil, errors.Join(target.explain(err), conns.Close())
+	db := &DB{conns: conns, hook: &hooks{}, target: target, Now: now}
+	if err := db.check(ctx, cfg.Log); err != nil {
+		return nil, errors.Join(err, conns.Close())
 	}
-	db.pool, err = gorm.Open(target.dialector(pool{conns, db.hook}), gormConfig(cfg.Log, db))
+	db.pool, err = gorm.Open(target.dialector(pool{conns, db.hook}), &gorm.Config{
+		TranslateError:         true,
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		Logger:                 slowLog{cfg.Log},
+		NowFunc:                func() time.Time { return db.Now() },
+	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), conns.Close())
 	}
 	return db, nil
 }
 
-func gormConfig(log *slog.Logger, db *DB) *gorm.Config {
-	quiet := logger.Discard
-	if log != nil {
-		quiet = logger.NewSlogLogger(log, logger.Config{
-			SlowThreshold:             slowStatement,
-			IgnoreRecordNotFoundError: true,
-			ParameterizedQueries:      true, // values are secrets
-			LogLevel:                  logger.Warn,
-		})
+func (db *DB) check(ctx context.Context, log *slog.Logger) error {
+	if db.Dialect() == SQLite {
+		return db.checkSQLite(ctx)
 	}
-	return &gorm.Config{
-		TranslateError:         true,
-		SkipDefaultTransaction: true,
-		DisableAutomaticPing:   true,
-		Logger:                 quiet,
-		NowFunc:                func() time.Time { return db.Now() },
-	}
+	return db.checkPostgres(ctx, log)
 }
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
@@ -109,10 +99,23 @@ func (db *DB) Ping(ctx context.Context) error {
 }
 
 // Dialect tells which database this is.
-func (db *DB) Dialect() Dialect { return db.dialect }
+func (db *DB) Dialect() Dialect { return db.target.dialect }
 
 // Stats returns the state of the connection pool.
 func (db *DB) Stats() sql.DBStats { return db.conns.Stats() }
+
+// vacuumPages is how much space [DB.Vacuum] gives back in one transaction.
+const vacuumPages = 1000
+
+// Vacuum gives some of the space of deleted rows back to the file system where
+// the database does not do so by itself. It is for a job, after a purge.
+func (db *DB) Vacuum(ctx context.Context) error {
+	if db.Dialect() != SQLite {
+		return nil
+	}
+	_, err := db.conns.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+	return Err("vacuum", err)
+}
 
 // Err restates a database error in this package's words and adds what was
 // being done. A record that refers to one that does not exist, or no longer,
