@@ -102,4 +102,3 @@ func isOffline(c *clientstore.Client, scope []string) bool {
 	}
 	return !slices.Contains(scope, "openid") || slices.Contains(scope, "offline_access")
 }
-

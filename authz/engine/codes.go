@@ -16,11 +16,11 @@ import (
 )
 
 var (
-	_ fosite.Storage                    = codeStore{}
-	_ oauth2.CoreStorage                = codeStore{}
-	_ oauth2.TokenRevocationStorage     = codeStore{}
+	_ fosite.Storage                     = codeStore{}
+	_ oauth2.CoreStorage                 = codeStore{}
+	_ oauth2.TokenRevocationStorage      = codeStore{}
 	_ openid.OpenIDConnectRequestStorage = codeStore{}
-	_ pkce.PKCERequestStorage           = codeStore{}
+	_ pkce.PKCERequestStorage            = codeStore{}
 )
 
 // codeStore is fosite's storage as views of one row: an authorization code

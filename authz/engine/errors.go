@@ -12,7 +12,7 @@ import (
 // known are the errors that fosite may answer a client with, as the
 // specifications name them. What is not here is a fault of ours.
 var known = []struct {
-	err  *fosite.RFC6749Error
+	err  error
 	code protocol.Code
 }{
 	{fosite.ErrInvalidatedAuthorizeCode, protocol.InvalidGrant},

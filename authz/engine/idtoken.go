@@ -11,6 +11,7 @@ import (
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/openid"
 
+	"countersign/authz/claims"
 	"countersign/clientstore"
 	"countersign/storage/keyset"
 )
@@ -26,14 +27,14 @@ type idTokenStrategy struct{ engine *Engine }
 func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Duration, _ fosite.Requester) (string, error) {
 	f := flowOf(ctx)
 	alg := signingAlgorithm(f.client)
-	claims, err := s.engine.requestedClaims(ctx, f)
+	members, err := s.engine.requestedClaims(ctx, f)
 	if err != nil {
 		return "", f.failed(err)
 	}
 	now := s.engine.cfg.Now()
-	s.protocolClaims(claims, f, alg)
-	claims["iat"], claims["exp"] = now.Unix(), now.Add(lifetime).Unix()
-	payload, err := json.Marshal(claims)
+	s.protocolClaims(members, f, alg)
+	members["iat"], members["exp"] = now.Unix(), now.Add(lifetime).Unix()
+	payload, err := json.Marshal(members)
 	if err != nil {
 		return "", fmt.Errorf("encode ID token: %w", err)
 	}
@@ -44,24 +45,24 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dura
 	return token, nil
 }
 
-func (s idTokenStrategy) protocolClaims(claims map[string]any, f *flow, alg jose.SignatureAlgorithm) {
+func (s idTokenStrategy) protocolClaims(members map[string]any, f *flow, alg jose.SignatureAlgorithm) {
 	g := f.grant()
-	claims["iss"], claims["sub"], claims["aud"] = s.engine.cfg.Issuer, g.Subject, f.client.ID
+	members["iss"], members["sub"], members["aud"] = s.engine.cfg.Issuer, g.Subject, f.client.ID
 	if g.AuthTime != nil {
-		claims["auth_time"] = g.AuthTime.Unix()
+		members["auth_time"] = g.AuthTime.Unix()
 	}
 	if g.ACR != "" {
-		claims["acr"] = g.ACR
+		members["acr"] = g.ACR
 	}
 	if amr := strings.Fields(g.AMR); len(amr) > 0 {
-		claims["amr"] = amr
+		members["amr"] = amr
 	}
 	// A refreshed ID token carries no nonce (OpenID Connect Core 1.0, section 12.2).
 	if g.Nonce != "" && f.code != nil {
-		claims["nonce"] = g.Nonce
+		members["nonce"] = g.Nonce
 	}
 	if f.issue.AccessToken != "" {
-		claims["at_hash"] = keyset.LeftHalf(alg, f.issue.AccessToken)
+		members["at_hash"] = keyset.LeftHalf(alg, f.issue.AccessToken)
 	}
 }
 
@@ -74,3 +75,21 @@ func signingAlgorithm(c *clientstore.Client) jose.SignatureAlgorithm {
 	return keyset.Algorithms[0]
 }
 
+// requestedClaims are the claims about the resource owner that belong into the
+// ID token: those that the claims parameter asks for there. All others are the
+// UserInfo endpoint's (OpenID Connect Core 1.0, sections 5.4 and 5.5).
+func (e *Engine) requestedClaims(ctx context.Context, f *flow) (map[string]any, error) {
+	request, err := claims.Parse(f.grant().Claims)
+	if err != nil {
+		return nil, fmt.Errorf("claims parameter that was validated: %w", err)
+	}
+	names := request.IDToken()
+	if len(names) == 0 {
+		return map[string]any{}, nil
+	}
+	a, err := e.cfg.Accounts.Get(ctx, f.grant().AccountID)
+	if err != nil {
+		return nil, err
+	}
+	return claims.Select(names, a.Claims, a.Username, a.UpdatedAt), nil
+}

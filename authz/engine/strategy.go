@@ -69,4 +69,6 @@ func (tokenStrategy) GenerateAuthorizeCode(context.Context, fosite.Requester) (c
 
 // ValidateAuthorizeCode accepts what the store found: it looks at the age of
 // the code by the same clock that it was issued by.
-func (tokenStrategy) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error { return nil }
+func (tokenStrategy) ValidateAuthorizeCode(context.Context, fosite.Requester, string) error {
+	return nil
+}

@@ -1,0 +1,68 @@
+package authorize
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"countersign/authz/page"
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+)
+
+// answer redirects to the client with the parameters, the state of its request
+// and the issuer (RFC 6749, section 4.1.2; RFC 9207, section 2). The redirect
+// URI was compared with the registered ones byte by byte, and is kept as it
+// is.
+func (h *Handler) answer(w http.ResponseWriter, redirectURI, state string, parameters url.Values) {
+	if state != "" {
+		parameters.Set("state", state)
+	}
+	parameters.Set("iss", h.cfg.Issuer)
+	separator := "?"
+	if strings.Contains(redirectURI, "?") {
+		separator = "&"
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", redirectURI+separator+parameters.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// refuse tells the client of an error.
+func (h *Handler) refuse(w http.ResponseWriter, redirectURI, state string, e *protocol.Error) {
+	h.answer(w, redirectURI, state, url.Values{
+		"error":             {string(e.Code)},
+		"error_description": {e.Description},
+	})
+}
+
+// unreadable is the page of a request that cannot be read.
+func unreadable(err error) error {
+	p := page.BadRequest("E-REQUEST", "The application sent a request that cannot be read: "+err.Error()+".",
+		"Tell the developer of the application. Nothing was shared with it.")
+	return p
+}
+
+// unknownClient is the page of a request that names no client of ours.
+func unknownClient() error {
+	p := page.BadRequest("E-CLIENT-UNKNOWN", "The application that sent you here is not registered: it named no client_id, or one that is not known.",
+		"Go back to the application. Its developer or your administrator can register it and check its client_id.")
+	p.Title = "This application is not registered here"
+	return p
+}
+
+func badRedirect(what string) error {
+	return page.BadRequest("E-REDIRECT-URI", what, "Tell the developer of the application: it must send one of the redirect URIs that are registered for it.")
+}
+
+// mismatch is the page of a redirect URI that is not registered. The
+// developer learns what was sent; where the two differ is on the
+// administrator's side, because the registered ones are nobody else's business.
+func mismatch(sent string, c *clientstore.Client) error {
+	p := page.BadRequest("E-REDIRECT-MISMATCH",
+		"The application asked to be answered at an address that is not registered for it, so nothing was shared.",
+		"Tell the developer of the application, or your administrator, who can add the address if it is the application's own.")
+	p.Title = "The application's address does not match"
+	p.Detail = "redirect_uri sent by client " + c.ID + ": " + protocol.Printable(sent) + ". It must equal a registered redirect URI, character by character."
+	return p
+}

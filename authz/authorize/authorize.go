@@ -1,0 +1,294 @@
+// Package authorize serves the authorization endpoint (RFC 6749, section 3.1):
+// it reads and checks requests, decides what each needs next, and answers
+// them. The pages to sign in and to consent are other packages'; they come
+// back here.
+package authorize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"countersign/authz/browser"
+	"countersign/authz/engine"
+	"countersign/authz/page"
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage"
+	"countersign/storage/grant"
+	"countersign/storage/interaction"
+	"countersign/storage/keyset"
+	"countersign/storage/session"
+)
+
+// ACR is the authentication context of a sign-in by password.
+const ACR = "urn:countersign:acr:pwd"
+
+// ResumePath is where an interaction comes back to, under the issuer's path.
+const ResumePath = "/authorize/resume"
+
+// pendingRefresh is how often, in seconds, the page of a pending client looks
+// whether an administrator has approved it.
+const pendingRefresh = 5
+
+// Config is what the endpoint needs.
+type Config struct {
+	Issuer       string
+	IssuerPath   string // without a slash at its end
+	Clients      *clientstore.Store
+	Sessions     *session.Store
+	Interactions *interaction.Store
+	Keys         *keyset.Store
+	Engine       *engine.Engine
+	Pages        *page.Pages
+	Cookies      browser.Cookies
+	Log          *slog.Logger
+	Now          func() time.Time
+}
+
+// Handler serves the endpoint.
+type Handler struct{ cfg Config }
+
+// New returns the endpoint.
+func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+
+// Start serves GET and POST /authorize.
+func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
+	p, err := read(r)
+	if e, ok := errors.AsType[*protocol.Error](err); ok {
+		return &page.Problem{Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: e.Description,
+			Remedy: "Tell the developer of the application. Nothing was shared with it."}
+	}
+	if err != nil {
+		return unreadable(err)
+	}
+	if p.Get("client_id") == "" || p.IsRepeated("client_id") {
+		return unknownClient()
+	}
+	if r.Method == http.MethodPost {
+		return h.startByPost(w, r, p)
+	}
+	return h.proceed(w, r, p, nil)
+}
+
+// startByPost answers a request that was posted from another site, which
+// comes without the browser's cookies, by one that comes with them.
+func (h *Handler) startByPost(w http.ResponseWriter, r *http.Request, p protocol.Parameters) error {
+	v, err := h.visit(r, p.Get("client_id"), "")
+	if err != nil {
+		return err
+	}
+	uri, err := redirectURI(p, &v.Client)
+	if err != nil {
+		return err
+	}
+	if v.Client.Usable() == nil {
+		if _, err := h.validate(r, p, &v.Client); err != nil {
+			return h.refused(w, uri, p.Get("state"), err)
+		}
+	}
+	return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: p.Values()}, ResumePath)
+}
+
+// Resume serves GET /authorize/resume: it takes up a request that waited.
+func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
+	i, err := h.cfg.Interactions.Get(r.Context(), r.URL.Query().Get("interaction"), h.cfg.Cookies.EnsureBrowser(w, r))
+	switch {
+	case errors.Is(err, interaction.ErrExpired):
+		return h.expired(r, i)
+	case errors.Is(err, storage.ErrNotFound):
+		return page.LostInteraction()
+	case err != nil:
+		return err
+	}
+	return h.proceed(w, r, protocol.Kept(i.Request), i)
+}
+
+func (h *Handler) expired(r *http.Request, i *interaction.Interaction) error {
+	c, err := h.cfg.Clients.Get(r.Context(), i.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return page.RemovedClient()
+	}
+	if err != nil {
+		return err
+	}
+	return page.ExpiredInteraction(page.NewApplication(c, i.Request.Get("redirect_uri")))
+}
+
+// visit reads the client with the session of the cookie.
+func (h *Handler) visit(r *http.Request, clientID, cookie string) (*clientstore.Visit, error) {
+	v, err := h.cfg.Clients.Visit(r.Context(), clientID, h.cfg.Sessions.Hash(cookie))
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && v.Client.Type == clientstore.OAuth1) {
+		return nil, unknownClient()
+	}
+	return v, err
+}
+
+// proceed takes a request one step further.
+func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Parameters, i *interaction.Interaction) error {
+	v, err := h.visit(r, p.Get("client_id"), h.cfg.Cookies.Session(r))
+	if err != nil {
+		return err
+	}
+	uri, err := redirectURI(p, &v.Client)
+	if err != nil {
+		return err
+	}
+	if v.Client.Usable() != nil {
+		return h.hold(w, r, p, v, i)
+	}
+	q, err := h.validate(r, p, &v.Client)
+	if err != nil {
+		return h.refused(w, uri, p.Get("state"), err)
+	}
+	q.redirectURI, q.state = uri, p.Get("state")
+	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now()}
+	s.consented = v.Consent().Covers(v.Client.ConsentDigest, q.scope)
+	return h.perform(w, r, s)
+}
+
+// live returns the session of the visit, nil when there is none to rely on.
+func (h *Handler) live(v *clientstore.Visit) *session.Session {
+	if v.Session.ID == "" || !h.cfg.Sessions.Live(&v.Session) {
+		return nil
+	}
+	return &v.Session
+}
+
+// perform does what the request needs next.
+func (h *Handler) perform(w http.ResponseWriter, r *http.Request, s state) error {
+	next, refusal := s.next()
+	switch next {
+	case stepLogin:
+		return h.ask(w, r, s, "/login")
+	case stepConsent:
+		return h.ask(w, r, s, "/consent")
+	case stepRefuse:
+		return h.end(w, r, s, refusal)
+	case stepAnswer:
+	}
+	return h.grant(w, r, s)
+}
+
+// ask sends the person to a page, with the request waiting meanwhile.
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s state, path string) error {
+	if s.interaction != nil {
+		h.redirect(w, path, s.interaction.ID)
+		return nil
+	}
+	return h.wait(w, r, interaction.Waiting{
+		ClientID: s.client.ID, ResumePath: ResumePath, Request: s.request.parameters, Browser: h.cfg.Cookies.EnsureBrowser(w, r),
+	}, path)
+}
+
+func (h *Handler) wait(w http.ResponseWriter, r *http.Request, waiting interaction.Waiting, path string) error {
+	i, err := h.cfg.Interactions.Create(r.Context(), waiting)
+	if err != nil {
+		return err
+	}
+	h.redirect(w, path, i.ID)
+	return nil
+}
+
+func (h *Handler) redirect(w http.ResponseWriter, path, id string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", h.cfg.IssuerPath+path+"?"+url.Values{"interaction": {id}}.Encode())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// end tells the client that its request was refused, and forgets the request.
+func (h *Handler) end(w http.ResponseWriter, r *http.Request, s state, refusal *protocol.Error) error {
+	if s.interaction != nil {
+		if err := h.cfg.Interactions.Remove(r.Context(), s.interaction.ID); err != nil {
+			return err
+		}
+	}
+	h.refuse(w, s.request.redirectURI, s.request.state, refusal)
+	return nil
+}
+
+// grant answers the request with what was allowed.
+func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
+	parameters, err := h.cfg.Engine.Authorize(r.Context(), engine.Authorization{
+		Client: s.client, Session: s.session, ResponseType: s.request.responseType, Scope: s.request.scope,
+		RedirectURI: s.request.redirectURI, SentRedirectURI: s.request.sentRedirectURI, Nonce: s.request.nonce,
+		CodeChallenge: s.request.challenge, CodeChallengeMethod: s.request.challengeMethod, Claims: s.request.claims,
+	})
+	if errors.Is(err, grant.ErrNotPermitted) {
+		return page.LostInteraction() // approval or session ended this very moment
+	}
+	if err != nil {
+		return err
+	}
+	if err := h.cfg.Sessions.Touch(r.Context(), s.session); err != nil {
+		return err
+	}
+	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"),
+		"client_id", s.client.ID, "account_id", s.session.AccountID, "scope", strings.Join(s.request.scope, " "))
+	h.answer(w, s.request.redirectURI, s.request.state, parameters)
+	return nil
+}
+
+// hold keeps the request of a client that no administrator approves of. Only
+// who has signed in learns of it; a request that must not show a page is
+// answered with one all the same, because nobody vouches for where an answer
+// would go.
+func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parameters, v *clientstore.Visit, i *interaction.Interaction) error {
+	s := state{client: &v.Client, session: h.live(v), interaction: i, request: &request{parameters: p.Values()}}
+	switch {
+	case s.session == nil:
+		return h.ask(w, r, s, "/login")
+	case i == nil:
+		return h.ask(w, r, s, ResumePath)
+	}
+	waiting := page.Waiting{
+		Application: page.NewApplication(&v.Client, ""), Status: page.Pending, Reason: v.Client.StatusReason,
+		ResumeURL:      h.cfg.IssuerPath + ResumePath + "?" + url.Values{"interaction": {i.ID}}.Encode(),
+		RefreshSeconds: pendingRefresh,
+	}
+	if v.Client.Status == clientstore.Disapproved {
+		waiting.Status = page.Disapproved
+	}
+	return h.cfg.Pages.Render(w, r, http.StatusForbidden, waiting)
+}
+
+// refused answers a request that did not pass validation.
+func (h *Handler) refused(w http.ResponseWriter, redirectURI, state string, err error) error {
+	e, ok := errors.AsType[*protocol.Error](err)
+	if !ok {
+		return err
+	}
+	if len(state) > maxState {
+		state = ""
+	}
+	h.refuse(w, redirectURI, state, e)
+	return nil
+}
+
+// subject returns the subject of an ID token that we issued, however long ago.
+func (h *Handler) subject(ctx context.Context, idToken string) (string, error) {
+	payload, header, err := h.cfg.Keys.Verify(ctx, idToken)
+	if errors.Is(err, storage.ErrUnavailable) {
+		return "", err
+	}
+	var claims struct {
+		Issuer  string `json:"iss"`
+		Subject string `json:"sub"`
+	}
+	if err != nil || header.ExtraHeaders[jose.HeaderType] != "JWT" || json.Unmarshal(payload, &claims) != nil || claims.Issuer != h.cfg.Issuer || claims.Subject == "" {
+		return "", protocol.Refuse(protocol.InvalidRequest, "The id_token_hint is not an ID token of this server.")
+	}
+	return claims.Subject, nil
+}
+
+// covers reports whether every scope asked for is among the given ones.
+func covers(given string, asked []string) bool {
+	return (&grant.Consent{Scope: given}).Covers("", asked)
+}

@@ -1,0 +1,101 @@
+package authorize
+
+import (
+	"slices"
+	"time"
+
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage/interaction"
+	"countersign/storage/session"
+)
+
+// step is what an authorization request needs next.
+type step int
+
+// The steps. Each page goes back to the dispatcher, which decides from what is
+// stored; no page decides where to go.
+const (
+	stepAnswer step = iota
+	stepLogin
+	stepConsent
+	stepRefuse // with an error
+)
+
+// state is all that the next step depends on.
+type state struct {
+	request     *request
+	client      *clientstore.Client
+	session     *session.Session         // nil when nobody is signed in
+	interaction *interaction.Interaction // nil when the request has just come
+	consented   bool                     // a remembered consent covers the request
+	now         time.Time
+}
+
+// next decides what an authorization request needs next (OpenID Connect Core
+// 1.0, sections 3.1.2.3 and 3.1.2.4).
+func (s state) next() (step, *protocol.Error) {
+	if i := s.interaction; i != nil && i.DeniedAt != nil {
+		return stepRefuse, protocol.Refuse(protocol.AccessDenied, "The user did not allow it.")
+	}
+	silent := slices.Contains(s.request.prompt, "none")
+	switch {
+	case s.session == nil || s.stale():
+		return orRefuse(silent, stepLogin, protocol.LoginRequired, "The user has to sign in.")
+	case s.unexpected():
+		if s.fresh() {
+			return stepRefuse, protocol.Refuse(protocol.LoginRequired, "Another user signed in than the request expects.")
+		}
+		return orRefuse(silent, stepLogin, protocol.LoginRequired, "The user that the request expects has to sign in.")
+	case !s.mayAnswer():
+		return orRefuse(silent, stepConsent, protocol.ConsentRequired, "The user has to consent.")
+	default:
+		return stepAnswer, nil
+	}
+}
+
+func orRefuse(silent bool, s step, code protocol.Code, description string) (step, *protocol.Error) {
+	if silent {
+		return stepRefuse, protocol.Refuse(code, description)
+	}
+	return s, nil
+}
+
+// fresh reports whether the person signed in for this very request.
+func (s state) fresh() bool {
+	return s.interaction != nil && s.interaction.AuthenticatedAt != nil && s.interaction.SessionID == s.session.ID
+}
+
+// stale reports whether the person has to sign in again although signed in.
+func (s state) stale() bool {
+	if s.fresh() {
+		return false
+	}
+	if slices.Contains(s.request.prompt, "login") || slices.Contains(s.request.prompt, "select_account") {
+		return true
+	}
+	age := s.request.maxAge
+	return age != nil && (*age == 0 || s.now.Sub(s.session.AuthTime) > time.Duration(*age)*time.Second)
+}
+
+// unexpected reports whether another person is signed in than the client
+// expects.
+func (s state) unexpected() bool {
+	return s.request.hint != "" && s.request.hint != s.session.AccountID
+}
+
+// mayAnswer reports whether the person has allowed what the request asks for:
+// on this request's page, or earlier if the client could be told from another
+// that poses as it (RFC 8252, section 8.6).
+func (s state) mayAnswer() bool {
+	if i := s.interaction; i != nil && i.ConsentedBy == s.session.AccountID && covers(i.ConsentedScope, s.request.scope) {
+		return true
+	}
+	return s.consented && !slices.Contains(s.request.prompt, "consent") && !impersonable(s.client)
+}
+
+// impersonable reports whether any application could pose as this client: it
+// has no secret, and its redirect URI does not lead to a host of its own.
+func impersonable(c *clientstore.Client) bool {
+	return c.IsPublic() && c.Metadata.ApplicationType == "native"
+}

@@ -1,0 +1,241 @@
+package authorize
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"countersign/authz/claims"
+	"countersign/authz/engine"
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+)
+
+const (
+	maxState = 4096
+	maxNonce = 1024
+	maxScope = 100 // scopes in a request
+)
+
+// request is an authorization request that was validated (RFC 6749, section
+// 4.1.1; RFC 7636, section 4.3; OpenID Connect Core 1.0, section 3.1.2.1).
+type request struct {
+	clientID        string
+	redirectURI     string // where the answer goes
+	sentRedirectURI string // empty when the request left it out
+	responseType    string
+	state           string
+	scope           []string
+	nonce           string
+	challenge       string
+	challengeMethod string
+	prompt          []string
+	maxAge          *int64 // seconds
+	claims          string
+	hint            string // the subject of the id_token_hint
+	acr             []string
+	parameters      url.Values // as they came, to be kept while the request waits
+}
+
+// read reads the parameters of an authorization request, from the query of a
+// GET or the form of a POST (OpenID Connect Core 1.0, section 3.1.2.1).
+func read(r *http.Request) (protocol.Parameters, error) {
+	parts := []string{r.URL.RawQuery}
+	if r.Method == http.MethodPost {
+		body, err := protocol.Body(r)
+		if err != nil {
+			return protocol.Parameters{}, err
+		}
+		parts = append(parts, body)
+	}
+	return protocol.Parse(parts...)
+}
+
+// redirectURI settles where the answer goes. Until it has, no answer may be
+// sent anywhere but to the person at the browser.
+func redirectURI(p protocol.Parameters, c *clientstore.Client) (uri string, err error) {
+	sent := p.Get("redirect_uri")
+	switch {
+	case p.IsRepeated("redirect_uri"):
+		return "", badRedirect("The request names more than one redirect URI.")
+	case sent != "" && c.MatchRedirectURI(sent):
+		return sent, nil
+	case sent != "":
+		return "", mismatch(sent, c)
+	case len(c.Metadata.RedirectURIs) != 1:
+		return "", badRedirect("The request names no redirect URI, and the application has not registered exactly one.")
+	case slices.Contains(strings.Fields(p.Get("scope")), "openid"):
+		return "", badRedirect("The request names no redirect URI, which OpenID Connect requires.")
+	default:
+		return c.Metadata.RedirectURIs[0], nil
+	}
+}
+
+// validate reads what the redirect URI can be told of. Each error is answered
+// there, with the state of the request.
+func (h *Handler) validate(r *http.Request, p protocol.Parameters, c *clientstore.Client) (*request, error) {
+	q := &request{
+		clientID: c.ID, sentRedirectURI: p.Get("redirect_uri"), nonce: p.Get("nonce"),
+		challenge: p.Get("code_challenge"), challengeMethod: p.Get("code_challenge_method"),
+		claims: p.Get("claims"), prompt: strings.Fields(p.Get("prompt")), acr: strings.Fields(p.Get("acr_values")),
+		parameters: p.Values(),
+	}
+	for _, check := range []func(protocol.Parameters, *clientstore.Client) error{
+		q.checkSupported, q.checkResponseType, q.checkScope, q.checkProof, q.checkPrompt, q.checkMaxAge, q.checkClaims,
+	} {
+		if err := check(p, c); err != nil {
+			return nil, err
+		}
+	}
+	return q, h.checkHint(r, q, p.Get("id_token_hint"))
+}
+
+// checkSupported refuses what must not be ignored: parameters that came twice,
+// and ways to pass parameters that this server does not read.
+func (*request) checkSupported(p protocol.Parameters, _ *clientstore.Client) error {
+	if name := p.Repeated(); name != "" {
+		return protocol.Refuse(protocol.InvalidRequest, "A parameter was sent more than once: "+protocol.Printable(name)+".")
+	}
+	for name, code := range map[string]protocol.Code{
+		"request":               protocol.RequestNotSupported,
+		"request_uri":           protocol.RequestURINotSupported,
+		"registration":          protocol.RegistrationNotSupported,
+		"authorization_details": protocol.InvalidRequest,
+	} {
+		if p.Has(name) {
+			return protocol.Refuse(code, "This server does not read the parameter "+name+". Leave it out.")
+		}
+	}
+	if len(p.Get("state")) > maxState || len(p.Get("nonce")) > maxNonce {
+		return protocol.Refuse(protocol.InvalidRequest, "The state or the nonce is too long: 4096 and 1024 bytes are the most.")
+	}
+	return nil
+}
+
+func (q *request) checkResponseType(p protocol.Parameters, c *clientstore.Client) error {
+	words := strings.Fields(p.Get("response_type"))
+	slices.Sort(words)
+	q.responseType = strings.Join(words, " ")
+	switch mode := p.Get("response_mode"); {
+	case q.responseType == "":
+		return protocol.Refuse(protocol.InvalidRequest, "Send a response_type, such as code.")
+	case !slices.Contains(engine.ResponseTypes, q.responseType):
+		return protocol.Refuse(protocol.UnsupportedResponseType, "This server does not know the response type "+protocol.Printable(q.responseType)+".")
+	case !slices.Contains(c.Metadata.ResponseTypes, q.responseType),
+		!slices.Contains(c.Metadata.GrantTypes, clientstore.GrantAuthorizationCode):
+		return protocol.Refuse(protocol.UnauthorizedClient,
+			"The client is not registered for the response type "+q.responseType+". Ask an administrator to add it.")
+	case mode != "" && mode != "query":
+		return protocol.Refuse(protocol.InvalidRequest, "The response mode "+protocol.Printable(mode)+" is not known for this response type. Use query, or leave it out.")
+	}
+	return nil
+}
+
+// checkScope settles the scope: what is asked, which must be registered, or
+// all that is registered when nothing is asked (RFC 6749, section 3.3). Offline
+// access that the client could not use is left out (OpenID Connect Core 1.0,
+// section 11).
+func (q *request) checkScope(p protocol.Parameters, c *clientstore.Client) error {
+	registered := strings.Fields(c.Metadata.Scope)
+	asked := strings.Split(p.Get("scope"), " ")
+	if !p.Has("scope") {
+		asked = registered
+	}
+	if len(asked) > maxScope {
+		return protocol.Refuse(protocol.InvalidScope, "The request asks for too many scopes.")
+	}
+	for _, s := range asked {
+		switch {
+		case s == "", slices.Contains(q.scope, s):
+		case !slices.Contains(registered, s):
+			return protocol.Refuse(protocol.InvalidScope,
+				"The client is not registered for the scope "+protocol.Printable(s)+". Ask an administrator to add it.")
+		case s == "offline_access" && !slices.Contains(c.Metadata.GrantTypes, clientstore.GrantRefreshToken):
+		default:
+			q.scope = append(q.scope, s)
+		}
+	}
+	return nil
+}
+
+// checkProof checks the proof key (RFC 7636, section 4.3). A public client
+// must send one; plain, which proves nothing, is not taken.
+func (q *request) checkProof(_ protocol.Parameters, c *clientstore.Client) error {
+	const s256Length = 43 // base64url of a SHA-256 hash
+	switch {
+	case q.challenge == "" && q.challengeMethod != "":
+		return protocol.Refuse(protocol.InvalidRequest, "A code_challenge_method was sent without a code_challenge.")
+	case q.challenge == "" && c.IsPublic():
+		return protocol.Refuse(protocol.InvalidRequest, "A client without a secret must send a code_challenge with the method S256 (RFC 7636).")
+	case q.challenge == "":
+		return nil
+	case q.challengeMethod != "S256":
+		return protocol.Refuse(protocol.InvalidRequest, "Send code_challenge_method=S256; no other method is taken.")
+	case len(q.challenge) != s256Length || strings.ContainsFunc(q.challenge, notBase64URL):
+		return protocol.Refuse(protocol.InvalidRequest, "The code_challenge is not a base64url-encoded SHA-256 hash of 43 characters.")
+	default:
+		return nil
+	}
+}
+
+func notBase64URL(r rune) bool {
+	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+}
+
+var prompts = []string{"none", "login", "consent", "select_account"}
+
+func (q *request) checkPrompt(protocol.Parameters, *clientstore.Client) error {
+	for _, p := range q.prompt {
+		if !slices.Contains(prompts, p) {
+			return protocol.Refuse(protocol.InvalidRequest, "The prompt "+protocol.Printable(p)+" is not known. Use none, login, consent or select_account.")
+		}
+	}
+	if slices.Contains(q.prompt, "none") && len(q.prompt) > 1 {
+		return protocol.Refuse(protocol.InvalidRequest, "The prompt none stands alone.")
+	}
+	return nil
+}
+
+func (q *request) checkMaxAge(p protocol.Parameters, c *clientstore.Client) error {
+	if !p.Has("max_age") {
+		q.maxAge = c.Metadata.DefaultMaxAge
+		return nil
+	}
+	age, err := strconv.ParseInt(p.Get("max_age"), 10, 32)
+	if err != nil || age < 0 || p.Get("max_age") != strconv.FormatInt(age, 10) {
+		return protocol.Refuse(protocol.InvalidRequest, "The max_age is not a number of seconds.")
+	}
+	q.maxAge = &age
+	return nil
+}
+
+func (q *request) checkClaims(protocol.Parameters, *clientstore.Client) error {
+	wishes, err := claims.Parse(q.claims)
+	if err != nil {
+		return protocol.Refuse(protocol.InvalidRequest, "The claims parameter is not as OpenID Connect Core 1.0, section 5.5, describes it.")
+	}
+	if acr, ok := wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, ACR) {
+		return protocol.Refuse(protocol.AccessDenied, "None of the authentication contexts that the request insists on is known here.")
+	}
+	if sub, ok := wishes.InIDToken("sub"); ok && len(sub.Values) == 1 {
+		q.hint = sub.Values[0]
+	}
+	return nil
+}
+
+// checkHint reads whom the client expects. An ID token that has expired is as
+// good as any (OpenID Connect Core 1.0, section 3.1.2.1); one that is not ours
+// is not.
+func (h *Handler) checkHint(r *http.Request, q *request, hint string) error {
+	if hint == "" {
+		return nil
+	}
+	subject, err := h.subject(r.Context(), hint)
+	if err != nil {
+		return err
+	}
+	q.hint = subject
+	return nil
+}
