@@ -93,11 +93,11 @@ func (s *Store) open(k Key) (*usable, error) {
 }
 
 // signsAt reports whether the key signs at the moment.
-func (k *Key) signsAt(now time.Time) bool {
+func (k Key) signsAt(now time.Time) bool {
 	return !k.ActiveAt.After(now) && (k.RetiredAt == nil || k.RetiredAt.After(now))
 }
 
 // publishedAt reports whether the key is published at the moment.
-func (k *Key) publishedAt(now time.Time) bool {
+func (k Key) publishedAt(now time.Time) bool {
 	return k.ExpiresAt == nil || k.ExpiresAt.After(now)
 }

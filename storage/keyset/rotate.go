@@ -18,9 +18,9 @@ import (
 // algorithm whose next key is waiting already keeps that one; with immediately
 // it is withdrawn, because what leaked may have leaked with it. Rotate returns
 // the newest key of each of the algorithms.
-func (s *Store) Rotate(ctx context.Context, by audit.Actor, immediately bool, algs ...jose.SignatureAlgorithm) ([]Key, error) {
+func (s *Store) Rotate(ctx context.Context, by audit.Actor, immediately bool, algs ...jose.SignatureAlgorithm) ([]Key, error) { //nolint:revive // the flag is the command's --now
 	published := s.cfg.PublishedBefore
-	if immediately { //nolint:revive // the signature is the store's interface
+	if immediately {
 		published = 0
 	}
 	for _, alg := range algs {

@@ -1,0 +1,159 @@
+// Package discovery publishes what clients need to know of the server: its
+// metadata and its public keys. The documents are the same for everybody, so
+// that any page may read them and any cache may keep them for a while.
+package discovery
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"countersign/authz/protocol"
+	"countersign/storage/keyset"
+)
+
+// MaxAge is how long caches may keep a document. A signing key is published at
+// least twice as long before it signs.
+const MaxAge = 5 * time.Minute
+
+// Config is what the documents tell.
+type Config struct {
+	Issuer string
+	Keys   *keyset.Store
+	// Addresses of pages for people; those that are empty are left out.
+	ServiceDocumentation string
+	PolicyURI            string
+	TosURI               string
+}
+
+// Handler serves the documents.
+type Handler struct {
+	keys     *keyset.Store
+	metadata *document
+	keySet   atomic.Pointer[keySet]
+}
+
+// New returns a handler.
+func New(cfg Config) *Handler {
+	return &Handler{keys: cfg.Keys, metadata: newDocument(metadata(cfg))}
+}
+
+// Configuration serves GET /.well-known/openid-configuration (OpenID Connect
+// Discovery 1.0, section 4).
+func (h *Handler) Configuration(w http.ResponseWriter, r *http.Request) error {
+	return h.metadata.serve(w, r)
+}
+
+// AuthorizationServer serves GET /.well-known/oauth-authorization-server (RFC
+// 8414, section 3). It is the same document: both specifications let it hold
+// the other's members.
+func (h *Handler) AuthorizationServer(w http.ResponseWriter, r *http.Request) error {
+	return h.metadata.serve(w, r)
+}
+
+// Keys serves GET /.well-known/jwks.json: the public keys (RFC 7517, section
+// 5).
+func (h *Handler) Keys(w http.ResponseWriter, r *http.Request) error {
+	set, err := h.keys.Public(r.Context())
+	if err != nil {
+		return err
+	}
+	return h.encoded(set).serve(w, r)
+}
+
+// keySet is the key set document and the kids of the keys in it. A kid names
+// one key for ever, so the same kids are the same document.
+type keySet struct {
+	kids     string
+	document *document
+}
+
+// encoded returns the document of the keys, which is encoded anew only when
+// the keys are others.
+func (h *Handler) encoded(set jose.JSONWebKeySet) *document {
+	var b strings.Builder
+	for _, k := range set.Keys {
+		b.WriteString(k.KeyID)
+		b.WriteByte(' ')
+	}
+	kids := b.String()
+	if last := h.keySet.Load(); last != nil && last.kids == kids {
+		return last.document
+	}
+	next := &keySet{kids: kids, document: newDocument(set)}
+	h.keySet.Store(next)
+	return next.document
+}
+
+// document is a document as it goes out.
+type document struct {
+	body   []byte
+	etag   string
+	length string
+}
+
+func newDocument(content any) *document {
+	body, _ := json.Marshal(content) // text, flags and public keys: they always encode
+	sum := sha256.Sum256(body)
+	return &document{
+		body: body, length: strconv.Itoa(len(body)),
+		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+	}
+}
+
+var cacheControl = "public, max-age=" + strconv.Itoa(int(MaxAge.Seconds()))
+
+func (d *document) serve(w http.ResponseWriter, r *http.Request) error {
+	if err := checkMethod(w, r); err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Cache-Control", cacheControl)
+	header.Set("ETag", d.etag)
+	// Everybody may read what everybody may know. Without
+	// Access-Control-Allow-Credentials browsers send no cookies along.
+	header.Set("Access-Control-Allow-Origin", "*")
+	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	if d.isKnown(r.Header.Values("If-None-Match")) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	header.Set("Content-Type", "application/json") // for key sets too: not every client knows their own type
+	header.Set("Content-Length", d.length)
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(d.body) // the client may have gone
+	}
+	return nil
+}
+
+func checkMethod(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	return &protocol.Error{
+		Code: protocol.InvalidRequest, Status: http.StatusMethodNotAllowed,
+		Description: "This document can only be read: send GET.",
+	}
+}
+
+// isKnown reports whether an If-None-Match header names the document (RFC
+// 9110, section 13.1.2).
+func (d *document) isKnown(headers []string) bool {
+	for _, h := range headers {
+		for tag := range strings.SplitSeq(h, ",") {
+			tag = strings.TrimSpace(tag)
+			if tag == "*" || strings.TrimPrefix(tag, "W/") == d.etag {
+				return true
+			}
+		}
+	}
+	return false
+}

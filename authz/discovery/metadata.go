@@ -1,0 +1,97 @@
+package discovery
+
+import (
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"countersign/authz/claims"
+	"countersign/clientstore"
+	"countersign/storage/keyset"
+)
+
+// passwordACR is the acr of a sign-in with a password.
+const passwordACR = "urn:countersign:acr:pwd"
+
+// Metadata describes the server to clients (OpenID Connect Discovery 1.0,
+// section 3; RFC 8414, section 2). It names what works and nothing else: a
+// feature is added here in the change that makes it work. The members that
+// have a default are written out, because clients forget the defaults.
+type Metadata struct {
+	Issuer                string `json:"issuer"`
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+	JWKSURI               string `json:"jwks_uri"`
+
+	ScopesSupported               []string `json:"scopes_supported"`
+	ResponseTypesSupported        []string `json:"response_types_supported"`
+	ResponseModesSupported        []string `json:"response_modes_supported"`
+	GrantTypesSupported           []string `json:"grant_types_supported"`
+	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
+	PromptValuesSupported         []string `json:"prompt_values_supported"`
+	DisplayValuesSupported        []string `json:"display_values_supported"`
+	ACRValuesSupported            []string `json:"acr_values_supported"`
+	UILocalesSupported            []string `json:"ui_locales_supported"`
+
+	TokenEndpointAuthMethodsSupported         []string `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+
+	SubjectTypesSupported            []string                  `json:"subject_types_supported"`
+	IDTokenSigningAlgValuesSupported []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
+	ClaimTypesSupported              []string                  `json:"claim_types_supported"`
+	ClaimsSupported                  []string                  `json:"claims_supported"`
+	ClaimsParameterSupported         bool                      `json:"claims_parameter_supported"`
+	RequestParameterSupported        bool                      `json:"request_parameter_supported"`
+	RequestURIParameterSupported     bool                      `json:"request_uri_parameter_supported"` // true when left out
+	AuthorizationResponseISS         bool                      `json:"authorization_response_iss_parameter_supported"`
+
+	ServiceDocumentation string `json:"service_documentation,omitempty"`
+	PolicyURI            string `json:"op_policy_uri,omitempty"`
+	TosURI               string `json:"op_tos_uri,omitempty"`
+}
+
+// metadata describes the server. Every URL begins with the issuer, byte for
+// byte, and none depends on the request.
+func metadata(cfg Config) Metadata {
+	at := func(path string) string { return strings.TrimSuffix(cfg.Issuer, "/") + path }
+	return Metadata{
+		Issuer:                cfg.Issuer,
+		AuthorizationEndpoint: at("/authorize"),
+		TokenEndpoint:         at("/token"),
+		UserinfoEndpoint:      at("/userinfo"),
+		IntrospectionEndpoint: at("/introspect"),
+		RevocationEndpoint:    at("/revoke"),
+		JWKSURI:               at("/.well-known/jwks.json"),
+
+		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},
+		ResponseTypesSupported:        []string{"code"},
+		ResponseModesSupported:        []string{"query"},
+		GrantTypesSupported:           []string{clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken},
+		CodeChallengeMethodsSupported: []string{"S256"},
+		PromptValuesSupported:         []string{"none", "login", "consent", "select_account"},
+		DisplayValuesSupported:        []string{"page", "popup", "touch", "wap"},
+		ACRValuesSupported:            []string{passwordACR},
+		UILocalesSupported:            []string{"en"},
+
+		TokenEndpointAuthMethodsSupported:         []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthNone},
+		IntrospectionEndpointAuthMethodsSupported: []string{clientstore.AuthBasic, clientstore.AuthPost},
+		RevocationEndpointAuthMethodsSupported:    []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthNone},
+
+		SubjectTypesSupported:            []string{"public"},
+		IDTokenSigningAlgValuesSupported: keyset.Algorithms,
+		ClaimTypesSupported:              []string{"normal"},
+		ClaimsSupported:                  append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash"}, claims.Supported()...),
+		ClaimsParameterSupported:         true,
+		RequestParameterSupported:        false,
+		RequestURIParameterSupported:     false,
+		AuthorizationResponseISS:         true,
+
+		ServiceDocumentation: cfg.ServiceDocumentation,
+		PolicyURI:            cfg.PolicyURI,
+		TosURI:               cfg.TosURI,
+	}
+}
