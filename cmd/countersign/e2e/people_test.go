@@ -83,9 +83,12 @@ func (s *server) register(args ...string) *client {
 
 // approve, disapprove and remove are what an administrator does beside the
 // running server.
-func (s *server) approve(c *client)    { s.t.Helper(); s.CLI("", "client", "approve", c.ID, "--yes") }
-func (s *server) disapprove(c *client) { s.t.Helper(); s.CLI("", "client", "disapprove", c.ID, "--yes") }
-func (s *server) remove(c *client)     { s.t.Helper(); s.CLI("", "client", "remove", c.ID, "--yes") }
+func (s *server) approve(c *client) { s.t.Helper(); s.CLI("", "client", "approve", c.ID, "--yes") }
+func (s *server) disapprove(c *client) {
+	s.t.Helper()
+	s.CLI("", "client", "disapprove", c.ID, "--yes")
+}
+func (s *server) remove(c *client) { s.t.Helper(); s.CLI("", "client", "remove", c.ID, "--yes") }
 
 // newVerifier returns a PKCE code verifier (RFC 7636, section 4.1).
 func newVerifier() string { return rand.Text() + rand.Text() }

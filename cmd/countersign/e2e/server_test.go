@@ -28,7 +28,8 @@ type server struct {
 	t        testing.TB
 	bin      string
 	issuer   string
-	dir      string // its home, with the data folder in it
+	dir      string   // its home, with the data folder in it
+	args     []string // of serve
 	env      []string
 	log      *logs
 	cmd      *exec.Cmd
@@ -142,7 +143,7 @@ func (s *server) command(ctx context.Context, args ...string) *exec.Cmd {
 // Start runs `countersign serve` and waits until it is ready.
 func (s *server) Start() {
 	s.t.Helper()
-	s.cmd = s.command(context.Background(), "serve")
+	s.cmd = s.command(context.Background(), append([]string{"serve"}, s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

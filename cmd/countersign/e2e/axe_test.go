@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	capture "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// look is a way in which pages are seen.
+type look struct {
+	name          string
+	width, height int64
+	scale         float64
+	scheme        string // prefers-color-scheme
+}
+
+var looks = []look{
+	{"desktop-light", 1280, 900, 1, "light"},
+	{"desktop-dark", 1280, 900, 1, "dark"},
+	{"phone-light", 390, 844, 2, "light"},
+	{"phone-dark", 390, 844, 2, "dark"},
+	{"narrow-light", 320, 568, 1, "light"}, // 1280 CSS pixels at 400 % (WCAG 2.2, 1.4.10)
+}
+
+func (b *tab) see(l look) {
+	b.t.Helper()
+	b.run(
+		emulation.SetDeviceMetricsOverride(l.width, l.height, l.scale, l.width < 600),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: l.scheme},
+			{Name: "prefers-reduced-motion", Value: "reduce"},
+		}),
+	)
+}
+
+// TestAccessibility runs axe-core on every page in every look: it finds
+// nothing, and no page scrolls sideways.
+func TestAccessibility(t *testing.T) {
+	t.Parallel()
+	axe, err := os.ReadFile(filepath.Join("node", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal("axe-core is not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
+	}
+	s, b := start(t, sqlite), newTab(t)
+	tour(t, s, b, func(name string) {
+		for _, l := range looks {
+			b.see(l)
+			for _, fault := range b.check(string(axe)) {
+				t.Errorf("%s, %s: %s", name, l.name, fault)
+			}
+			if wide := b.evaluate(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); wide != "0" {
+				t.Errorf("%s, %s: the page is %s pixels too wide", name, l.name, wide)
+			}
+		}
+		b.see(looks[0])
+	})
+}
+
+// check returns what axe-core finds on the page.
+func (b *tab) check(axe string) []string {
+	b.t.Helper()
+	const run = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]})
+		.then((r) => r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + v.help + ": " + n.html + " " + (n.failureSummary || ""))).join("\n---\n"))`
+	var found string
+	await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+	b.run(chromedp.Evaluate(`typeof axe === "undefined" ? (() => {`+axe+`})() : null`, nil), chromedp.Evaluate(run, &found, await))
+	if found == "" {
+		return nil
+	}
+	return strings.Split(found, "\n---\n")
+}
+
+// TestScreenshots takes a picture of every page in every look. It is run by
+// `make screenshots`, which says where the pictures go; otherwise it only sees
+// that the pages can be drawn.
+func TestScreenshots(t *testing.T) {
+	t.Parallel()
+	folder := os.Getenv("COUNTERSIGN_SCREENSHOTS")
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	s, b := start(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
+	tour(t, s, b, func(name string) {
+		for _, l := range looks[:4] {
+			b.see(l)
+			b.run(chromedp.Sleep(50 * time.Millisecond)) // let it be drawn
+			var picture []byte
+			b.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+				picture, err = capture.CaptureScreenshot().WithFormat(capture.CaptureScreenshotFormatPng).Do(ctx)
+				return err
+			}))
+			if len(picture) < 1000 {
+				t.Errorf("%s, %s: nothing was drawn", name, l.name)
+			}
+			file := filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+"-"+l.name+".png")
+			if err := os.WriteFile(file, picture, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.see(looks[0])
+	})
+}

@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+)
+
+// tab is a tab of a real Chromium, in a profile of its own.
+type tab struct {
+	t   testing.TB
+	ctx context.Context //nolint:containedctx // it is chromedp's handle of the tab
+}
+
+// chromium starts the browser, once per test process.
+var chromium = sync.OnceValues(func() (context.Context, error) {
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox, // tests may run as root
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.WindowSize(1280, 900),
+	)
+	if path != "" {
+		options = append(options, chromedp.ExecPath(path))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	process.Cleanup(stop)
+	ctx, end := chromedp.NewContext(allocator)
+	process.Cleanup(end)
+	return ctx, chromedp.Run(ctx)
+})
+
+// newTab opens a tab that shares nothing with others.
+func newTab(t testing.TB) *tab {
+	t.Helper()
+	browser, err := chromium()
+	if err != nil {
+		t.Fatalf("Chromium does not start: %v. Install it (Debian: `apt-get install chromium`)", err)
+	}
+	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(end)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(cancel)
+	return &tab{t: t, ctx: ctx}
+}
+
+// secondTab opens another tab of the same profile.
+func (b *tab) secondTab() *tab {
+	b.t.Helper()
+	own := chromedp.FromContext(b.ctx)
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(own.BrowserContextID).Do(b.executor())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
+	b.t.Cleanup(end)
+	return &tab{t: b.t, ctx: ctx}
+}
+
+func (b *tab) executor() context.Context {
+	var browser context.Context
+	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		browser = ctx
+		return nil
+	}))
+	return browser
+}
+
+// run does actions or fails the test with what the tab shows.
+func (b *tab) run(actions ...chromedp.Action) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		var address, text string
+		_ = chromedp.Run(b.ctx, chromedp.Location(&address), chromedp.Evaluate(`document.body.innerText`, &text)) // the failure is reported below
+		b.t.Fatalf("%v\nat %s:\n%s", err, address, text)
+	}
+}
+
+// withoutScripts turns JavaScript off.
+func (b *tab) withoutScripts() {
+	b.t.Helper()
+	b.run(emulation.SetScriptExecutionDisabled(true))
+}
+
+func (b *tab) open(address string) {
+	b.t.Helper()
+	b.run(chromedp.Navigate(address))
+}
+
+// await waits until the page has an element.
+func (b *tab) await(selector string) {
+	b.t.Helper()
+	b.run(chromedp.WaitVisible(selector, chromedp.ByQuery))
+}
+
+// has reports whether the page has an element now.
+func (b *tab) has(selector string) bool {
+	b.t.Helper()
+	return b.evaluate(`document.querySelector(`+quote(selector)+`) ? "yes" : ""`) != ""
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.await(selector)
+	b.run(chromedp.Click(selector, chromedp.ByQuery))
+}
+
+func (b *tab) fill(selector, value string) {
+	b.t.Helper()
+	b.await(selector)
+	b.run(chromedp.SetValue(selector, "", chromedp.ByQuery), chromedp.SendKeys(selector, value, chromedp.ByQuery))
+}
+
+func (b *tab) value(selector string) string {
+	b.t.Helper()
+	return b.evaluate(`document.querySelector(` + quote(selector) + `).value`)
+}
+
+func (b *tab) text() string { b.t.Helper(); return b.evaluate(`document.body.innerText`) }
+
+func (b *tab) location() *url.URL {
+	b.t.Helper()
+	var address string
+	b.run(chromedp.Location(&address))
+	u, err := url.Parse(address)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return u
+}
+
+// evaluate returns the value of an expression that is text.
+func (b *tab) evaluate(expression string) string {
+	b.t.Helper()
+	var value string
+	b.run(chromedp.Evaluate(expression, &value))
+	return value
+}
+
+func quote(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"` }
+
+// The parts of the pages that the contract names.
+const (
+	usernameField = `input[name="username"]`
+	passwordField = `input[name="password"]`
+	allowButton   = `button[name="decision"][value="allow"]`
+	denyButton    = `button[name="decision"][value="deny"]`
+	signInButton  = `main form button[type="submit"]`
+)
+
+// signIn fills in and submits the sign-in form.
+func (b *tab) signIn(username, password string) {
+	b.t.Helper()
+	b.fill(usernameField, username)
+	b.fill(passwordField, password)
+	b.click(signInButton)
+}
+
+// application is the web server of a relying party: it takes the answer.
+type application struct {
+	*httptest.Server
+	answers chan url.Values
+}
+
+// newApplication starts a relying party on a loopback address.
+func newApplication(t testing.TB) *application {
+	t.Helper()
+	a := &application{answers: make(chan url.Values, 16)}
+	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/cb" {
+			http.NotFound(w, r)
+			return
+		}
+		a.answers <- r.URL.Query()
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Application</title><h1 id="arrived">Back in the application</h1>`)) // the browser reports
+	}))
+	t.Cleanup(a.Close)
+	return a
+}
+
+// redirectURI is where the application takes answers, by the name of its host.
+func (a *application) redirectURI(host string) string {
+	u, _ := url.Parse(a.URL) // httptest made it
+	return "http://" + host + ":" + u.Port() + "/cb"
+}
+
+// answer waits for the browser to arrive.
+func (a *application) answer(b *tab) url.Values {
+	b.t.Helper()
+	b.await("#arrived")
+	select {
+	case q := <-a.answers:
+		return q
+	case <-time.After(10 * time.Second):
+		b.t.Fatalf("the browser does not arrive at the application; it is at %s:\n%s", b.location(), b.text())
+		return nil
+	}
+}

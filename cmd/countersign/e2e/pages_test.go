@@ -1,0 +1,249 @@
+package e2e
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestChromiumConsent goes through sign-in and consent in a real browser. The
+// redirect after consent leaves the server's origin, and Chromium holds it
+// against the form-action of the page's policy (BR-06).
+func TestChromiumConsent(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, host string
+		scripts    bool
+		native     bool
+	}{
+		{"native application on loopback", "127.0.0.1", true, true},
+		{"web application of another origin", "localhost", true, false},
+		{"native application, without JavaScript", "127.0.0.1", false, true},
+		{"web application, without JavaScript", "localhost", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, app, b := shared(t, sqlite), newApplication(t), newTab(t)
+			u, c := s.User(), registerFor(s, app, tt.host, tt.native)
+			r := s.Request(c).With("redirect_uri", app.redirectURI(tt.host))
+			if !tt.scripts {
+				b.withoutScripts()
+			}
+			b.open(r.URL())
+			b.signIn(u.Username, u.password)
+			b.click(allowButton)
+			q := app.answer(b)
+			s.canaries.add("authorization code", q.Get("code"))
+			if q.Get("state") != r.Get("state") || q.Get("iss") != s.issuer {
+				t.Errorf("the answer is %v; want the state %q and the issuer", q, r.Get("state"))
+			}
+			wantTokens(t, s.Exchange(c, q.Get("code"), r))
+		})
+	}
+}
+
+func registerFor(s *server, app *application, host string, native bool) *client {
+	s.t.Helper()
+	if native {
+		return s.PublicClient()
+	}
+	return s.register("--redirect-uri", app.redirectURI(host), "--scope", "openid profile email offline_access", "--approve")
+}
+
+// TestChromiumDeny presses Cancel: the application is told access_denied.
+func TestChromiumDeny(t *testing.T) {
+	t.Parallel()
+	s, app, b := shared(t, postgres), newApplication(t), newTab(t)
+	u, c := s.User(), s.PublicClient()
+	b.open(s.Request(c).With("redirect_uri", app.redirectURI("127.0.0.1")).URL())
+	b.signIn(u.Username, u.password)
+	b.click(denyButton)
+	if q := app.answer(b); q.Get("error") != "access_denied" || q.Has("code") || q.Get("iss") != s.issuer {
+		t.Errorf("the answer is %v; want access_denied", q)
+	}
+}
+
+// TestChromiumLosesNothing does what people do to pages: a wrong password, a
+// reload, the back button, a second tab. The waiting request survives it all.
+func TestChromiumLosesNothing(t *testing.T) {
+	t.Parallel()
+	s, app, b := shared(t, sqlite), newApplication(t), newTab(t)
+	u, c := s.User(), s.PublicClient()
+	r := s.Request(c).With("redirect_uri", app.redirectURI("127.0.0.1"))
+	b.open(r.URL())
+	b.await(usernameField)
+	waiting := b.location().String()
+
+	b.signIn(u.Username, s.canaries.add("wrong password", "wrong "+newVerifier()))
+	b.await(`[role="alert"]`)
+	if got := b.value(usernameField); got != u.Username {
+		t.Errorf("after a wrong password the username field holds %q; want %q", got, u.Username)
+	}
+	if got := b.value(passwordField); got != "" {
+		t.Error("after a wrong password the password is in the page")
+	}
+
+	b.run(chromedp.Reload())
+	b.await(usernameField)
+
+	second := b.secondTab()
+	second.open(waiting)
+	second.await(usernameField)
+
+	b.signIn(u.Username, u.password)
+	b.await(allowButton)
+	b.run(chromedp.NavigateBack())
+	b.run(chromedp.Sleep(300 * time.Millisecond)) // for a page that goes on by itself
+	b.run(chromedp.NavigateForward())
+	b.await(allowButton)
+	b.run(chromedp.Reload())
+	b.await(allowButton)
+
+	// The second tab signs in once more and is taken on all the same.
+	second.signIn(u.Username, u.password)
+	second.click(allowButton)
+	q := app.answer(second)
+	wantTokens(t, s.Exchange(c, s.canaries.add("authorization code", q.Get("code")), r))
+
+	// The first tab's page is stale now: it leads to an answer or an
+	// explanation, never to a second code.
+	b.click(allowButton)
+	b.run(chromedp.Sleep(time.Second))
+	if b.location().Query().Has("code") {
+		if again := b.location().Query().Get("code"); again == q.Get("code") {
+			t.Error("the same code was sent twice")
+		}
+	}
+}
+
+// TestExpiredInteraction opens the sign-in page of a request that waited too
+// long: a page that says so and leads back to the application.
+func TestExpiredInteraction(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *server) {
+		u, c, b := s.User(), s.Client("--set", "client_uri=https://rp.example/start"), s.browse()
+		signIn := b.Open(s.Request(c).URL())
+		s.age("interactions", "client_id", c.ID, time.Hour)
+		p := b.SignIn(signIn, u.Username, u.password)
+		wantRefusedPage(t, p)
+		if !strings.Contains(p.Text(), c.Name) || !strings.Contains(strings.ToLower(p.Text()), "expired") {
+			t.Errorf("the page names neither the application nor the cause: %s", p.Text())
+		}
+		if !strings.Contains(p.Body, `href="https://rp.example`) {
+			t.Errorf("the page does not lead back to the application: %s", p.Body)
+		}
+		if strings.Contains(p.Body, "code=") {
+			t.Errorf("the page holds a code")
+		}
+	})
+}
+
+// TestKeyboardOnly signs in and consents without a mouse.
+func TestKeyboardOnly(t *testing.T) {
+	t.Parallel()
+	s, app, b := shared(t, sqlite), newApplication(t), newTab(t)
+	u, c := s.User(), s.PublicClient()
+	r := s.Request(c).With("redirect_uri", app.redirectURI("127.0.0.1"))
+	b.open(r.URL())
+	b.await(usernameField)
+	b.tabTo(`document.activeElement.name === "username"`)
+	b.run(chromedp.KeyEvent(u.Username))
+	b.tabTo(`document.activeElement.name === "password"`)
+	b.run(chromedp.KeyEvent(u.password), chromedp.KeyEvent(kb.Enter))
+	b.await(allowButton)
+	b.tabTo(`document.activeElement.value === "allow"`)
+	b.run(chromedp.KeyEvent(kb.Enter))
+	q := app.answer(b)
+	wantTokens(t, s.Exchange(c, s.canaries.add("authorization code", q.Get("code")), r))
+}
+
+// tabTo presses the tabulator until the focus is where it should be, and sees
+// that the focus can be seen on the way.
+func (b *tab) tabTo(focused string) {
+	b.t.Helper()
+	for range 30 {
+		if b.evaluate(focused+` ? "yes" : ""`) != "" {
+			return
+		}
+		b.run(chromedp.KeyEvent(kb.Tab))
+		outline := b.evaluate(`(() => { const e = document.activeElement, s = getComputedStyle(e);
+			return e === document.body || s.outlineStyle !== "none" || s.boxShadow !== "none" ? "" : e.outerHTML })()`)
+		if outline != "" {
+			b.t.Errorf("focus cannot be seen on %s", outline)
+		}
+	}
+	b.t.Fatalf("the keyboard does not reach the place where %s", focused)
+}
+
+// tour goes through every page that the server has, in one tab, and shows each
+// to visit. It needs a server without accounts.
+func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
+	t.Helper()
+	app := newApplication(t)
+	stop := func(name, selector string) {
+		t.Helper()
+		b.await(selector)
+		visit(name)
+	}
+	password := s.canaries.add("password", "a longer sentence "+newVerifier())
+
+	b.open(setupURL(t, s))
+	stop("set-up", usernameField)
+	b.fill(usernameField, "ada")
+	b.fill(passwordField, "short")
+	b.click(signInButton)
+	stop("set-up refused", `[role="alert"]`)
+	b.fill(usernameField, "ada")
+	b.fill(`input[name="name"]`, "Ada Lovelace")
+	b.fill(passwordField, password)
+	b.click(signInButton)
+	stop("set-up done", "main h1")
+
+	web := s.register("--name", "Modeling Tool", "--redirect-uri", app.redirectURI("localhost"),
+		"--scope", "openid profile email offline_access", "--approve")
+	pending := s.register("--name", "Report Writer", "--redirect-uri", app.redirectURI("localhost"), "--scope", "openid")
+
+	b.open(s.issuer + "/login")
+	stop("sign-in without an application", usernameField)
+	b.open(s.Request(web).URL())
+	stop("sign-in", usernameField)
+	b.signIn("ada", s.canaries.add("wrong password", "wrong "+newVerifier()))
+	stop("wrong password", `[role="alert"]`)
+	b.signIn("ada", password)
+	stop("consent", allowButton)
+	b.click(denyButton)
+	app.answer(b)
+	b.open(s.Request(pending).URL())
+	stop("waiting for approval", "main h1")
+	s.CLI("", "client", "disapprove", pending.ID, "--reason", "It has been replaced by the Modeling Tool.", "--yes")
+	b.open(s.Request(pending).URL())
+	stop("disapproved", "main h1")
+	b.open(s.Request(web).With("redirect_uri", "https://elsewhere.example/cb").URL())
+	stop("error", "main h1")
+	b.open(s.issuer + "/no-such-page")
+	stop("not found", "main h1")
+	b.open(s.issuer + "/")
+	stop("home", `main form button`)
+	b.open(s.issuer + "/logout")
+	stop("sign-out", `main form button`)
+	b.click(signInButton)
+	stop("signed out", "main h1")
+}
+
+// setupURL returns the URL that the server printed at its first start.
+func setupURL(t testing.TB, s *server) string {
+	t.Helper()
+	address := findSetupURL(s.log.String())
+	if address == "" {
+		t.Fatalf("the server printed no set-up URL:\n%s", s.log)
+	}
+	if _, err := url.Parse(address); err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
