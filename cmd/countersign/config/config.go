@@ -1,0 +1,190 @@
+// Package config reads the server's configuration: defaults, then a file, then
+// the environment, then flags. It refuses what it does not know and says what
+// is wrong in one go. It opens nothing but the files that hold secrets.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"time"
+)
+
+// Config is the whole configuration. The comment of each field is its entry in
+// docs/configuration.md, for operators.
+type Config struct {
+	// Issuer is the URL by which applications and browsers know this server.
+	// Everything that the server says about itself starts with it, and
+	// applications compare it byte for byte. It is https, or http on a loopback
+	// host; it may have a path and has no query, no fragment and no slash at
+	// the end. When only `listen` is set, to a loopback address, it follows
+	// from there.
+	Issuer string `config:"issuer" usage:"URL by which applications know this server"`
+	// Listen is the address and port that the server listens on. An address
+	// that other machines reach needs `tls_certificate` and `tls_key`, or a
+	// proxy in front that `trusted_proxies` names.
+	Listen string `config:"listen" usage:"address and port to listen on"`
+	// AdminListen moves the administrators' pages to an address of their own;
+	// they are then served there and nowhere else.
+	AdminListen string `config:"admin_listen" usage:"address and port for administrators only"`
+	// PrivateListen serves /metrics, and /livez and /readyz with details, for
+	// the machines that watch this one. It is plain http without sign-in, so it
+	// belongs on an address that only they reach.
+	PrivateListen string `config:"private_listen" usage:"address and port for metrics and health"`
+	// Data is the folder for what the server keeps in files: the SQLite
+	// database and the key-encryption key.
+	Data string `config:"data" usage:"folder for the database and the key-encryption key"`
+	// Database names the database: sqlite:///path/to/file or
+	// postgres://user:password@host/name. Without it, it is countersign.db in
+	// the data folder.
+	Database Secret `config:"database" usage:"database URL; in the data folder when empty"`
+	// DatabaseFile names a file that holds `database`.
+	DatabaseFile string `config:"database_file" usage:"file that holds the database URL"`
+	// Secret is the key-encryption key, as 64 hexadecimal digits; make one with
+	// `openssl rand -hex 32`. With SQLite the first start makes it, in the file
+	// `secret` of the data folder. Whoever loses it loses what it seals: keep a
+	// copy apart from the database's backups.
+	Secret Secret `config:"secret" usage:"key-encryption key"`
+	// SecretFile names a file that holds `secret`.
+	SecretFile string `config:"secret_file" usage:"file that holds the key-encryption key"`
+	// TLSCertificate names the file with the certificate and its chain, as PEM.
+	// It is read again when it changes and on SIGHUP.
+	TLSCertificate string `config:"tls_certificate" usage:"file with the TLS certificate and its chain"`
+	// TLSKey names the file with the certificate's private key, as PEM.
+	TLSKey string `config:"tls_key" usage:"file with the TLS certificate's key"`
+	// TrustedProxies lists the addresses, or networks in CIDR form, of the
+	// proxies in front of this server. X-Forwarded-For is believed from them
+	// and from nobody else.
+	TrustedProxies []netip.Prefix `config:"trusted_proxies" usage:"addresses or networks of the proxies in front"`
+	// Policy is `default`, or `strict` to refuse to register what RFC 9700
+	// advises against: the password grant, tokens in authorization responses
+	// and http redirects.
+	Policy string `config:"policy" usage:"default or strict"`
+	// Name is what pages call this server.
+	Name string `config:"name" usage:"what pages call this server"`
+	// Contact is whom pages tell people to ask: a name, an address or both.
+	Contact string `config:"contact" usage:"whom pages tell people to ask"`
+	// SessionIdle ends the sign-in of a browser that sent no request for so
+	// long.
+	SessionIdle time.Duration `config:"session_idle" usage:"a sign-in ends after so long without a request"`
+	// SessionAbsolute ends every sign-in after so long.
+	SessionAbsolute time.Duration `config:"session_absolute" usage:"a sign-in ends after so long"`
+	// CodeLifetime is how long an authorization code may be redeemed.
+	CodeLifetime time.Duration `config:"code_lifetime" usage:"life of an authorization code"`
+	// AccessTokenLifetime is how long an access token is valid.
+	AccessTokenLifetime time.Duration `config:"access_token_lifetime" usage:"life of an access token"`
+	// IDTokenLifetime is how long an ID token is valid.
+	IDTokenLifetime time.Duration `config:"id_token_lifetime" usage:"life of an ID token"`
+	// RefreshIdle ends a refresh token that was not used for so long.
+	RefreshIdle time.Duration `config:"refresh_idle" usage:"a refresh token ends after so long without use"`
+	// RefreshAbsolute ends a grant, with all that was refreshed from it, so
+	// long after the person signed in.
+	RefreshAbsolute time.Duration `config:"refresh_absolute" usage:"refreshing ends so long after sign-in"`
+	// RefreshGrace is how long a refresh token that was just replaced still
+	// yields its successor, so that a lost answer does not end the grant.
+	RefreshGrace time.Duration `config:"refresh_grace" usage:"a replaced refresh token yields its successor so long"`
+	// KeyRotation replaces signing keys at this age; 0 leaves it to
+	// `countersign keys rotate`.
+	KeyRotation time.Duration `config:"key_rotation" usage:"age at which signing keys are replaced, 0 for never"`
+	// KeyPublishBefore is how long a new signing key is published before it
+	// signs, so that no application meets a key it cannot know.
+	KeyPublishBefore time.Duration `config:"key_publish_before" usage:"a signing key is published so long before it signs"`
+	// LogLevel is `debug`, `info`, `warn` or `error`.
+	LogLevel slog.Level `config:"log_level" usage:"debug, info, warn or error"`
+	// LogFormat is `text`, `json`, or `auto`: text on a terminal, else JSON.
+	LogFormat string `config:"log_format" usage:"auto, text or json"`
+	// DatabaseMaxConns bounds the connections to PostgreSQL.
+	DatabaseMaxConns int `config:"database_max_conns" usage:"connections to PostgreSQL at most"`
+	// PasswordMemory is the memory of one password hash in KiB; 0 lets the
+	// server choose, by measuring. Less than 19456 is accepted on a loopback
+	// issuer only.
+	PasswordMemory int `config:"password_memory" usage:"KiB of memory for a password hash, 0 to measure"`
+	// PasswordPasses is the number of passes of one password hash; 0 lets the
+	// server choose. Less than 2 is accepted on a loopback issuer only.
+	PasswordPasses int `config:"password_passes" usage:"passes of a password hash, 0 to measure"`
+}
+
+// Default returns the configuration of a server that was told nothing.
+func Default() *Config {
+	return &Config{
+		Issuer:              "http://localhost:8080",
+		Listen:              "127.0.0.1:8080",
+		Data:                "./countersign-data",
+		Policy:              "default",
+		Name:                "Countersign",
+		Contact:             "your administrator",
+		SessionIdle:         30 * time.Minute,
+		SessionAbsolute:     12 * time.Hour,
+		CodeLifetime:        time.Minute,
+		AccessTokenLifetime: 10 * time.Minute,
+		IDTokenLifetime:     5 * time.Minute,
+		RefreshIdle:         7 * 24 * time.Hour,
+		RefreshAbsolute:     30 * 24 * time.Hour,
+		RefreshGrace:        10 * time.Second,
+		KeyRotation:         90 * 24 * time.Hour,
+		KeyPublishBefore:    10 * time.Minute,
+		LogLevel:            slog.LevelInfo,
+		LogFormat:           "auto",
+		DatabaseMaxConns:    16,
+	}
+}
+
+// Secret is a value that must not be shown.
+type Secret string
+
+// String hides the value.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[redacted]"
+}
+
+// LogValue hides the value from logs.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Reveal returns the value.
+func (s Secret) Reveal() string { return string(s) }
+
+// IssuerURL returns the issuer, parsed. It is for a valid configuration.
+func (c *Config) IssuerURL() *url.URL {
+	u, err := url.Parse(c.Issuer)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// DatabaseURL returns the database's URL, in the data folder when none is set.
+func (c *Config) DatabaseURL() string {
+	if c.Database != "" {
+		return c.Database.Reveal()
+	}
+	return (&url.URL{Scheme: "sqlite", Path: filepath.ToSlash(filepath.Join(c.Folder(), "countersign.db"))}).String()
+}
+
+// SQLitePath returns the path of the SQLite database, empty for PostgreSQL.
+func (c *Config) SQLitePath() string {
+	u, err := url.Parse(c.DatabaseURL())
+	if err != nil || u.Scheme != "sqlite" {
+		return ""
+	}
+	return filepath.FromSlash(u.Path)
+}
+
+// GeneratedSecret is the file of the key-encryption key that the first start
+// with SQLite makes.
+func (c *Config) GeneratedSecret() string { return filepath.Join(c.Folder(), "secret") }
+
+// Folder returns the data folder as an absolute path.
+func (c *Config) Folder() string {
+	abs, err := filepath.Abs(c.Data)
+	if err != nil { // the working directory is gone
+		return c.Data
+	}
+	return abs
+}
+
+// TLS reports whether the server speaks TLS itself.
+func (c *Config) TLS() bool { return c.TLSCertificate != "" && c.TLSKey != "" }

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// EnvPrefix starts the name of every environment variable that is ours.
+const EnvPrefix = "COUNTERSIGN_"
+
+// Key describes one setting.
+type Key struct {
+	Name    string // as in the file: access_token_lifetime
+	Env     string // COUNTERSIGN_ACCESS_TOKEN_LIFETIME
+	Flag    string // access-token-lifetime; empty for what must not be an argument
+	Usage   string
+	Default string
+	field   int
+}
+
+// Keys lists all settings in the order of [Config].
+func Keys() []Key {
+	defaults := reflect.ValueOf(Default()).Elem()
+	keys := make([]Key, 0, defaults.NumField())
+	for i := range defaults.NumField() {
+		f := defaults.Type().Field(i)
+		name := f.Tag.Get("config")
+		k := Key{
+			Name: name, Env: EnvPrefix + strings.ToUpper(name), Flag: strings.ReplaceAll(name, "_", "-"),
+			Usage: f.Tag.Get("usage"), Default: show(defaults.Field(i).Interface()), field: i,
+		}
+		if name == "secret" { // arguments are visible to every user of the machine
+			k.Flag = ""
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func show(value any) string {
+	switch v := value.(type) {
+	case time.Duration:
+		return showDuration(v)
+	case slog.Level:
+		return strings.ToLower(v.String())
+	case []netip.Prefix:
+		return ""
+	case int:
+		return strconv.Itoa(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// showDuration leaves out the zero units that time.Duration writes.
+func showDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// set writes a value from any layer to the field. The error says what is
+// expected instead and never quotes a secret.
+func (c *Config) set(k Key, value any) error {
+	field := reflect.ValueOf(c).Elem().Field(k.field)
+	if list, ok := value.([]any); ok {
+		if _, ok := field.Interface().([]netip.Prefix); !ok {
+			return fmt.Errorf("takes one value, not a list")
+		}
+		parts := make([]string, len(list))
+		for i, p := range list {
+			parts[i] = fmt.Sprint(p)
+		}
+		value = strings.Join(parts, ",")
+	}
+	if _, ok := value.(map[string]any); ok {
+		return fmt.Errorf("takes one value, not a mapping; settings are not nested")
+	}
+	text, isText := value.(string)
+	if _, secret := field.Interface().(Secret); secret && !isText {
+		return fmt.Errorf("must be text; put it in quotation marks")
+	}
+	if !isText {
+		text = fmt.Sprint(value)
+	}
+	parsed, err := parse(field.Interface(), strings.TrimSpace(text))
+	if err != nil {
+		return err
+	}
+	field.Set(reflect.ValueOf(parsed))
+	return nil
+}
+
+func parse(like any, text string) (any, error) {
+	switch like.(type) {
+	case time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a duration; write it like 30s, 10m or 12h", text)
+		}
+		return d, nil
+	case int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a whole number", text)
+		}
+		return n, nil
+	case slog.Level:
+		var level slog.Level
+		if err := level.UnmarshalText([]byte(text)); err != nil {
+			return nil, fmt.Errorf("%q is not a level; use debug, info, warn or error", text)
+		}
+		return level, nil
+	case []netip.Prefix:
+		return parsePrefixes(text)
+	case Secret:
+		return Secret(text), nil
+	default:
+		return text, nil
+	}
+}
+
+func parsePrefixes(text string) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(part)
+			if addrErr != nil || addr.Zone() != "" {
+				return nil, fmt.Errorf("%q is neither an address nor a network; write it like 10.0.0.7 or 10.0.0.0/8", part)
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		if p.Addr().Is4In6() {
+			return nil, fmt.Errorf("%q is an IPv4 address in IPv6 form; write it as IPv4", part)
+		}
+		list = append(list, p.Masked())
+	}
+	return list, nil
+}

@@ -1,0 +1,88 @@
+package middleware
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// maxHops bounds how many proxies may stand in a row.
+const maxHops = 5
+
+// forwarded are the headers by which a proxy, or anybody, claims something of
+// the original request. None of them reaches a door.
+var forwarded = []string{
+	"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
+	"X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Uri", "X-Forwarded-Method", "Forwarded",
+	"X-Original-Url", "X-Original-Uri", "X-Original-Host", "X-Original-Method", "X-Rewrite-Url",
+	"X-Real-Ip", "True-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip",
+}
+
+// realAddress puts the client's address into r.RemoteAddr and takes away every
+// header that claims one.
+func realAddress(next http.Handler, trusted []netip.Prefix) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			client := clientAddress(peer.Addr(), r.Header.Values("X-Forwarded-For"), trusted)
+			if client != peer.Addr().Unmap() {
+				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
+			}
+		}
+		for _, name := range forwarded {
+			r.Header.Del(name)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// clientAddress walks X-Forwarded-For from the right, from one trusted proxy to
+// the next, and returns the first address that is not one. What it cannot read
+// it does not believe: then the last proxy that it knows counts as the client.
+func clientAddress(peer netip.Addr, header []string, trusted []netip.Prefix) netip.Addr {
+	client := peer.Unmap()
+	rest := strings.Join(header, ",")
+	for range maxHops {
+		if !contains(trusted, client) || rest == "" {
+			return client
+		}
+		entry := rest
+		if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
+			rest, entry = rest[:comma], rest[comma+1:]
+		} else {
+			rest = ""
+		}
+		hop, ok := parseHop(entry)
+		if !ok {
+			return client
+		}
+		client = hop
+	}
+	return client
+}
+
+// parseHop reads an address with or without a port. It asks no name server.
+func parseHop(entry string) (netip.Addr, bool) {
+	entry = strings.Trim(entry, " \t")
+	addr, err := netip.ParseAddr(entry)
+	if err != nil {
+		withPort, portErr := netip.ParseAddrPort(entry)
+		if portErr != nil {
+			return netip.Addr{}, false
+		}
+		addr = withPort.Addr()
+	}
+	if addr.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return addr.Unmap(), true
+}
+
+func contains(networks []netip.Prefix, addr netip.Addr) bool {
+	for _, n := range networks {
+		if n.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,74 @@
+// Package middleware is what every request passes before it reaches a door: an
+// identifier, the client's real address, the access log, metrics, the check of
+// the Host header, security headers and limits. It knows nothing of OAuth.
+package middleware
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Config is what the chain of one listener needs.
+type Config struct {
+	Log     *slog.Logger
+	Metrics *Metrics // nil measures nothing
+	// TrustedProxies may say which address a request comes from.
+	TrustedProxies []netip.Prefix
+	// Route names the route of a request for log and metrics; it returns one
+	// of few names, whatever was requested.
+	Route func(*http.Request) string
+	// HSTS tells browsers to come back by https only.
+	HSTS bool
+	// Hosts are the names by which this listener may be addressed.
+	Hosts Hosts
+	// AnyHost serves what must answer under any name, such as health; it
+	// returns nil for every other request.
+	AnyHost func(*http.Request) http.Handler
+	Now     func() time.Time
+}
+
+// maxBody bounds what a request may send: no form of ours comes near it.
+const maxBody = 64 << 10
+
+// Wrap puts the chain in front of next.
+func Wrap(next http.Handler, cfg Config) http.Handler {
+	guarded := canonical(http.MaxBytesHandler(next, maxBody))
+	guarded = checkHost(guarded, cfg.Hosts)
+	h := bypass(guarded, cfg.AnyHost)
+	h = securityHeaders(h, cfg.HSTS)
+	h = recoverer(h, cfg.Log)
+	h = observe(h, cfg)
+	h = realAddress(h, cfg.TrustedProxies)
+	return requestID(h)
+}
+
+// RequestIDHeader carries the identifier of a request, to the doors as well as
+// back to the client.
+const RequestIDHeader = "X-Request-ID"
+
+// requestID gives each request an identifier of our own. What a client sends
+// is overwritten: it could make two requests look like one.
+func requestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := rand.Text()
+		r.Header.Set(RequestIDHeader, id)
+		w.Header().Set(RequestIDHeader, id)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func bypass(next http.Handler, anyHost func(*http.Request) http.Handler) http.Handler {
+	if anyHost == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := anyHost(r); h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
