@@ -1,0 +1,121 @@
+// Package userinfo serves the UserInfo endpoint: the claims about a resource
+// owner that an access token opens (OpenID Connect Core 1.0, section 5.3).
+package userinfo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/authz/claims"
+	"countersign/authz/protocol"
+	"countersign/storage"
+	"countersign/storage/account"
+	"countersign/storage/grant"
+)
+
+// Config is what the endpoint needs.
+type Config struct {
+	Issuer string
+	Grants *grant.Store
+}
+
+// Handler serves the UserInfo endpoint.
+type Handler struct {
+	cfg Config
+}
+
+// New returns a handler.
+func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+
+// Serve serves GET and POST /userinfo. It answers refusals itself, in the
+// words of RFC 6750, and returns what is no verdict on the token: a wrong
+// method and a failing database.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", "GET, POST")
+		return &protocol.Error{
+			Code: protocol.InvalidRequest, Status: http.StatusMethodNotAllowed,
+			Description: "The UserInfo endpoint takes GET and POST.",
+		}
+	}
+	found, err := h.claims(r)
+	if refusal, ok := errors.AsType[*protocol.Error](err); ok {
+		h.refuse(w, refusal)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return h.answer(w, http.StatusOK, found)
+}
+
+// claims returns the claims that the token of the request opens.
+func (h *Handler) claims(r *http.Request) (map[string]any, error) {
+	presented, err := bearer(r)
+	if err != nil {
+		return nil, err
+	}
+	// The store refuses what was never issued without asking the database.
+	token, err := h.cfg.Grants.AccessToken(r.Context(), presented)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && token.Grant.Confirmation != "" {
+		// A token that is bound to a key is no bearer token (RFC 9449, section 7.1).
+		return nil, &protocol.Error{
+			Code: protocol.InvalidToken, Status: http.StatusUnauthorized,
+			Description: "The access token is not valid here, has expired or was revoked. Get a new one.",
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	scope := strings.Fields(token.Scope)
+	if !slices.Contains(scope, "openid") || token.Grant.AccountID == "" {
+		return nil, &protocol.Error{
+			Code: protocol.InsufficientScope, Status: http.StatusForbidden,
+			Description: "The access token does not cover the scope openid. Ask for it in the authorization request.",
+		}
+	}
+	return open(token, scope)
+}
+
+// open returns the claims of the account behind the token: what its scope
+// stands for and what the claims parameter of its grant asked for. The sub is
+// that of the ID token.
+func open(token *grant.Token, scope []string) (map[string]any, error) {
+	var kept account.Claims
+	if err := json.Unmarshal([]byte(token.AccountClaims), &kept); err != nil {
+		return nil, fmt.Errorf("read claims of account %s: %w", token.Grant.AccountID, err)
+	}
+	asked, err := claims.Parse(token.Grant.Claims)
+	if err != nil {
+		return nil, fmt.Errorf("read claims parameter of grant %s: %w", token.Grant.ID, err)
+	}
+	var updatedAt time.Time
+	if token.AccountUpdatedAt != nil {
+		updatedAt = *token.AccountUpdatedAt
+	}
+	names := append(claims.ForScope(scope), asked.Userinfo()...)
+	found := claims.Select(names, kept, token.Username, updatedAt)
+	found["sub"] = token.Grant.Subject
+	return found, nil
+}
+
+// answer writes JSON that no cache may keep.
+func (h *Handler) answer(w http.ResponseWriter, status int, content any) error {
+	body, err := json.Marshal(content)
+	if err != nil {
+		return fmt.Errorf("encode claims: %w", err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Pragma", "no-cache")
+	header.Set("Vary", "Authorization")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have gone
+	return nil
+}
