@@ -1,0 +1,87 @@
+package authz
+
+import (
+	"errors"
+	"net/http"
+
+	"countersign/authz/page"
+	"countersign/authz/protocol"
+	"countersign/storage"
+	"countersign/storage/account"
+)
+
+// errMethod is a method that a route does not have. The Allow header has been
+// set.
+var errMethod = errors.New("method not allowed")
+
+// answering makes a handler of one that returns errors, and answers those in
+// the dialect of its route. It is the one place where an error becomes an
+// answer, and where it is logged.
+func (d *door) answering(dialect dialect, s serve) http.Handler {
+	answer := d.answerPage
+	if dialect == machine || dialect == document {
+		answer = d.answerClient
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s(w, r); err != nil {
+			answer(w, r, err)
+		}
+	})
+}
+
+// answerPage answers a person.
+func (d *door) answerPage(w http.ResponseWriter, r *http.Request, err error) {
+	problem, ok := errors.AsType[*page.Problem](err)
+	switch {
+	case ok:
+	case errors.Is(err, errMethod):
+		problem = page.MethodNotAllowed()
+	case isUnavailable(err):
+		problem = page.Unavailable()
+		d.logFailure(r, err)
+	default:
+		problem = page.Internal()
+		d.logFailure(r, err)
+	}
+	if err := d.pages.Problem(w, r, problem); err != nil {
+		d.logFailure(r, err)
+		http.Error(w, problem.Title, http.StatusInternalServerError)
+	}
+}
+
+// answerClient answers a client.
+func (d *door) answerClient(w http.ResponseWriter, r *http.Request, err error) {
+	refusal, ok := errors.AsType[*protocol.Error](err)
+	switch {
+	case ok:
+		d.log.InfoContext(r.Context(), "request refused", "request_id", r.Header.Get("X-Request-ID"),
+			"path", r.URL.Path, "error", string(refusal.Code), "description", refusal.Description)
+	case errors.Is(err, errMethod):
+		refusal = &protocol.Error{
+			Code: protocol.InvalidRequest, Status: http.StatusMethodNotAllowed,
+			Description: "This endpoint takes " + w.Header().Get("Allow") + ".",
+		}
+	case isUnavailable(err):
+		refusal = protocol.Unavailable()
+		d.logFailure(r, err)
+	default:
+		refusal = &protocol.Error{
+			Code: protocol.ServerError, Status: http.StatusInternalServerError,
+			Description: "This is a fault of the server. It has been logged with the request's X-Request-ID.",
+		}
+		d.logFailure(r, err)
+	}
+	d.token.WriteError(w, r, refusal)
+}
+
+// isUnavailable reports whether nothing was decided: the database did not
+// answer, or too much is asked of this server at once.
+func isUnavailable(err error) bool {
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, account.ErrBusy)
+}
+
+func (d *door) logFailure(r *http.Request, err error) {
+	d.log.ErrorContext(r.Context(), "request failed", "request_id", r.Header.Get("X-Request-ID"), "path", r.URL.Path, "err", err)
+}
+
+func (d *door) notFound(http.ResponseWriter, *http.Request) error { return page.NotFound() }

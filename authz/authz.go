@@ -1,0 +1,124 @@
+// Package authz is the door for applications and resource owners: the protocol
+// endpoints, and the pages on which people sign in and consent. Each flow is a
+// package below; this one wires them, and holds the one list of routes.
+package authz
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"countersign/authz/authorize"
+	"countersign/authz/browser"
+	"countersign/authz/consent"
+	"countersign/authz/discovery"
+	"countersign/authz/engine"
+	"countersign/authz/home"
+	"countersign/authz/login"
+	"countersign/authz/page"
+	"countersign/authz/token"
+	"countersign/authz/userinfo"
+	"countersign/clientstore"
+	"countersign/storage"
+	"countersign/storage/account"
+	"countersign/storage/grant"
+	"countersign/storage/interaction"
+	"countersign/storage/keyset"
+	"countersign/storage/session"
+)
+
+// Config is what the door needs.
+type Config struct {
+	// Issuer is the server's identifier and address, byte for byte.
+	Issuer string
+	// Name is what the server is called on its pages, and Contact whom they
+	// tell people to ask.
+	Name, Contact string
+	Lifetimes     engine.Lifetimes
+
+	Tx           storage.Tx
+	Accounts     *account.Store
+	Sessions     *session.Store
+	Interactions *interaction.Store
+	Clients      *clientstore.Store
+	Grants       *grant.Store
+	Keys         *keyset.Store
+
+	Log *slog.Logger
+	// Asset returns the path of a style sheet or script.
+	Asset func(name string) string
+	Now   func() time.Time
+}
+
+// door holds the flows.
+type door struct {
+	path       string // of the issuer, without a slash at its end
+	log        *slog.Logger
+	pages      *page.Pages
+	sameOrigin *http.CrossOriginProtection
+
+	authorize *authorize.Handler
+	login     *login.Handler
+	consent   *consent.Handler
+	home      *home.Handler
+	token     *token.Handler
+	userinfo  *userinfo.Handler
+	discovery *discovery.Handler
+}
+
+// New returns the door. It fails when a page is missing or wrong.
+func New(cfg Config) (http.Handler, error) {
+	d, err := newDoor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return d.handler(), nil
+}
+
+func newDoor(cfg Config) (*door, error) {
+	issuer, err := url.Parse(cfg.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("parse issuer: %w", err)
+	}
+	d := &door{path: strings.TrimSuffix(issuer.Path, "/"), log: cfg.Log, sameOrigin: http.NewCrossOriginProtection()}
+	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset})
+	if err != nil {
+		return nil, err
+	}
+	d.sameOrigin.SetDenyHandler(d.answering(pages, func(http.ResponseWriter, *http.Request) error { return page.CrossSite() }))
+	d.wireProtocol(cfg, browser.New(issuer))
+	d.wirePages(cfg, browser.New(issuer))
+	return d, nil
+}
+
+func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
+	e := engine.New(engine.Config{
+		Issuer: cfg.Issuer, Lifetimes: cfg.Lifetimes, Grants: cfg.Grants, Accounts: cfg.Accounts,
+		Keys: cfg.Keys, Log: cfg.Log, Now: cfg.Now,
+	})
+	d.authorize = authorize.New(authorize.Config{
+		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
+		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
+	})
+	d.token = token.New(token.Config{Issuer: cfg.Issuer, Clients: cfg.Clients, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now})
+	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
+	d.discovery = discovery.New(discovery.Config{Issuer: cfg.Issuer, Keys: cfg.Keys})
+}
+
+func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
+	d.login = login.New(login.Config{
+		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Clients: cfg.Clients, Cookies: cookies, Pages: d.pages,
+	})
+	d.consent = consent.New(consent.Config{
+		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages,
+		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
+	})
+	d.home = home.New(home.Config{
+		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages,
+	})
+}

@@ -1,0 +1,113 @@
+package authz
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// dialect is how a group of routes answers errors, and what guards it.
+type dialect string
+
+const (
+	// pages are for people: HTML, sent from our own pages only.
+	pages dialect = "page"
+	// front is the authorization endpoint: HTML for people, and a form that
+	// other sites may send, because that is what it is for (OpenID Connect
+	// Core 1.0, section 3.1.2.1). It changes nothing before somebody signs in
+	// or consents on a page of ours.
+	front dialect = "front"
+	// machine is for clients: JSON, no cookies.
+	machine dialect = "machine"
+	// document is for anybody: JSON that may be kept.
+	document dialect = "document"
+)
+
+// route is one path with its handlers by method.
+type route struct {
+	path    string // under the issuer's path
+	dialect dialect
+	methods map[string]serve
+}
+
+// serve is a handler that returns what it cannot answer.
+type serve func(http.ResponseWriter, *http.Request) error
+
+// routes is every route of the door.
+func (d *door) routes() []route {
+	return []route{
+		{"/authorize", front, on(d.authorize.Start, "GET", "POST")},
+		{"/authorize/resume", pages, on(d.authorize.Resume, "GET")},
+		{"/login", pages, form(d.login.Show, d.login.Submit)},
+		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
+		{"/logout", pages, form(d.home.ConfirmLogout, d.home.Logout)},
+		{"/", pages, on(d.home.Show, "GET", "HEAD")},
+
+		{"/token", machine, on(d.token.Issue, "POST")},
+		{"/introspect", machine, on(d.token.Introspect, "POST")},
+		{"/revoke", machine, on(d.token.Revoke, "POST")},
+		{"/userinfo", machine, on(d.userinfo.Serve, "GET", "POST")},
+
+		{"/.well-known/openid-configuration", document, on(d.discovery.Configuration, "GET", "HEAD")},
+		{"/.well-known/oauth-authorization-server", document, on(d.discovery.AuthorizationServer, "GET", "HEAD")},
+		{"/.well-known/jwks.json", document, on(d.discovery.Keys, "GET", "HEAD")},
+	}
+}
+
+// on gives several methods the same handler.
+func on(s serve, methods ...string) map[string]serve {
+	m := map[string]serve{}
+	for _, method := range methods {
+		m[method] = s
+	}
+	return m
+}
+
+// form is a page that shows a form, and what takes the form.
+func form(show, submit serve) map[string]serve {
+	return map[string]serve{"GET": show, "HEAD": show, "POST": submit}
+}
+
+// handler returns the routes as one handler. Paths are matched as they were
+// sent: nothing is cleaned or decoded, so that no two paths reach one handler
+// by different guards.
+func (d *door) handler() http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for _, route := range d.routes() {
+		r.Path(d.path + route.path).Handler(d.guard(route))
+	}
+	if d.path != "" {
+		// RFC 8414, section 3.1, puts the issuer's path behind its own.
+		inserted := route{"", document, on(d.discovery.AuthorizationServer, "GET", "HEAD")}
+		r.Path("/.well-known/oauth-authorization-server" + d.path).Handler(d.guard(inserted))
+	}
+	r.NotFoundHandler = d.answering(pages, d.notFound)
+	return r
+}
+
+// guard puts in front of a route what its dialect promises.
+func (d *door) guard(route route) http.Handler {
+	h := d.answering(route.dialect, func(w http.ResponseWriter, r *http.Request) error {
+		s, ok := route.methods[r.Method]
+		if !ok {
+			w.Header().Set("Allow", allow(route.methods))
+			return errMethod
+		}
+		return s(w, r)
+	})
+	if route.dialect == pages {
+		return d.sameOrigin.Handler(h)
+	}
+	return h
+}
+
+func allow(methods map[string]serve) string {
+	var known []string
+	for _, m := range []string{"GET", "HEAD", "POST"} {
+		if methods[m] != nil {
+			known = append(known, m)
+		}
+	}
+	return strings.Join(known, ", ")
+}
