@@ -19,7 +19,7 @@ const maxReason = 500 // characters
 func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client, error) {
 	return s.change(ctx, by, id, change{"client.approve", func(c *Client, now time.Time) (map[string]any, error) {
 		if c.Status == Approved {
-			return nil, nil //nolint:nilnil // nothing to write is no fault
+			return nil, nil // nothing to write
 		}
 		return map[string]any{
 			"status": Approved, "status_reason": "", "status_at": now, "status_by": actor(by),
@@ -38,7 +38,7 @@ func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason strin
 	}
 	return s.change(ctx, by, id, change{"client.disapprove", func(c *Client, now time.Time) (map[string]any, error) {
 		if c.Status == Disapproved {
-			return nil, nil //nolint:nilnil // nothing to write is no fault
+			return nil, nil // nothing to write
 		}
 		return map[string]any{
 			"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),
@@ -72,25 +72,28 @@ type Impact struct {
 	Accounts int64 `json:"accounts"`
 }
 
-// impact counts what is live: a token neither spent nor over, of a grant
-// neither revoked nor over, under the client's present epoch and, where the
-// grant acts for an account, under the account's.
+// impact counts what is live, in the sense of the store of grants: a token
+// neither spent nor over, of a grant that still holds.
 const impact = `
-SELECT COUNT(live.grant_id) AS tokens, COUNT(DISTINCT NULLIF(live.account_id, '')) AS accounts, COUNT(c.id) AS rows_of_client
-FROM clients c
+SELECT COUNT(live.grant_id) AS tokens, COUNT(DISTINCT NULLIF(live.account_id, '')) AS accounts, COUNT(known.id) AS known
+FROM clients known
 LEFT JOIN (
-	SELECT t.grant_id, g.account_id, g.client_id, g.client_epoch
+	SELECT t.grant_id, g.account_id, g.client_id
 	FROM (
 		SELECT grant_id FROM access_tokens WHERE revoked_at IS NULL AND expires_at > @now
 		UNION ALL
 		SELECT grant_id FROM refresh_tokens WHERE used_at IS NULL AND expires_at > @now
 	) t
 	JOIN grants g ON g.id = t.grant_id
+	JOIN clients c ON c.id = g.client_id
 	LEFT JOIN accounts a ON a.id = g.account_id
+	LEFT JOIN sessions s ON s.id = g.session_id
 	WHERE g.client_id = @id AND g.revoked_at IS NULL AND g.expires_at > @now
-		AND (g.account_id = '' OR a.epoch = g.account_epoch AND a.disabled_at IS NULL)
-) live ON live.client_id = c.id AND live.client_epoch = c.epoch AND c.status = 'approved'
-WHERE c.id = @id`
+		AND c.status = 'approved' AND c.epoch = g.client_epoch
+		AND (g.account_id = '' OR (a.disabled_at IS NULL AND a.epoch = g.account_epoch))
+		AND (g.offline OR (s.id IS NOT NULL AND s.ended_at IS NULL))
+) live ON live.client_id = known.id
+WHERE known.id = @id`
 
 // Impact counts the live tokens of the client and the accounts they act for.
 func (s *Store) Impact(ctx context.Context, id string) (Impact, error) {
@@ -99,10 +102,10 @@ func (s *Store) Impact(ctx context.Context, id string) (Impact, error) {
 	}
 	var counted struct {
 		Impact
-		RowsOfClient int64
+		Known int64
 	}
 	err := s.db.With(ctx).Raw(impact, map[string]any{"id": id, "now": s.db.Now()}).Scan(&counted).Error
-	if err == nil && counted.RowsOfClient == 0 {
+	if err == nil && counted.Known == 0 {
 		err = storage.ErrNotFound
 	}
 	return counted.Impact, storage.Err("count the client's tokens", err)

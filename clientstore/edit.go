@@ -61,7 +61,7 @@ func (c *Client) editedColumns(before *Client) (map[string]any, error) {
 		return nil, err
 	}
 	if c.Name == before.Name && metadata == was {
-		return nil, nil //nolint:nilnil // nothing to write is no fault
+		return nil, nil // nothing to write
 	}
 	secrets, err := column(c.Secrets)
 	if err != nil {

@@ -13,8 +13,8 @@ const (
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
 	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
-	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
-	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // a name, no credential
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     //nolint:gosec // a name, no credential
 )
 
 // maxFlow is more grant or response types than there are: what is longer is
@@ -42,36 +42,45 @@ var responseTypes = map[Type][]string{
 // gets the other to match (RFC 7591, section 2.1).
 func (c *Client) completeFlow(p Policy) error {
 	m := &c.Metadata
-	allowed, known := responseTypes[c.Type]
-	switch {
-	case !known:
-		return refuse("type", "%s is not a client type; use oauth1, oauth2 or oidc", quoted(string(c.Type)))
-	case len(m.GrantTypes) > maxFlow:
-		return refuse("grant_types", "has more than %d entries", maxFlow)
-	case len(m.ResponseTypes) > maxFlow:
-		return refuse("response_types", "has more than %d entries", maxFlow)
-	case c.Type == OAuth1:
+	if err := checkType(c.Type); err != nil {
+		return err
+	}
+	if c.Type == OAuth1 {
 		return c.checkOAuth1()
 	}
-	asked := unique(m.GrantTypes)
-	m.GrantTypes = slices.DeleteFunc(slices.Clone(asked), func(g string) bool { return g == GrantImplicit })
-	m.ResponseTypes = canonicalResponseTypes(m.ResponseTypes)
-	if len(asked) == 0 && len(m.ResponseTypes) == 0 {
-		m.GrantTypes, m.ResponseTypes = []string{GrantAuthorizationCode, GrantRefreshToken}, []string{"code"}
+	if len(m.GrantTypes) > maxFlow || len(m.ResponseTypes) > maxFlow {
+		return refuse("grant_types", "lists more than %d grant types or response types", maxFlow)
 	}
-	if len(m.ResponseTypes) == 0 && slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
-		m.ResponseTypes = []string{"code"}
-	}
-	if len(m.GrantTypes) == 0 && m.responds("code") {
-		m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
-	}
-	if err := c.checkFlow(allowed, p); err != nil {
+	asked := m.defaultFlow()
+	if err := c.checkFlow(p); err != nil {
 		return err
 	}
 	if slices.Contains(asked, GrantImplicit) && !m.implicit() {
 		return refuse("grant_types", "implicit follows from the response types: list one with token or id_token, or leave implicit out")
 	}
 	return m.checkConsistency()
+}
+
+// defaultFlow fills in the list that is missing, and returns the grant types
+// as they were asked for: implicit is not kept.
+func (m *Metadata) defaultFlow() []string {
+	asked := unique(m.GrantTypes)
+	m.GrantTypes = slices.DeleteFunc(slices.Clone(asked), func(g string) bool { return g == GrantImplicit })
+	m.ResponseTypes = canonicalResponseTypes(m.ResponseTypes)
+	if len(m.ResponseTypes) == 0 && (len(asked) == 0 || slices.Contains(asked, GrantAuthorizationCode)) {
+		m.ResponseTypes = []string{"code"}
+	}
+	if len(m.GrantTypes) == 0 && m.responds("code") {
+		m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
+	}
+	return asked
+}
+
+func checkType(t Type) error {
+	if _, known := responseTypes[t]; !known {
+		return refuse("type", "%s is not a client type; use oauth1, oauth2 or oidc", quoted(string(t)))
+	}
+	return nil
 }
 
 // checkOAuth1 refuses the members that mean nothing in OAuth 1.0a.
@@ -95,8 +104,8 @@ func (c *Client) checkOAuth1() error {
 	return nil
 }
 
-func (c *Client) checkFlow(allowed []string, p Policy) error {
-	m := &c.Metadata
+func (c *Client) checkFlow(p Policy) error {
+	m, allowed := &c.Metadata, responseTypes[c.Type]
 	for _, g := range m.GrantTypes {
 		if !slices.Contains(grantTypes, g) {
 			return refuse("grant_types", "%s is not a grant type of this server; use %s", quoted(g), strings.Join(grantTypes, ", "))

@@ -1,6 +1,7 @@
 package clientstore
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"unicode/utf8"
@@ -62,42 +63,47 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 }
 
 func (s *Store) selected(query *gorm.DB, f Filter) (*gorm.DB, error) {
-	limit := f.Limit
-	if limit == 0 {
-		limit = defaultLimit
+	if err := f.check(); err != nil {
+		return nil, err
 	}
-	if limit < 0 || limit > maxLimit {
-		return nil, refuse("limit", "%d is not between 1 and %d", limit, maxLimit)
-	}
-	query = query.Limit(limit)
+	query = query.Limit(cmp.Or(f.Limit, defaultLimit))
 	if f.Type != "" {
-		if _, known := responseTypes[f.Type]; !known {
-			return nil, refuse("type", "%s is not a client type; use oauth1, oauth2 or oidc", quoted(string(f.Type)))
-		}
 		query = query.Where("type = ?", f.Type)
 	}
-	switch f.Status {
-	case "":
-	case Pending, Approved, Disapproved:
+	if f.Status != "" {
 		query = query.Where("status = ?", f.Status)
-	default:
-		return nil, refuse("status", "%s is not a status; use pending, approved or disapproved", quoted(string(f.Status)))
-	}
-	if f.Search != "" {
-		if err := checkText("search", f.Search, maxName); err != nil {
-			return nil, err
-		}
-		query = query.Where(matches[s.db.Dialect()], map[string]any{"pattern": "%" + escapeLike(f.Search) + "%"})
-	}
-	if f.After == "" {
-		return query, nil
-	}
-	name, id, ok := strings.Cut(f.After, "\x00")
-	if !ok || !wellFormedKey(id) || !utf8.ValidString(name) {
-		return nil, refuse("after", "is not the end of a list; begin again without it")
 	}
 	d := s.db.Dialect()
-	return query.Where("("+byName(d, "name")+", id) > ("+byName(d, "?")+", ?)", name, id), nil
+	if f.Search != "" {
+		query = query.Where(matches[d], map[string]any{"pattern": "%" + escapeLike(f.Search) + "%"})
+	}
+	if name, id, ok := strings.Cut(f.After, "\x00"); ok {
+		query = query.Where("("+byName(d, "name")+", id) > ("+byName(d, "?")+", ?)", name, id)
+	}
+	return query, nil
+}
+
+func (f Filter) check() error {
+	if f.Limit < 0 || f.Limit > maxLimit {
+		return refuse("limit", "%d is not between 1 and %d", f.Limit, maxLimit)
+	}
+	if f.Type != "" {
+		if err := checkType(f.Type); err != nil {
+			return err
+		}
+	}
+	switch f.Status {
+	case "", Pending, Approved, Disapproved:
+	default:
+		return refuse("status", "%s is not a status; use pending, approved or disapproved", quoted(string(f.Status)))
+	}
+	if f.After != "" {
+		name, id, ok := strings.Cut(f.After, "\x00")
+		if !ok || !wellFormedKey(id) || !utf8.ValidString(name) {
+			return refuse("after", "is not the end of a list; begin again without it")
+		}
+	}
+	return checkText("search", f.Search, maxName)
 }
 
 func escapeLike(s string) string {

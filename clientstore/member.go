@@ -48,7 +48,7 @@ func (m *Metadata) SetMember(name, value string) error {
 }
 
 // member returns a pointer to the member with this name, nil if there is none.
-func (m *Metadata) member(name string) any {
+func (m *Metadata) member(name string) any { //nolint:ireturn // each member has its own type
 	v := reflect.ValueOf(m).Elem()
 	for i := range v.NumField() {
 		if memberName(v.Type().Field(i)) == name {

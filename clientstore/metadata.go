@@ -144,10 +144,10 @@ func (c *Client) checkAbout(Policy) error {
 			return refuse(member.field, "%s %s", quoted(member.uri), fault)
 		}
 	}
-	m.Contacts = unique(m.Contacts)
 	if len(m.Contacts) > maxContacts {
 		return refuse("contacts", "has %d entries; %d are allowed", len(m.Contacts), maxContacts)
 	}
+	m.Contacts = unique(m.Contacts)
 	for _, contact := range m.Contacts {
 		if strings.TrimSpace(contact) == "" {
 			return refuse("contacts", "has an empty entry; write an e-mail address")

@@ -15,7 +15,6 @@ var idTokenAlgs = []string{"RS256", "ES256", "PS256", "EdDSA"}
 // Registration 1.0, section 2.
 func (c *Client) completeOpenID(Policy) error {
 	m := &c.Metadata
-	m.DefaultACRValues = unique(m.DefaultACRValues)
 	if c.Type != OIDC {
 		return c.checkNoOpenID()
 	}
@@ -32,6 +31,7 @@ func (c *Client) completeOpenID(Policy) error {
 	if len(m.DefaultACRValues) > maxACRs {
 		return refuse("default_acr_values", "has %d entries; %d are allowed", len(m.DefaultACRValues), maxACRs)
 	}
+	m.DefaultACRValues = unique(m.DefaultACRValues)
 	for _, acr := range m.DefaultACRValues {
 		if len(acr) > maxText || !isScopeToken(acr) {
 			return refuse("default_acr_values", "%s is not an authentication context class: it needs to be a word of printable ASCII", quoted(acr))

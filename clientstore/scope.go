@@ -6,11 +6,9 @@ import (
 )
 
 const (
-	scopeOpenID  = "openid"
-	maxScope     = 4096 // bytes
-	maxScopes    = 200
-	defaultScope = "openid profile email"
-	scopeOffline = "offline_access"
+	scopeOpenID = "openid"
+	maxScope    = 4096 // bytes
+	maxScopes   = 200
 )
 
 // completeScope brings the scope into its normal form. The registered scope is
@@ -19,11 +17,8 @@ const (
 // OAuth 2.0 clients have no scope that everybody would mean.
 func (c *Client) completeScope(Policy) error {
 	m := &c.Metadata
-	if c.Type == OIDC && strings.TrimSpace(m.Scope) == "" && len(m.ResponseTypes) > 0 {
-		m.Scope = defaultScope
-		if slices.Contains(m.GrantTypes, GrantRefreshToken) {
-			m.Scope += " " + scopeOffline
-		}
+	if m.Scope == "" {
+		m.Scope = c.defaultScope()
 	}
 	if len(m.Scope) > maxScope {
 		return refuse("scope", "has %d bytes; %d are allowed", len(m.Scope), maxScope)
@@ -46,6 +41,17 @@ func (c *Client) completeScope(Policy) error {
 		return refuse("scope", "a response type with id_token needs the scope openid; add it")
 	}
 	return nil
+}
+
+func (c *Client) defaultScope() string {
+	switch {
+	case c.Type != OIDC || len(c.Metadata.ResponseTypes) == 0:
+		return ""
+	case slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken):
+		return "openid profile email offline_access"
+	default:
+		return "openid profile email"
+	}
 }
 
 // isScopeToken knows the syntax of one scope (RFC 6749, section 3.3).

@@ -15,9 +15,10 @@ import (
 // is wrong and what to do, or nothing.
 
 const (
-	maxURI  = 2048 // bytes
-	maxHost = 253  // characters (RFC 1035, section 2.3.4)
-	maxPort = 65535
+	maxURI   = 2048 // bytes
+	maxHost  = 253  // characters (RFC 1035, section 2.3.4)
+	maxLabel = 63   // characters
+	maxPort  = 65535
 )
 
 // uriParts are the components of a URI as they are written (RFC 3986,
@@ -148,25 +149,28 @@ func hostFault(host string) string {
 // labelFault checks one label of a DNS name. An xn-- label has to be the one
 // and only writing of some letters beyond ASCII.
 func labelFault(label string) string {
-	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+	if len(label) > maxLabel || strings.Trim(label, "-") != label || !isLabel(label) {
 		return "has " + quoted(label) + " in its host, which is not a label of a DNS name"
-	}
-	for i := range len(label) {
-		if b := label[i]; !isAlphanumeric(b) && b != '-' && b != '_' {
-			return "has " + quoted(label) + " in its host, which is not a label of a DNS name"
-		}
 	}
 	if !strings.HasPrefix(label, "xn--") {
 		return ""
 	}
 	decoded, err := idna.Lookup.ToUnicode(label)
-	if err != nil || isASCII(decoded) {
-		return "has " + quoted(label) + " in its host, which is not the xn-- form of a name"
+	if err == nil && !isASCII(decoded) {
+		if encoded, err := idna.Lookup.ToASCII(decoded); err == nil && encoded == label {
+			return ""
+		}
 	}
-	if encoded, err := idna.Lookup.ToASCII(decoded); err != nil || encoded != label {
-		return "has " + quoted(label) + " in its host, which is not the xn-- form of a name"
+	return "has " + quoted(label) + " in its host, which is not the xn-- form of a name"
+}
+
+func isLabel(s string) bool {
+	for i := range len(s) {
+		if !isAlphanumeric(s[i]) && s[i] != '-' && s[i] != '_' {
+			return false
+		}
 	}
-	return ""
+	return s != ""
 }
 
 func isASCII(s string) bool {

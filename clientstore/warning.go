@@ -9,7 +9,7 @@ import (
 func (c *Client) Warnings() []string {
 	m := &c.Metadata
 	var list []string
-	warn := func(risky bool, format string, args ...any) { //nolint:revive // a table of condition and sentence
+	warn := func(risky bool, format string, args ...any) {
 		if risky {
 			list = append(list, fmt.Sprintf(format, args...))
 		}
