@@ -23,7 +23,7 @@ var (
 )
 
 // open returns a store on an installed database.
-func open(t testing.TB, db *storage.DB) *account.Store {
+func open(t *testing.T, db *storage.DB) *account.Store {
 	t.Helper()
 	err := db.With(t.Context()).Exec("INSERT INTO installation (id, key_check, created_at) VALUES (1, ?, ?)", []byte("sealed"), db.Now()).Error
 	if err != nil {
@@ -34,12 +34,12 @@ func open(t testing.TB, db *storage.DB) *account.Store {
 
 // replica returns one more store on the same database, as another process
 // would have it.
-func replica(t testing.TB, db *storage.DB) *account.Store {
+func replica(t *testing.T, db *storage.DB) *account.Store {
 	t.Helper()
 	return account.New(db, account.Config{Keys: storagetest.Keys(t), Audit: audit.New(db), Cost: cheap})
 }
 
-func create(t testing.TB, s *account.Store, username string, p ...account.Permission) *account.Account {
+func create(t *testing.T, s *account.Store, username string, p ...account.Permission) *account.Account {
 	t.Helper()
 	a, err := s.Create(t.Context(), operator, account.Registration{Username: username, Password: goodPassword, Permissions: p})
 	if err != nil {
@@ -48,7 +48,7 @@ func create(t testing.TB, s *account.Store, username string, p ...account.Permis
 	return a
 }
 
-func get(t testing.TB, s *account.Store, id string) *account.Account {
+func get(t *testing.T, s *account.Store, id string) *account.Account {
 	t.Helper()
 	a, err := s.Get(t.Context(), id)
 	if err != nil {
@@ -58,7 +58,7 @@ func get(t testing.TB, s *account.Store, id string) *account.Account {
 }
 
 // faultyField is the field that an error is about, "" for no error.
-func faultyField(t testing.TB, err error) string {
+func faultyField(t *testing.T, err error) string {
 	t.Helper()
 	fault, ok := errors.AsType[*account.FieldError](err)
 	if !ok && err != nil {
@@ -282,6 +282,36 @@ func TestChangeWithoutAuditIsUndone(t *testing.T) {
 		}
 		if _, err := s.Find(t.Context(), "eve"); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("created without a record: %v", err)
+		}
+	})
+}
+
+// What hangs on an account goes with it.
+func TestRemoveTakesSessionsAndConsents(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := open(t, db)
+		bob := create(t, s, "bob")
+		now := db.Now()
+		for _, insert := range []string{
+			"INSERT INTO sessions (id, account_id, account_epoch, auth_time, acr, amr, ip, user_agent, created_at, last_seen_at, expires_at, hash)" +
+				" VALUES ('s', @id, 0, @now, '', '[]', '', '', @now, @now, @now, @hash)",
+			"INSERT INTO clients (id, type, name, status, metadata, secrets, consent_digest, created_at, created_by, updated_at, status_at)" +
+				" VALUES ('c', 'oidc', 'App', 'approved', '{}', '[]', '', @now, '', @now, @now)",
+			"INSERT INTO consents (account_id, client_id, scope, digest, created_at, updated_at) VALUES (@id, 'c', '', '', @now, @now)",
+		} {
+			err := db.With(t.Context()).Exec(insert, map[string]any{"id": bob.ID, "now": now, "hash": []byte("hash")}).Error
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Remove(t.Context(), operator, bob.ID); err != nil {
+			t.Fatal(err)
+		}
+		var left int64
+		err := db.With(t.Context()).Raw("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM consents)").Scan(&left).Error
+		if err != nil || left != 0 {
+			t.Errorf("%d sessions and consents left, %v", left, err)
 		}
 	})
 }

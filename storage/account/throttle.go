@@ -42,6 +42,11 @@ func (throttle) TableName() string { return "sign_in_throttles" }
 // maxDelay is the longest that an attempt has to wait for the one before.
 const maxDelay = 15 * time.Minute
 
+// unblocked is until when a counter delays that does not. It is not the present
+// moment: of two attempts the earlier one may be counted later, and replicas'
+// clocks differ.
+var unblocked = time.Unix(0, 0).UTC()
+
 // limit is how a counter counts.
 type limit struct {
 	key    []byte
@@ -158,7 +163,7 @@ func (s *Store) throttled(ctx context.Context, limits []limit) error {
 		return nil
 	}
 	last := slices.MaxFunc(blocked, func(a, b throttle) int { return a.BlockedUntil.Compare(b.BlockedUntil) })
-	return &ThrottledError{RetryAfter: last.BlockedUntil.Sub(now)}
+	return &ThrottledError{RetryAfter: min(last.BlockedUntil.Sub(now), maxDelay)}
 }
 
 // count counts an attempt with one statement, which finds no row to change
@@ -177,7 +182,7 @@ func (s *Store) count(ctx context.Context, l limit) (reservation, error) {
 			break
 		}
 	}
-	args := append([]any{l.key, now, expires, now, now, now}, delays...)
+	args := append([]any{l.key, unblocked, expires, now, now, unblocked}, delays...)
 	args = append(args, expires, now)
 	var failures []int64
 	err := s.db.With(ctx).Raw("INSERT INTO sign_in_throttles AS t (failures, key, blocked_until, expires_at) VALUES (1, ?, ?, ?)"+
@@ -200,7 +205,7 @@ func (s *Store) giveBack(ctx context.Context, r reservation) error {
 	caused := r.at.Add(r.delay(r.failures))
 	err := s.db.With(ctx).Exec("UPDATE sign_in_throttles SET failures = failures - 1,"+
 		" blocked_until = CASE WHEN blocked_until = ? THEN ? ELSE blocked_until END WHERE key = ? AND failures > 0",
-		caused, r.at, r.key).Error
+		caused, unblocked, r.key).Error
 	return storage.Err("give sign-in back", err)
 }
 
