@@ -39,6 +39,20 @@ const (
 	OwnScheme Kind = "scheme"   // on this device, behind a URI scheme of its own
 )
 
+// Asking describes the client whose authorization request waits. The redirect
+// URI is the one that the request sent, or the only one there is; one that the
+// client has given up meanwhile is not shown.
+func Asking(c *clientstore.Client, request url.Values) Application {
+	uri := request.Get("redirect_uri")
+	if uri == "" && len(c.Metadata.RedirectURIs) == 1 {
+		uri = c.Metadata.RedirectURIs[0]
+	}
+	if !c.MatchRedirectURI(uri) {
+		uri = ""
+	}
+	return NewApplication(c, uri)
+}
+
 // NewApplication describes the client whose request asks for an answer at the
 // redirect URI, which must have been validated. An empty one describes the
 // client alone.

@@ -25,7 +25,7 @@ type Config struct {
 	Contact string
 	// IssuerPath is the path of the issuer without a slash at its end.
 	IssuerPath string
-	// Asset returns the path of a style sheet or script.
+	// Asset returns the path of a style sheet or script, under the issuer's.
 	Asset func(name string) string
 }
 
@@ -45,7 +45,7 @@ type Pages struct {
 func New(cfg Config) (*Pages, error) {
 	p := &Pages{cfg: cfg, parsed: map[string]*template.Template{}}
 	funcs := template.FuncMap{
-		"asset": cfg.Asset,
+		"asset": func(name string) string { return cfg.IssuerPath + cfg.Asset(name) },
 		"path":  p.path,
 	}
 	layout, err := template.New("layout.html").Funcs(funcs).Option("missingkey=error").

@@ -18,7 +18,7 @@ func newPages(t *testing.T) *Pages {
 	t.Helper()
 	p, err := New(Config{
 		Name: "Countersign", Contact: "help@id.example", IssuerPath: "/auth",
-		Asset: func(name string) string { return "/auth/assets/" + name },
+		Asset: func(name string) string { return "/assets/" + name },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +55,7 @@ func samples() map[string]Page {
 		"expired interaction":  ExpiredInteraction(a),
 		"lost interaction":     LostInteraction(),
 		"other account":        OtherAccount("/auth/authorize/resume?interaction=I"),
+		"not set up":           NotSetUp(),
 		"removed client":       RemovedClient(),
 		"unavailable":          Unavailable(),
 		"internal":             Internal(),

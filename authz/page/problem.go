@@ -88,6 +88,16 @@ func OtherAccount(resumeURL string) *Problem {
 	}
 }
 
+// NotSetUp is a server without accounts.
+func NotSetUp() *Problem {
+	return &Problem{
+		Status: http.StatusServiceUnavailable, Code: "E-NOT-SET-UP", Who: Administrator,
+		Title:  "This server is not set up yet",
+		What:   "It has no accounts, so there is nobody who could sign in.",
+		Remedy: "Open the set-up address that the server printed when it started. Restarting it prints a fresh one.",
+	}
+}
+
 // RemovedClient is a request of a client that is not registered any more.
 func RemovedClient() *Problem {
 	return &Problem{

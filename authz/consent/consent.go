@@ -1,0 +1,192 @@
+// Package consent serves the page that asks a resource owner whether an
+// application may do what it asks for.
+package consent
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"countersign/authz/browser"
+	"countersign/authz/page"
+	"countersign/clientstore"
+	"countersign/storage"
+	"countersign/storage/account"
+	"countersign/storage/grant"
+	"countersign/storage/interaction"
+	"countersign/storage/session"
+)
+
+// Config is what the page needs.
+type Config struct {
+	IssuerPath   string // without a slash at its end
+	Accounts     *account.Store
+	Sessions     *session.Store
+	Interactions *interaction.Store
+	Clients      *clientstore.Store
+	Grants       *grant.Store
+	Tx           storage.Tx
+	Cookies      browser.Cookies
+	Pages        *page.Pages
+	// AccessToken is how long an access token lives, and Offline how long a
+	// client may renew it while nobody is there.
+	AccessToken, Offline time.Duration
+}
+
+// Handler serves the page.
+type Handler struct{ cfg Config }
+
+// New returns the page.
+func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+
+// visit is a request that waits for consent, with who may give it.
+type visit struct {
+	interaction *interaction.Interaction
+	client      *clientstore.Client
+	session     *session.Session // nil when nobody is signed in
+}
+
+// open reads the visit, or says why there is none.
+func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
+	i, err := h.cfg.Interactions.Get(r.Context(), id, browser)
+	expired := errors.Is(err, interaction.ErrExpired)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, page.LostInteraction()
+	case err != nil && !expired:
+		return nil, err
+	}
+	c, err := h.cfg.Clients.Get(r.Context(), i.ClientID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, page.RemovedClient()
+	case err != nil:
+		return nil, err
+	case expired:
+		return nil, page.ExpiredInteraction(page.Asking(c, i.Request))
+	}
+	s, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	return &visit{interaction: i, client: c, session: s}, nil
+}
+
+// askable reports whether there is somebody to ask and something to ask for.
+// Otherwise the dispatcher knows what comes next.
+func (v *visit) askable() bool {
+	return v.session != nil && v.interaction.DeniedAt == nil && v.client.Usable() == nil
+}
+
+// Show serves GET /consent. It grants nothing (CN-01).
+func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
+	v, err := h.open(r, r.URL.Query().Get("interaction"), h.cfg.Cookies.EnsureBrowser(w, r))
+	if err != nil {
+		return err
+	}
+	if !v.askable() {
+		h.resume(w, v.interaction)
+		return nil
+	}
+	p, err := h.describe(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+}
+
+// describe fills in the page.
+func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) {
+	a, err := h.cfg.Accounts.Get(ctx, v.session.AccountID)
+	if err != nil {
+		return page.Consent{}, err
+	}
+	before, err := h.cfg.Grants.Consent(ctx, a.ID, v.client.ID)
+	if err != nil {
+		return page.Consent{}, err
+	}
+	scope := settle(v.client, v.interaction.Request)
+	p := page.Consent{
+		Application: page.Asking(v.client, v.interaction.Request),
+		Interaction: v.interaction.ID,
+		Person:      page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name},
+		Again:       before != nil,
+		Groups:      groups(scope, furtherClaims(scope, v.interaction.Request), before),
+		Access:      h.cfg.AccessToken,
+	}
+	if contains(scope, offlineAccess) {
+		p.Offline = h.cfg.Offline
+	}
+	return p, nil
+}
+
+// Decide serves POST /consent.
+func (h *Handler) Decide(w http.ResponseWriter, r *http.Request) error {
+	form, err := page.Form(r)
+	if err != nil {
+		return err
+	}
+	v, err := h.open(r, form.Get("interaction"), h.cfg.Cookies.Browser(r))
+	if err != nil {
+		return err
+	}
+	if !v.askable() {
+		h.resume(w, v.interaction)
+		return nil
+	}
+	if form.Get("account") != v.session.AccountID { // CN-02
+		return page.OtherAccount(h.resumeURL(v.interaction))
+	}
+	switch form.Get("decision") {
+	case "allow":
+		err = h.allow(r.Context(), v)
+	case "deny":
+		err = h.cfg.Interactions.Denied(r.Context(), v.interaction.ID)
+	default:
+		return page.BadRequest("E-DECISION", "The form says neither that you allow it nor that you do not. Nothing was shared.",
+			"Go back, reload the page, and choose Allow or Cancel.")
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return page.LostInteraction()
+	}
+	if err != nil {
+		return err
+	}
+	h.resume(w, v.interaction)
+	return nil
+}
+
+// allow keeps what the page showed, whatever the form says (CN-03).
+func (h *Handler) allow(ctx context.Context, v *visit) error {
+	scope := strings.Join(settle(v.client, v.interaction.Request), " ")
+	return h.cfg.Tx.InTx(ctx, func(ctx context.Context) error {
+		if err := h.cfg.Interactions.Consented(ctx, v.interaction.ID, v.session.AccountID, scope); err != nil {
+			return err
+		}
+		if impersonable(v.client) {
+			return nil
+		}
+		return h.cfg.Grants.RememberConsent(ctx, v.session.AccountID, v.client.ID, scope, v.client.ConsentDigest)
+	})
+}
+
+// impersonable reports whether any application could pose as this client, so
+// that a consent given once says nothing about the next request (RFC 8252,
+// section 8.6).
+func impersonable(c *clientstore.Client) bool {
+	return c.IsPublic() && c.Metadata.ApplicationType == "native"
+}
+
+func (h *Handler) resumeURL(i *interaction.Interaction) string {
+	return h.cfg.IssuerPath + i.ResumePath + "?" + url.Values{"interaction": {i.ID}}.Encode()
+}
+
+// resume takes up the request again.
+func (h *Handler) resume(w http.ResponseWriter, i *interaction.Interaction) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", h.resumeURL(i))
+	w.WriteHeader(http.StatusSeeOther)
+}

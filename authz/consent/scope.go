@@ -1,0 +1,102 @@
+package consent
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"countersign/authz/claims"
+	"countersign/authz/page"
+	"countersign/clientstore"
+	"countersign/storage/grant"
+)
+
+const offlineAccess = "offline_access"
+
+// settle returns what the request asks for of what the client may have: all of
+// it when the request names nothing (RFC 6749, section 3.3), and offline
+// access only for who can use it (OpenID Connect Core 1.0, section 11).
+func settle(c *clientstore.Client, request url.Values) []string {
+	registered := strings.Fields(c.Metadata.Scope)
+	asked := registered
+	if request.Get("scope") != "" {
+		asked = strings.Fields(request.Get("scope"))
+	}
+	var scope []string
+	for _, s := range asked {
+		if !contains(registered, s) || contains(scope, s) {
+			continue
+		}
+		if s == offlineAccess && !contains(c.Metadata.GrantTypes, clientstore.GrantRefreshToken) {
+			continue
+		}
+		scope = append(scope, s)
+	}
+	return scope
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+// group is a kind of scope, and sentences say what those of it allow.
+type group int
+
+const (
+	identity group = iota
+	data
+	offline
+)
+
+var titles = [...]string{identity: "About you", data: "What it works with", offline: "While you are away"}
+
+var sentences = map[string]struct {
+	group group
+	text  string
+}{
+	"openid":      {identity, "Recognise you when you come back, by an identifier of your account."},
+	"profile":     {identity, "See your profile: name, username, picture and the like."},
+	"email":       {identity, "See your email address."},
+	"phone":       {identity, "See your phone number."},
+	"address":     {identity, "See your postal address."},
+	offlineAccess: {offline, "Keep this access when you are not using it."},
+}
+
+// groups says what is asked for, in sentences. What the person has not allowed
+// before is marked, if there is a before.
+func groups(scope, further []string, before *grant.Consent) []page.ScopeGroup {
+	all := make([]page.ScopeGroup, len(titles))
+	for g, title := range titles {
+		all[g].Title = title
+	}
+	for _, s := range scope {
+		g, line := data, page.Scope{Text: "Use what it calls", Name: page.Plain(s)}
+		if known, ok := sentences[s]; ok {
+			g, line = known.group, page.Scope{Text: known.text}
+		}
+		line.New = before != nil && !contains(strings.Fields(before.Scope), s)
+		all[g].Scopes = append(all[g].Scopes, line)
+	}
+	if len(further) > 0 {
+		all[identity].Scopes = append(all[identity].Scopes, page.Scope{Text: "See also:", Name: strings.Join(further, ", ")})
+	}
+	return slices.DeleteFunc(all, func(g page.ScopeGroup) bool { return len(g.Scopes) == 0 })
+}
+
+// furtherClaims returns in words the claims that the request asks for one by
+// one, beyond its scopes (OpenID Connect Core 1.0, section 5.5). A request
+// that cannot be read asks for nothing; it is refused elsewhere.
+func furtherClaims(scope []string, request url.Values) []string {
+	asked, err := claims.Parse(request.Get("claims"))
+	if err != nil {
+		return nil
+	}
+	covered, supported := claims.ForScope(scope), claims.Supported()
+	var further []string
+	for _, name := range slices.Concat(asked.Userinfo(), asked.IDToken()) {
+		words := strings.ReplaceAll(name, "_", " ")
+		if contains(supported, name) && !contains(covered, name) && !contains(further, words) {
+			further = append(further, words)
+		}
+	}
+	slices.Sort(further)
+	return further
+}

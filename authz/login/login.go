@@ -1,0 +1,251 @@
+// Package login serves the sign-in page. It knows who somebody is, and not
+// what for: requests that wait are taken up again where they came from.
+package login
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"countersign/authz/browser"
+	"countersign/authz/page"
+	"countersign/clientstore"
+	"countersign/storage"
+	"countersign/storage/account"
+	"countersign/storage/interaction"
+	"countersign/storage/session"
+)
+
+// What an ID token says of a sign-in by password (OpenID Connect Core 1.0,
+// section 2; RFC 8176).
+const (
+	acr = "urn:countersign:acr:pwd"
+	amr = "pwd"
+)
+
+// busyFor is when to try again while too many sign in at once.
+const busyFor = 2 * time.Second
+
+// Config is what the page needs.
+type Config struct {
+	IssuerPath   string // without a slash at its end
+	Accounts     *account.Store
+	Sessions     *session.Store
+	Interactions *interaction.Store
+	Clients      *clientstore.Store
+	Cookies      browser.Cookies
+	Pages        *page.Pages
+}
+
+// Handler serves the page.
+type Handler struct{ cfg Config }
+
+// New returns the page.
+func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+
+// Show serves GET /login. With switch=1 it asks even who is signed in already.
+func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	id := query.Get("interaction")
+	other := query.Get("switch") == "1"
+	if id == "" {
+		return h.showAlone(w, r, other)
+	}
+	i, app, err := h.waiting(r.Context(), id, h.cfg.Cookies.EnsureBrowser(w, r))
+	if err != nil {
+		return err
+	}
+	if !other {
+		done, err := h.settled(r, i)
+		if err != nil {
+			return err
+		}
+		if done {
+			h.resume(w, i)
+			return nil
+		}
+	}
+	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other}
+	if !other {
+		p.Username = page.Plain(i.Request.Get("login_hint"))
+	}
+	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+}
+
+// showAlone asks somebody whom no application sent.
+func (h *Handler) showAlone(w http.ResponseWriter, r *http.Request, other bool) error {
+	_, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
+	switch {
+	case errors.Is(err, storage.ErrNotFound), err == nil && other:
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignIn{Switch: other})
+	case err != nil:
+		return err
+	}
+	h.redirect(w, "/", nil)
+	return nil
+}
+
+// waiting returns the interaction with the application that asked.
+func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction.Interaction, *page.Application, error) {
+	i, err := h.cfg.Interactions.Get(ctx, id, browser)
+	expired := errors.Is(err, interaction.ErrExpired)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, nil, page.LostInteraction()
+	case err != nil && !expired:
+		return nil, nil, err
+	}
+	c, err := h.cfg.Clients.Get(ctx, i.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, page.RemovedClient()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	app := page.Asking(c, i.Request)
+	if expired {
+		return nil, nil, page.ExpiredInteraction(app)
+	}
+	return i, &app, nil
+}
+
+// settled reports whether there is nothing to ask any more: somebody signed in
+// for this request and still is, or it was refused.
+func (h *Handler) settled(r *http.Request, i *interaction.Interaction) (bool, error) {
+	if i.DeniedAt != nil {
+		return true, nil
+	}
+	if i.AuthenticatedAt == nil {
+		return false, nil
+	}
+	s, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && s.ID == i.SessionID, err
+}
+
+// Submit serves POST /login.
+func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
+	form, err := page.Form(r)
+	if err != nil {
+		return err
+	}
+	var i *interaction.Interaction
+	p := page.SignIn{Username: form.Get("username"), Interaction: form.Get("interaction")}
+	if p.Interaction != "" {
+		// A browser without the cookie learns that before it is asked again
+		// and again for a password.
+		if i, p.Application, err = h.waiting(r.Context(), p.Interaction, h.cfg.Cookies.Browser(r)); err != nil {
+			return err
+		}
+	}
+	password := form.Get("password")
+	if p.Username == "" || password == "" {
+		return h.again(w, r, p, page.Incomplete)
+	}
+	a, device, err := h.cfg.Accounts.Authenticate(r.Context(), account.SignIn{
+		Username: p.Username, Password: password, IP: address(r), Device: h.cfg.Cookies.Device(r),
+	})
+	if err != nil {
+		return h.refuse(w, r, p, err)
+	}
+	return h.signIn(w, r, i, a, device)
+}
+
+// signIn begins the session and goes on with what waited for it. The cookie is
+// another one than before, whoever was signed in (LG-01: session fixation).
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.Interaction, a *account.Account, device string) error {
+	s, cookie, err := h.cfg.Sessions.Start(r.Context(), session.SignIn{
+		AccountID: a.ID, AccountEpoch: a.Epoch, ACR: acr, AMR: []string{amr},
+		IP: address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
+	})
+	if err != nil {
+		return err
+	}
+	h.cfg.Cookies.SetSession(w, cookie)
+	if device != "" {
+		h.cfg.Cookies.SetDevice(w, device)
+	}
+	if i == nil {
+		h.redirect(w, "/", nil)
+		return nil
+	}
+	err = h.cfg.Interactions.Authenticated(r.Context(), i.ID, s.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return page.LostInteraction()
+	}
+	if err != nil {
+		return err
+	}
+	h.resume(w, i)
+	return nil
+}
+
+// refuse shows the form again and says why. Everything but the password stays
+// as it was.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, p page.SignIn, err error) error {
+	if throttled, ok := errors.AsType[*account.ThrottledError](err); ok {
+		p.Wait = throttled.RetryAfter
+		return h.again(w, r, p, page.Throttled)
+	}
+	switch {
+	case errors.Is(err, account.ErrWrongPassword):
+		return h.again(w, r, p, page.WrongSecret)
+	case errors.Is(err, account.ErrBusy):
+		p.Wait = busyFor
+		return h.again(w, r, p, page.Busy)
+	default:
+		return err
+	}
+}
+
+func (h *Handler) again(w http.ResponseWriter, r *http.Request, p page.SignIn, f page.Fault) error {
+	p.Fault = f
+	if p.Wait > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((p.Wait+time.Second-1)/time.Second), 10))
+	}
+	return h.cfg.Pages.Render(w, r, statusOf(f), p)
+}
+
+func statusOf(f page.Fault) int {
+	switch f {
+	case page.Throttled:
+		return http.StatusTooManyRequests
+	case page.Busy:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusUnprocessableEntity
+	}
+}
+
+// resume takes up the request that waited. Where it does is kept with the
+// request, never read from the browser (LG-15: open redirects).
+func (h *Handler) resume(w http.ResponseWriter, i *interaction.Interaction) {
+	h.redirect(w, i.ResumePath, url.Values{"interaction": {i.ID}})
+}
+
+// redirect answers 303, so that no browser sends the password along (RFC 9700,
+// section 4.12).
+func (h *Handler) redirect(w http.ResponseWriter, path string, query url.Values) {
+	location := h.cfg.IssuerPath + path
+	if len(query) > 0 {
+		location += "?" + query.Encode()
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// address is the address of the browser without its port.
+func address(r *http.Request) string {
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return ip
+}
