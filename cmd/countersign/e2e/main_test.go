@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,9 +78,35 @@ func (l *lifetime) Errorf(format string, args ...any) {
 	l.Logf("FAIL: "+format, args...)
 }
 
-func (l *lifetime) Error(args ...any)                 { l.Errorf("%s", fmt.Sprint(args...)) }
-func (l *lifetime) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
-func (l *lifetime) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (l *lifetime) Error(args ...any) { l.Errorf("%s", fmt.Sprint(args...)) }
+func (l *lifetime) Fatal(args ...any) { l.Fatalf("%s", fmt.Sprint(args...)) }
+
+// Fatalf ends the process: no test can do without what is shared.
+func (l *lifetime) Fatalf(format string, args ...any) {
+	l.Errorf(format, args...)
+	l.end()
+	os.Exit(1)
+}
+
+// watchdog kills the servers that still run when the test process has died,
+// however that happened. It reads their process identifiers, and ends in peace
+// when it reads "done".
+var watchdog = sync.OnceValue(func() io.Writer {
+	const watch = `while read -r line; do [ "$line" = done ] && exit; pids="$pids $line"; done; kill -9 $pids`
+	cmd := exec.Command("/bin/sh", "-c", watch) //nolint:noctx // it outlives every context
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		process.Fatal(err)
+	}
+	process.Cleanup(func() {
+		_, _ = io.WriteString(stdin, "done\n") // at worst it kills what has ended
+		_ = cmd.Wait()
+	})
+	return stdin
+})
 
 // end runs the cleanups, last first, and returns how many faults they found.
 func (l *lifetime) end() int {

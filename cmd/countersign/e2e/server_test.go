@@ -148,6 +148,7 @@ func (s *server) Start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	fmt.Fprintln(watchdog(), s.cmd.Process.Pid)
 	cmd, exited := s.cmd, make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	s.exited = exited
