@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"countersign/clientstore"
+	"countersign/storage"
+)
+
+func newClient(p *program) *cobra.Command {
+	return noun("client", "Manage registered clients", `  countersign client create --type oidc --name Modeler --redirect-uri https://modeler.example.org/callback --approve
+  countersign client disapprove CLIENT_ID --reason "reported as stolen"`,
+		newClientCreate(p), newClientList(p), newClientShow(p), newClientEdit(p), newClientRotateSecret(p),
+		newClientDecision(p, approving), newClientDecision(p, disapproving), newClientDecision(p, removing))
+}
+
+// findClient returns the client with the key.
+func findClient(ctx context.Context, s *stores, id string) (*clientstore.Client, error) {
+	c, err := s.clients.Get(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, remedy(err, fmt.Sprintf("no client has the key %q", id), "`countersign client list` shows all")
+	}
+	return c, err
+}
+
+// printClient prints a client, with the secret that was just made for it.
+func printClient(p *program, out *output, c *clientstore.Client, secret string) error {
+	view := c.Document().WithSecret(secret)
+	doc, err := document(view)
+	if err != nil {
+		return err
+	}
+	delete(doc, "secrets") // the JSON has them
+	return out.print(p.stdout, view, func(tw *tabwriter.Writer) {
+		members(tw, doc, "client_id", "client_secret", "client_name", "type", "status", "status_reason",
+			"redirect_uris", "grant_types", "response_types", "scope", "token_endpoint_auth_method")
+	})
+}
+
+// warn says what is risky about a client.
+func warn(p *program, c *clientstore.Client) {
+	for _, w := range c.Warnings() {
+		p.talk("Warning: %s", printable(w))
+	}
+}
+
+func newClientList(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "list", Short: "List clients by name", Args: noArgs,
+		Example: `  countersign client list --status pending
+  countersign client list --type oidc --search modeler -o json`,
+	}
+	var f struct{ clientType, status, search string }
+	cmd.Flags().StringVar(&f.clientType, "type", "", "only this `type`: oauth1, oauth2 or oidc")
+	cmd.Flags().StringVar(&f.status, "status", "", "only this `status`: pending, approved or disapproved")
+	cmd.Flags().StringVar(&f.search, "search", "", "only with this `text` in name, key or redirect URIs")
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		filter := clientstore.Filter{Type: clientstore.Type(f.clientType), Status: clientstore.Status(f.status), Search: f.search}
+		if err := checkChoice(cmd, "type", f.clientType, string(clientstore.OAuth1), string(clientstore.OAuth2), string(clientstore.OIDC)); err != nil {
+			return err
+		}
+		if err := checkChoice(cmd, "status", f.status, string(clientstore.Pending), string(clientstore.Approved), string(clientstore.Disapproved)); err != nil {
+			return err
+		}
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			docs, err := listClients(ctx, s, filter)
+			if err != nil {
+				return err
+			}
+			return out.print(p.stdout, docs, func(tw *tabwriter.Writer) {
+				row(tw, "KEY", "NAME", "TYPE", "STATUS", "GRANTS")
+				for _, d := range docs {
+					row(tw, d.ClientID, d.ClientName, d.Type, d.Status, d.GrantTypes)
+				}
+			})
+		})
+	}
+	return cmd
+}
+
+// listClients reads all pages of the list.
+func listClients(ctx context.Context, s *stores, f clientstore.Filter) ([]clientstore.Document, error) {
+	docs := []clientstore.Document{}
+	const page = 500
+	for f.Limit = page; ; {
+		clients, err := s.clients.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range clients {
+			docs = append(docs, clients[i].Document())
+		}
+		if len(clients) < page {
+			return docs, nil
+		}
+		f.After = clients[len(clients)-1].Cursor()
+	}
+}
+
+func newClientShow(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "show CLIENT_ID", Short: "Show a client", Args: oneArg,
+		Example: `  countersign client show CLIENT_ID
+  countersign client show CLIENT_ID -o json`,
+	}
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			c, err := findClient(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			warn(p, c)
+			return printClient(p, out, c, "")
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"countersign/clientstore"
+	"countersign/storage"
+)
+
+func newClientEdit(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "edit CLIENT_ID", Short: "Change a client's name and metadata, at once", Args: oneArg,
+		Example: `  countersign client edit CLIENT_ID --name "Modeler 2027"
+  countersign client edit CLIENT_ID --redirect-uri https://a.example.org/cb --redirect-uri https://b.example.org/cb --version 3`,
+	}
+	flags := addClientFlags(cmd)
+	version := cmd.Flags().Int64("version", 0, "refuse unless the client has this `version`, as `show` printed it")
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			c, err := findClient(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			edit := clientstore.Edit{Metadata: &c.Metadata, Version: c.Version}
+			if *version != 0 {
+				edit.Version = *version
+			}
+			if cmd.Flags().Changed("name") {
+				edit.Name = &flags.name
+			}
+			if err := flags.apply(cmd, edit.Metadata); err != nil {
+				return err
+			}
+			c, err = s.clients.Edit(ctx, actor(), c.ID, edit)
+			if errors.Is(err, storage.ErrConflict) {
+				return remedy(err, "the client was changed by somebody else meanwhile; nothing was written",
+					"look at it with `countersign client show` and repeat the command")
+			}
+			if err != nil {
+				return err
+			}
+			warn(p, c)
+			return printClient(p, out, c, "")
+		})
+	}
+	return cmd
+}
+
+// decision is what an administrator decides about a client, after having been
+// told what it ends.
+type decision struct {
+	verb, short, example string
+	impact               func(c *clientstore.Client, i clientstore.Impact) string
+	decide               func(ctx context.Context, s *stores, id, reason string) (*clientstore.Client, error)
+	takesReason          bool
+}
+
+var (
+	approving = decision{
+		verb: "approve", short: "Let a client work",
+		example: `  countersign client approve CLIENT_ID
+  countersign client approve CLIENT_ID --yes -o json`,
+		impact: func(c *clientstore.Client, _ clientstore.Impact) string {
+			return fmt.Sprintf("This lets %s work: it may ask people for %s.", title(c), cell(c.Metadata.Scope))
+		},
+		decide: func(ctx context.Context, s *stores, id, _ string) (*clientstore.Client, error) {
+			return s.clients.Approve(ctx, actor(), id)
+		},
+	}
+	disapproving = decision{
+		verb: "disapprove", short: "Stop a client; its tokens die for good", takesReason: true,
+		example: `  countersign client disapprove CLIENT_ID --reason "reported as stolen"
+  countersign client disapprove CLIENT_ID --yes`,
+		impact: func(c *clientstore.Client, i clientstore.Impact) string {
+			return fmt.Sprintf("This stops %s now. It has %s; they stay dead even if it is approved again.", title(c), live(i))
+		},
+		decide: func(ctx context.Context, s *stores, id, reason string) (*clientstore.Client, error) {
+			return s.clients.Disapprove(ctx, actor(), id, reason)
+		},
+	}
+	removing = decision{
+		verb: "remove", short: "Remove a client for good",
+		example: `  countersign client remove CLIENT_ID
+  countersign client remove CLIENT_ID --yes`,
+		impact: func(c *clientstore.Client, i clientstore.Impact) string {
+			return fmt.Sprintf("This removes %s for good. It has %s; they die now. To stop it for a time, disapprove it instead.", title(c), live(i))
+		},
+		decide: func(ctx context.Context, s *stores, id, _ string) (*clientstore.Client, error) {
+			return nil, s.clients.Remove(ctx, actor(), id)
+		},
+	}
+)
+
+// title names a client in a sentence.
+func title(c *clientstore.Client) string { return fmt.Sprintf("%s (%s)", printable(c.Name), c.ID) }
+
+func live(i clientstore.Impact) string {
+	return count(i.Tokens, "live token") + " of " + count(i.Accounts, "user")
+}
+
+func newClientDecision(p *program, d decision) *cobra.Command {
+	cmd := &cobra.Command{Use: d.verb + " CLIENT_ID", Short: d.short, Args: oneArg, Example: d.example}
+	reason := new(string)
+	if d.takesReason {
+		cmd.Flags().StringVar(reason, "reason", "", "the `reason`, for those who ask")
+	}
+	confirm, out := addConfirmation(cmd), addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			c, err := findClient(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			impact, err := s.clients.Impact(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			if err := confirm.ask(cmd, p, d.impact(c, impact)); err != nil {
+				return err
+			}
+			after, err := d.decide(ctx, s, c.ID, *reason)
+			if err != nil || after == nil {
+				return err
+			}
+			return printClient(p, out, after, "")
+		})
+	}
+	return cmd
+}
+
+func newClientRotateSecret(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "rotate-secret CLIENT_ID", Short: "Give a client a new secret; it is printed this once", Args: oneArg,
+		Example: `  countersign client rotate-secret CLIENT_ID --overlap 24h
+  countersign client rotate-secret CLIENT_ID --secret-stdin --expires-in 8760h < secret.txt`,
+	}
+	typed := addSecret(cmd)
+	overlap := cmd.Flags().Duration("overlap", 0, "how long the old secrets stay valid, such as 24h")
+	expires := cmd.Flags().Duration("expires-in", 0, "when the new secret ends, such as 8760h (default never)")
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *overlap < 0 || *expires < 0 {
+			return usagef(cmd, "a duration is negative; give one like 24h")
+		}
+		secret, err := typed.read(p)
+		if err != nil {
+			return err
+		}
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			if _, err := findClient(ctx, s, args[0]); err != nil {
+				return err
+			}
+			r := clientstore.Rotation{Secret: secret, Overlap: *overlap, ExpiresAt: after(s, *expires)}
+			c, generated, err := s.clients.RotateSecret(ctx, actor(), args[0], r)
+			if err != nil {
+				return err
+			}
+			if generated != "" {
+				p.talk("The secret cannot be shown again; keep it now.")
+			}
+			return printClient(p, out, c, generated)
+		})
+	}
+	return cmd
+}
+
+// after returns the moment d from now, nil for 0.
+func after(s *stores, d time.Duration) *time.Time {
+	if d == 0 {
+		return nil
+	}
+	at := s.db.Now().Add(d)
+	return &at
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"countersign/clientstore"
+	"countersign/storage"
+	"countersign/storage/account"
+)
+
+// usageError reports a command line that cannot be understood.
+type usageError struct{ cause, fix string }
+
+func (e *usageError) Error() string { return e.cause }
+
+// remedyError is an error with what to do about it.
+type remedyError struct {
+	cause string
+	fix   string
+	err   error // may be nil
+}
+
+func (e *remedyError) Error() string { return e.cause }
+
+func (e *remedyError) Unwrap() error { return e.err }
+
+// remedy builds an error that a person can act on.
+func remedy(err error, cause, fix string) error { return &remedyError{cause, fix, err} }
+
+// configError holds all that is wrong with the configuration.
+type configError struct{ err error }
+
+func (e *configError) Error() string { return e.err.Error() }
+
+func (e *configError) Unwrap() error { return e.err }
+
+// explain puts an error into a line for its cause and one for its remedy.
+func explain(err error) (cause, fix string) {
+	if e, ok := errors.AsType[*usageError](err); ok {
+		return e.cause, e.fix
+	}
+	if e, ok := errors.AsType[*remedyError](err); ok {
+		return e.cause, e.fix
+	}
+	if e, ok := errors.AsType[*configError](err); ok {
+		return "the configuration cannot be used:\n  " + strings.ReplaceAll(e.Error(), "\n", "\n  "),
+			"correct the above; docs/configuration.md describes every setting"
+	}
+	return err.Error(), knownFix(err)
+}
+
+func knownFix(err error) string {
+	if _, ok := errors.AsType[*account.FieldError](err); ok {
+		return "give another value; the command's --help shows examples"
+	}
+	if _, ok := errors.AsType[*clientstore.MetadataError](err); ok {
+		return "correct that member; `countersign client create --help` shows examples"
+	}
+	switch {
+	case errors.Is(err, account.ErrLastAdministrator):
+		return "give another account the permission first: countersign user permit USERNAME --permission configure_server"
+	case errors.Is(err, storage.ErrConflict):
+		return "look at the present state with `show` and repeat the command"
+	case errors.Is(err, storage.ErrUnavailable):
+		return "check that the database runs and is reachable; `countersign doctor` says more"
+	default:
+		return ""
+	}
+}
+
+// usagef builds a usage error that points at the command's help.
+func usagef(cmd *cobra.Command, format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...), "see `" + cmd.CommandPath() + " --help`"}
+}
+
+// noArgs and oneArg check positional arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef(cmd, "%s takes no argument, but got %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+func oneArg(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef(cmd, "%s takes one argument, but got %d", cmd.CommandPath(), len(args))
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	purgeEvery  = time.Minute
+	rotateEvery = time.Hour
+	// purgeBatch bounds what one statement deletes, so that it never holds
+	// back a request for long.
+	purgeBatch = 500
+	// purgeRounds bounds one run; what is left waits for the next.
+	purgeRounds = 200
+)
+
+// work does the regular work until ctx ends.
+func (s *server) work(ctx context.Context) {
+	var group errgroup.Group
+	group.Go(func() error {
+		every(ctx, purgeEvery, s.purge)
+		return nil
+	})
+	group.Go(func() error {
+		every(ctx, rotateEvery, func(ctx context.Context) {
+			if err := s.stores.keys.RotateDue(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "rotating signing keys failed; it is tried again in an hour", "cause", err.Error())
+			}
+		})
+		return nil
+	})
+	_ = group.Wait() // neither returns an error
+}
+
+// every runs job now and then at each interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, job func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		job(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// purger deletes what is past, at most limit of it.
+type purger func(ctx context.Context, limit int) (int64, error)
+
+// purge deletes what expired from every store, in small batches.
+func (s *server) purge(ctx context.Context) {
+	for name, one := range map[string]purger{
+		"grants": s.stores.grants.Purge, "interactions": s.stores.interactions.Purge, "sessions": s.stores.sessions.Purge,
+		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge,
+	} {
+		if err := drain(ctx, one); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", name, "cause", err.Error())
+		}
+	}
+	if err := s.stores.db.Vacuum(ctx); err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "giving space back failed; it is tried again in a minute", "cause", err.Error())
+	}
+}
+
+func drain(ctx context.Context, one purger) error {
+	for range purgeRounds {
+		n, err := one(ctx, purgeBatch)
+		if err != nil || n < purgeBatch || ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}

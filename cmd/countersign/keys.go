@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"text/tabwriter"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/spf13/cobra"
+
+	"countersign/storage/keyset"
+)
+
+func newKeys(p *program) *cobra.Command {
+	return noun("keys", "Manage the keys that sign tokens", `  countersign keys list
+  countersign keys rotate --alg RS256`, newKeysList(p), newKeysRotate(p))
+}
+
+// keyView is a signing key as the command line prints it.
+type keyView struct {
+	keyset.Key
+	State string `json:"state"`
+}
+
+func viewKeys(s *stores, keys []keyset.Key) []keyView {
+	now := s.db.Now()
+	views := make([]keyView, len(keys))
+	for i, k := range keys {
+		views[i] = keyView{k, "active"}
+		switch {
+		case k.RetiredAt != nil && !k.RetiredAt.After(now):
+			views[i].State = "retired"
+		case k.ActiveAt.After(now):
+			views[i].State = "next"
+		}
+	}
+	return views
+}
+
+func printKeys(p *program, out *output, views []keyView) error {
+	return out.print(p.stdout, views, func(tw *tabwriter.Writer) {
+		row(tw, "KEY", "ALGORITHM", "STATE", "SIGNS FROM", "UNTIL", "PUBLISHED UNTIL")
+		for _, v := range views {
+			row(tw, v.ID, v.Algorithm, v.State, v.ActiveAt, v.RetiredAt, v.ExpiresAt)
+		}
+	})
+}
+
+func newKeysList(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the signing keys, newest first", Args: noArgs,
+		Example: `  countersign keys list
+  countersign keys list -o json`,
+	}
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			keys, err := s.keys.List(ctx)
+			if err != nil {
+				return err
+			}
+			return printKeys(p, out, viewKeys(s, keys))
+		})
+	}
+	return cmd
+}
+
+func newKeysRotate(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "rotate", Short: "Make the next signing keys", Args: noArgs,
+		Long: "Makes the next signing keys. They are published now and sign once every application had time to\n" +
+			"read them; with --immediately they sign now, which is for a key that leaked.",
+		Example: `  countersign keys rotate
+  countersign keys rotate --alg ES256 --immediately`,
+	}
+	algs := cmd.Flags().StringArray("alg", nil, "only this `algorithm`: RS256, ES256, PS256 or EdDSA (repeatable)")
+	immediately := cmd.Flags().Bool("immediately", false, "sign with the new keys at once")
+	confirm, out := addConfirmation(cmd), addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var which []jose.SignatureAlgorithm
+		var known []string
+		for _, a := range keyset.Algorithms {
+			known = append(known, string(a))
+		}
+		for _, a := range *algs {
+			if err := checkChoice(cmd, "alg", a, known...); err != nil {
+				return err
+			}
+			which = append(which, jose.SignatureAlgorithm(a))
+		}
+		if *immediately {
+			impact := "The new keys sign at once. Applications that remember the old key set refuse tokens until they read it again."
+			if err := confirm.ask(cmd, p, impact); err != nil {
+				return err
+			}
+		}
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			keys, err := s.keys.Rotate(ctx, actor(), *immediately, which...)
+			if err != nil {
+				return err
+			}
+			return printKeys(p, out, viewKeys(s, keys))
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+)
+
+// output is the form in which a command prints: for people or for programs.
+type output struct{ format string }
+
+// addOutput gives a command the flag -o.
+func addOutput(cmd *cobra.Command) *output {
+	o := &output{}
+	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "`form` of the output: table or json")
+	check := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if o.format != "table" && o.format != "json" {
+			return usagef(cmd, "unknown form %q of output; use table or json", o.format)
+		}
+		if check != nil {
+			return check(cmd, args)
+		}
+		return nil
+	}
+	return o
+}
+
+// print writes value as JSON, or lets table write it for people.
+func (o *output) print(w io.Writer, value any, table func(*tabwriter.Writer)) error {
+	if o.format == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(value)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table(tw)
+	return tw.Flush()
+}
+
+// row writes one line of a table.
+func row(tw *tabwriter.Writer, cells ...any) {
+	texts := make([]string, len(cells))
+	for i, c := range cells {
+		texts[i] = printable(cell(c))
+	}
+	_, _ = fmt.Fprintln(tw, strings.Join(texts, "\t")) // Flush reports errors
+}
+
+func cell(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "-"
+	case time.Time:
+		return v.UTC().Format(time.RFC3339)
+	case *time.Time:
+		if v == nil {
+			return "-"
+		}
+		return v.UTC().Format(time.RFC3339)
+	case []string:
+		return strings.Join(v, ", ")
+	case []any:
+		texts := make([]string, len(v))
+		for i, e := range v {
+			texts[i] = fmt.Sprint(e)
+		}
+		return strings.Join(texts, ", ")
+	case string:
+		if v == "" {
+			return "-"
+		}
+		return v
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// printable replaces what a terminal would obey: names come from strangers.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// members writes a document as one line a member, the named ones first.
+func members(tw *tabwriter.Writer, doc map[string]any, first ...string) {
+	names := slices.Clone(first)
+	var rest []string
+	for name := range doc {
+		if !slices.Contains(first, name) {
+			rest = append(rest, name)
+		}
+	}
+	slices.Sort(rest)
+	for _, name := range append(names, rest...) {
+		if value, ok := doc[name]; ok {
+			row(tw, name, value)
+		}
+	}
+}
+
+// document turns a value into the members of its JSON form.
+func document(value any) (map[string]any, error) {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(encoded))
+	dec.UseNumber()
+	var doc map[string]any
+	return doc, dec.Decode(&doc)
+}

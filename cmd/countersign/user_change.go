@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"countersign/storage/account"
+	"countersign/storage/audit"
+)
+
+func newUserSetPassword(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "set-password USERNAME", Short: "Replace a user's password; their sign-ins and tokens end", Args: oneArg,
+		Example: `  countersign user set-password ada
+  countersign user set-password ada --password-file ./password.txt`,
+	}
+	password := addPassword(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		typed, err := password.read(cmd, p)
+		if err != nil {
+			return err
+		}
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			a, err := findUser(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			if err := s.accounts.SetPassword(ctx, actor(), a.ID, typed); err != nil {
+				return err
+			}
+			p.talk("The password of %s is replaced.", printable(a.Username))
+			return nil
+		})
+	}
+	return cmd
+}
+
+func newUserPermit(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "permit USERNAME", Short: "Give a user permissions, or take them away", Args: oneArg,
+		Example: `  countersign user permit ada --permission configure_server
+  countersign user permit bob --revoke configure_server`,
+	}
+	var give, take []string
+	cmd.Flags().StringArrayVar(&give, "permission", nil, "a `permission` to give (repeatable)")
+	cmd.Flags().StringArrayVar(&take, "revoke", nil, "a `permission` to take away (repeatable)")
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(give)+len(take) == 0 {
+			return usagef(cmd, "nothing to change; give --permission or --revoke")
+		}
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			var changed *account.Account
+			err := s.db.InTx(ctx, func(ctx context.Context) error {
+				a, err := findUser(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
+				if err := s.accounts.SetPermissions(ctx, actor(), a.ID, permitted(a.Permissions, give, take)); err != nil {
+					return err
+				}
+				changed, err = s.accounts.Get(ctx, a.ID)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return printUser(p, out, changed)
+		})
+	}
+	return cmd
+}
+
+func permitted(has []account.Permission, give, take []string) []account.Permission {
+	list := slices.Clone(has)
+	for _, p := range permissions(give) {
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return slices.DeleteFunc(list, func(p account.Permission) bool { return slices.Contains(take, string(p)) })
+}
+
+// switching is disabling or enabling an account.
+type switching struct {
+	verb, short, done string
+	change            func(*account.Store, context.Context, audit.Actor, string) error
+}
+
+var (
+	disabling = switching{
+		"disable", "Refuse a user from now on; their sign-ins and tokens end for good",
+		"is disabled; what was issued to them is dead", (*account.Store).Disable,
+	}
+	enabling = switching{"enable", "Let a disabled user sign in again", "may sign in again", (*account.Store).Enable}
+)
+
+func newUserSwitch(p *program, sw switching) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: sw.verb + " USERNAME", Short: sw.short, Args: oneArg,
+		Example: "  countersign user " + sw.verb + " ada\n  countersign --data /var/lib/countersign user " + sw.verb + " bob",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+				a, err := findUser(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
+				if err := sw.change(s.accounts, ctx, actor(), a.ID); err != nil {
+					return err
+				}
+				p.talk("%s %s.", printable(a.Username), sw.done)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().Bool("yes", false, "accepted for scripts; this command does not ask")
+	return cmd
+}
+
+func newUserRemove(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "remove USERNAME", Short: "Remove a user for good", Args: oneArg,
+		Example: `  countersign user remove ada
+  countersign user remove bob --yes`,
+	}
+	confirm := addConfirmation(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			a, err := findUser(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			impact := "This removes the user " + printable(a.Username) + " for good. Their sign-ins, consents and tokens end now."
+			if err := confirm.ask(cmd, p, impact); err != nil {
+				return err
+			}
+			if err := s.accounts.Remove(ctx, actor(), a.ID); err != nil {
+				return err
+			}
+			p.talk("%s is removed.", printable(a.Username))
+			return nil
+		})
+	}
+	return cmd
+}
