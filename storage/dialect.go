@@ -92,12 +92,20 @@ func (t target) dialector(p pool) gorm.Dialector {
 	return postgres.New(postgres.Config{Conn: p})
 }
 
+// openError is a database that cannot be used as it is, in a sentence for who
+// started the program. It is [ErrUnavailable].
+type openError struct{ message string }
+
+func (e *openError) Error() string { return e.message }
+
+func (*openError) Unwrap() error { return ErrUnavailable }
+
 // explain says what a person can do about a database that does not answer.
 func (t target) explain(err error) error {
-	what, remedy := t.explainPostgres, ""
+	explain := t.explainPostgres
 	if t.dialect == SQLite {
-		what = t.explainSQLite
+		explain = t.explainSQLite
 	}
-	cause, remedy := what(err)
-	return fmt.Errorf("%w: database %s %s; %s", ErrUnavailable, t.shown, cause, remedy)
+	cause, remedy := explain(err)
+	return &openError{fmt.Sprintf("database %s %s; %s", t.shown, cause, remedy)}
 }

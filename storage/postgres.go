@@ -124,8 +124,8 @@ func (db *DB) checkPostgres(ctx context.Context, log *slog.Logger) error {
 	case encoding != "UTF8":
 		return fmt.Errorf("database %s has encoding %s; make one with `createdb --encoding=UTF8 --template=template0 NAME`", shown, encoding)
 	case standby:
-		return fmt.Errorf("%w: database %s is a standby, which cannot be written to; name the primary in the URL, "+
-			"or all hosts with target_session_attrs=read-write", ErrUnavailable, shown)
+		return &openError{fmt.Sprintf("database %s is a standby, which cannot be written to; name the primary in the URL, "+
+			"or all hosts with target_session_attrs=read-write", shown)}
 	}
 	if log == nil {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -56,16 +57,8 @@ func openSQLite(path string, cfg Config) (*sql.DB, error) {
 // take its mode.
 func createPrivate(path string, log *slog.Logger) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	folder := filepath.Dir(path)
-	switch {
-	case err == nil:
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: database %s cannot be created: the folder %s does not exist; create it, or name another file", ErrUnavailable, path, folder)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: database %s cannot be opened: permission denied; this user must be able to write to the file and to the folder %s",
-			ErrUnavailable, path, folder)
-	default:
-		return fmt.Errorf("%w: database %s cannot be opened: %w; name a file that this user can write to", ErrUnavailable, path, cause(err))
+	if err != nil {
+		return explainFile(path, err)
 	}
 	info, err := f.Stat()
 	if err == nil && info.Mode().Perm()&0o077 != 0 && log != nil {
@@ -74,12 +67,18 @@ func createPrivate(path string, log *slog.Logger) error {
 	return errors.Join(err, f.Close())
 }
 
-// cause is an error without the operation and path that a caller names.
-func cause(err error) error {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		return path.Err
+func explainFile(path string, err error) error {
+	folder := filepath.Dir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &openError{fmt.Sprintf("database %s cannot be created: the folder %s does not exist; create it, or name another file", path, folder)}
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return &openError{fmt.Sprintf("database %s cannot be written to; this user must be able to write to the file and to the folder %s", path, folder)}
 	}
-	return err
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
+		err = inner.Err
+	}
+	return &openError{fmt.Sprintf("database %s cannot be opened: %s; name a file that this user can write to", path, err)}
 }
 
 // checkSQLite reads the schema, which shows that the file is a database.

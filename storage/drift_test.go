@@ -1,0 +1,176 @@
+package storage_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"gorm.io/gorm/schema"
+
+	"countersign/clientstore" //nolint:depguard // every record is held against the schema here
+	"countersign/storage"
+	"countersign/storage/account"
+	"countersign/storage/audit"
+	"countersign/storage/grant"
+	"countersign/storage/interaction"
+	"countersign/storage/keyset"
+	"countersign/storage/session"
+	"countersign/storage/storagetest"
+)
+
+// records are the types that gorm reads and writes whole.
+var records = []any{
+	account.Account{}, audit.Event{}, clientstore.Client{}, grant.Consent{}, grant.Grant{},
+	interaction.Interaction{}, keyset.Key{}, session.Session{},
+}
+
+// tables are those that only statements of our own read and write.
+var tables = map[string]string{
+	"access_tokens":       "hash grant_id scope audience created_at expires_at revoked_at",
+	"authorization_codes": "hash grant_id redirect_uri code_challenge code_challenge_method created_at expires_at spent_at",
+	"installation":        "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
+	"refresh_tokens":      "hash grant_id parent_hash created_at expires_at used_at",
+	"sign_in_throttles":   "key failures blocked_until expires_at",
+}
+
+// sameType names the types of the dialects alike.
+var sameType = map[string]string{
+	"TEXT": "text", "BLOB": "bytes", "DATETIME": "time", "INTEGER": "int", "BOOLEAN": "bool",
+	"text": "text", "bytea": "bytes", "timestamp with time zone": "time", "bigint": "int", "boolean": "bool",
+}
+
+// column is one column as the database describes it.
+type column struct {
+	TableName, Name, Type string
+	Required              bool
+}
+
+func readColumns(t *testing.T, db *storage.DB) map[string]map[string]column {
+	t.Helper()
+	query := `SELECT m.name AS table_name, c.name, c.type, c."notnull" AS required
+		FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'`
+	if db.Dialect() == storage.PostgreSQL {
+		query = `SELECT table_name, column_name AS name, data_type AS type, is_nullable = 'NO' AS required
+			FROM information_schema.columns WHERE table_schema = current_schema()`
+	}
+	var list []column
+	if err := db.With(t.Context()).Raw(query).Scan(&list).Error; err != nil {
+		t.Fatal(err)
+	}
+	tables := map[string]map[string]column{}
+	for _, c := range list {
+		if strings.HasPrefix(c.TableName, "goose_") {
+			continue
+		}
+		if tables[c.TableName] == nil {
+			tables[c.TableName] = map[string]column{}
+		}
+		known, ok := sameType[c.Type]
+		if !ok {
+			t.Errorf("%s.%s has type %s, which the other dialect has no name for", c.TableName, c.Name, c.Type)
+		}
+		c.Type = known
+		tables[c.TableName][c.Name] = c
+	}
+	return tables
+}
+
+// wanted returns the columns of every table as the program uses them, with
+// their type where a record tells it.
+func wanted(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	want := map[string]map[string]string{}
+	for table, columns := range tables {
+		want[table] = map[string]string{}
+		for name := range strings.FieldsSeq(columns) {
+			want[table][name] = ""
+		}
+	}
+	for _, record := range records {
+		s, err := schema.Parse(record, &sync.Map{}, schema.NamingStrategy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[s.Table] = map[string]string{}
+		for _, name := range s.DBNames {
+			want[s.Table][name] = columnType(s.FieldsByDBName[name])
+		}
+	}
+	return want
+}
+
+func columnType(f *schema.Field) string {
+	switch {
+	case f.Serializer != nil:
+		return "text"
+	case f.DataType == schema.String:
+		return "text"
+	default:
+		return string(f.DataType)
+	}
+}
+
+// TestRecordsMatchTheSchema finds a column that only a record or only a
+// migration has.
+func TestRecordsMatchTheSchema(t *testing.T) {
+	t.Parallel()
+	want := wanted(t)
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		got := readColumns(t, db)
+		compareKeys(t, "tables", got, want)
+		for table := range want {
+			compareKeys(t, table, got[table], want[table])
+			for name, kind := range want[table] {
+				if c, ok := got[table][name]; ok && kind != "" && c.Type != kind {
+					t.Errorf("%s.%s has type %s in the database and %s in its record", table, name, c.Type, kind)
+				}
+			}
+		}
+	})
+}
+
+// TestDialectsHaveTheSameSchema compares what the two migrations made.
+func TestDialectsHaveTheSameSchema(t *testing.T) {
+	t.Parallel()
+	sqlite, postgres := storagetest.Open(t), storagetest.OpenPostgres(t)
+	a, b := readColumns(t, sqlite), readColumns(t, postgres)
+	compareKeys(t, "tables", a, b)
+	for table := range a {
+		compareKeys(t, table, a[table], b[table])
+		for name := range a[table] {
+			if a[table][name] != b[table][name] {
+				t.Errorf("%s.%s is %v on SQLite and %v on PostgreSQL", table, name, a[table][name], b[table][name])
+			}
+		}
+	}
+	compareKeys(t, "indexes", readIndexes(t, sqlite), readIndexes(t, postgres))
+}
+
+// readIndexes returns the indexes that migrations name themselves.
+func readIndexes(t *testing.T, db *storage.DB) map[string]bool {
+	t.Helper()
+	query := `SELECT tbl_name || '.' || name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL`
+	if db.Dialect() == storage.PostgreSQL {
+		query = `SELECT tablename || '.' || indexname FROM pg_indexes WHERE schemaname = current_schema()
+			AND indexname NOT LIKE '%_pkey' AND indexname NOT LIKE '%_key'`
+	}
+	var names []string
+	if err := db.With(t.Context()).Raw(query).Scan(&names).Error; err != nil {
+		t.Fatal(err)
+	}
+	set := map[string]bool{}
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
+
+func compareKeys[A, B any](t *testing.T, what string, got map[string]A, want map[string]B) {
+	t.Helper()
+	g, w := slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want))
+	if !slices.Equal(g, w) {
+		t.Errorf("%s: have %v; want %v", what, g, w)
+	}
+}

@@ -1,0 +1,10 @@
+package storage
+
+// Explain is what [Open] says of a driver's error.
+func Explain(url string, err error) error {
+	t, parse := parseURL(url)
+	if parse != nil {
+		return parse
+	}
+	return t.explain(err)
+}
