@@ -1,0 +1,202 @@
+package admin
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"countersign/storage"
+	"countersign/storage/account"
+)
+
+// setupPage is the form that creates the first administrator. Faults and
+// Entry speak of its fields by the names of their inputs.
+type setupPage struct {
+	Token    string
+	Username string
+	FullName string
+	Email    string
+	Faults   []fault
+}
+
+// fault is an entry that is not acceptable, in a sentence.
+type fault struct{ Field, Reason string }
+
+// Label is what the form calls the field.
+func (f fault) Label() string {
+	switch f.Field {
+	case "username":
+		return "Username"
+	case "password":
+		return "Password"
+	case "email":
+		return "Email address"
+	default:
+		return "Name"
+	}
+}
+
+// entry is a field with what is wrong with it, if anything is.
+type entry struct{ Name, Fault string }
+
+// Entry returns the field.
+func (p setupPage) Entry(name string) entry {
+	for _, f := range p.Faults {
+		if f.Field == name {
+			return entry{name, f.Reason}
+		}
+	}
+	return entry{Name: name}
+}
+
+// showSetup serves GET /setup.
+func (h *handler) showSetup(w http.ResponseWriter, r *http.Request) error {
+	token := r.URL.Query().Get("token")
+	if err := h.checkDoor(r, token); err != nil {
+		return err
+	}
+	return h.pages.render(w, r, http.StatusOK, "setup.html", setupPage{Token: token})
+}
+
+// checkDoor refuses a token that would not be accepted, and says why.
+func (h *handler) checkDoor(r *http.Request, token string) error {
+	err := h.cfg.Accounts.CheckSetup(r.Context(), token)
+	if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	needed, err := h.cfg.Accounts.NeedsSetup(r.Context())
+	if err != nil {
+		return err
+	}
+	if needed {
+		return invalidToken()
+	}
+	return closedDoor()
+}
+
+// completeSetup serves POST /setup. The token is spent with the account that
+// it creates, and by nothing less.
+func (h *handler) completeSetup(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	p := setupPage{
+		Token:    form.Get("token"),
+		Username: strings.TrimSpace(form.Get("username")),
+		FullName: strings.TrimSpace(form.Get("name")),
+		Email:    strings.TrimSpace(form.Get("email")),
+	}
+	password := form.Get("password")
+	if err := h.checkDoor(r, p.Token); err != nil {
+		return err
+	}
+	p.missing("username", p.Username, "Enter a username.")
+	p.missing("password", password, "Enter a password.")
+	if len(p.Faults) > 0 {
+		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", p)
+	}
+	_, err = h.cfg.Accounts.CompleteSetup(r.Context(), actor(r, p.Username), p.Token, account.Registration{
+		Username: p.Username, Password: password,
+		Claims:      account.Claims{Name: p.FullName, Email: p.Email},
+		Permissions: []account.Permission{account.ConfigureServer},
+	})
+	return h.answerSetup(w, r, p, err)
+}
+
+func (h *handler) answerSetup(w http.ResponseWriter, r *http.Request, p setupPage, err error) error {
+	if wrong, ok := errors.AsType[*account.FieldError](err); ok {
+		p.Faults = []fault{{Field: inputOf(wrong.Field), Reason: sentence(wrong.Reason)}}
+		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", p)
+	}
+	switch {
+	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrConflict):
+		if err := h.checkDoor(r, p.Token); err != nil {
+			return err
+		}
+		return closedDoor()
+	case errors.Is(err, account.ErrBusy):
+		w.Header().Set("Retry-After", "1")
+		return unavailable()
+	case err != nil:
+		return err
+	}
+	http.Redirect(w, r, h.base+"/setup/done", http.StatusSeeOther)
+	return nil
+}
+
+// showDone serves GET /setup/done, which says how to go on.
+func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
+	needed, err := h.cfg.Accounts.NeedsSetup(r.Context())
+	if err != nil {
+		return err
+	}
+	if needed {
+		return notFound()
+	}
+	return h.pages.render(w, r, http.StatusOK, "done.html", nil)
+}
+
+// missing notes a fault when there is no value.
+func (p *setupPage) missing(field, value, reason string) {
+	if value == "" {
+		p.Faults = append(p.Faults, fault{field, reason})
+	}
+}
+
+// inputOf names the input for a member of an account, the first one when there
+// is no input for it.
+func inputOf(field string) string {
+	switch field {
+	case "username", "password", "name", "email":
+		return field
+	default:
+		return "username"
+	}
+}
+
+// sentence makes a reason stand on its own.
+func sentence(reason string) string {
+	if reason == "" {
+		return "This is not acceptable."
+	}
+	s := strings.ToUpper(reason[:1]) + reason[1:]
+	if strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
+}
+
+// readForm reads the fields of a posted form, and nothing of the address.
+func readForm(r *http.Request) (url.Values, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, unreadableForm()
+	}
+	if err := r.ParseForm(); err != nil {
+		return nil, unreadableForm()
+	}
+	return r.PostForm, nil
+}
+
+func invalidToken() *problem {
+	return &problem{
+		Status: http.StatusForbidden, Code: "E-SETUP-TOKEN",
+		Title: "This set-up address is not valid",
+		What: "A set-up address works for 30 minutes, and a newer one replaces it. " +
+			"This one has expired, has been replaced, or is incomplete.",
+		Remedy: "Restart the server: it prints a fresh address. On the server's machine, `countersign user create` makes an administrator as well.",
+	}
+}
+
+func closedDoor() *problem {
+	return &problem{
+		Status: http.StatusGone, Code: "E-SETUP-CLOSED",
+		Title:  "This server is set up already",
+		What:   "Set-up is closed for good as soon as there is an account.",
+		Remedy: "Sign in with that account. If nobody knows its password, `countersign user set-password` on the server's machine sets a new one.",
+		Next:   "To the home page",
+	}
+}
