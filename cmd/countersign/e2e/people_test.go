@@ -84,6 +84,7 @@ func (s *server) register(args ...string) *client {
 // approve, disapprove and remove are what an administrator does beside the
 // running server.
 func (s *server) approve(c *client) { s.t.Helper(); s.CLI("", "client", "approve", c.ID, "--yes") }
+
 func (s *server) disapprove(c *client) {
 	s.t.Helper()
 	s.CLI("", "client", "disapprove", c.ID, "--yes")
