@@ -18,6 +18,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/audit"
 	"countersign/storage/keyset"
+	"countersign/storage/keyset/keysettest"
 	"countersign/storage/storagetest"
 )
 
@@ -160,13 +161,7 @@ func TestOtherMethods(t *testing.T) {
 
 func keys(t *testing.T, db *storage.DB) *keyset.Store {
 	t.Helper()
-	s := keyset.New(db, keyset.Config{
-		Keys: storagetest.Keys(t), Audit: audit.New(db), PublishedBefore: 2 * discovery.MaxAge, KeptAfter: time.Hour,
-	})
-	if err := s.Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return keysettest.Open(t, db, keyset.Config{Audit: audit.New(db), PublishedBefore: 2 * discovery.MaxAge, KeptAfter: time.Hour})
 }
 
 func TestKeys(t *testing.T) {

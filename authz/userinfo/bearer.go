@@ -8,10 +8,10 @@ import (
 	"countersign/authz/protocol"
 )
 
-// noToken is the refusal of a request without any token. It has no code,
+// errNoToken is the refusal of a request without any token. It has no code,
 // because the client may not have known that it needs one (RFC 6750, section
 // 3.1).
-var noToken = &protocol.Error{Status: http.StatusUnauthorized}
+var errNoToken = &protocol.Error{Status: http.StatusUnauthorized}
 
 // bearer returns the access token of a request, which has it in one of two
 // places: the Authorization header or the form in the body (RFC 6750, sections
@@ -33,7 +33,7 @@ func bearer(r *http.Request) (string, error) {
 	case inHeader != "" && inBody != "":
 		return "", protocol.Refuse(protocol.InvalidRequest, "Send the access token once: in the Authorization header or in the body, not in both.")
 	case inHeader == "" && inBody == "":
-		return "", noToken
+		return "", errNoToken
 	default:
 		return inHeader + inBody, nil
 	}
@@ -100,5 +100,5 @@ func (h *Handler) refuse(w http.ResponseWriter, e *protocol.Error) {
 		challenge += `, scope="openid"`
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
-	_ = h.answer(w, e.Status, map[string]string{"error": string(e.Code), "error_description": e.Description}) // text always encodes
+	_ = answer(w, e.Status, map[string]string{"error": string(e.Code), "error_description": e.Description}) // text always encodes
 }

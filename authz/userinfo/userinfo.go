@@ -51,7 +51,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.answer(w, http.StatusOK, found)
+	return answer(w, http.StatusOK, found)
 }
 
 // claims returns the claims that the token of the request opens.
@@ -105,7 +105,7 @@ func open(token *grant.Token, scope []string) (map[string]any, error) {
 }
 
 // answer writes JSON that no cache may keep.
-func (h *Handler) answer(w http.ResponseWriter, status int, content any) error {
+func answer(w http.ResponseWriter, status int, content any) error {
 	body, err := json.Marshal(content)
 	if err != nil {
 		return fmt.Errorf("encode claims: %w", err)

@@ -38,14 +38,16 @@ type copied struct {
 func (s *Store) keys(ctx context.Context, maxAge time.Duration) (*copied, error) {
 	c := s.current.Load()
 	age, known := s.age(c)
-	if known && age <= maxAge {
-		if age > ageing {
-			s.read() // for those that come after
-		}
+	serves := known && age <= maxAge
+	if serves && age <= ageing {
+		return c, nil
+	}
+	renewed := s.read() //nolint:contextcheck // reading outlives the request that is the first to ask
+	if serves {
 		return c, nil
 	}
 	select {
-	case r := <-s.read():
+	case r := <-renewed:
 		c, _ := r.Val.(*copied)
 		return c, r.Err
 	case <-ctx.Done():
@@ -66,11 +68,15 @@ func (s *Store) age(c *copied) (age time.Duration, known bool) {
 // forget makes the next use read the keys anew.
 func (s *Store) forget() { s.generation.Add(1) }
 
-// read reads the keys, once for all that ask for them at a time. It outlives
-// the request that happened to be the first to ask.
+// read reads the keys, once for all that ask for them at a time. It is in
+// nobody's transaction and outlives the request that was the first to ask.
 func (s *Store) read() <-chan singleflight.Result {
 	generation := s.generation.Load()
 	return s.reads.DoChan(strconv.FormatUint(generation, 10), func() (any, error) {
+		c := s.current.Load()
+		if age, known := s.age(c); known && age <= sought {
+			return c, nil // the one before was not done when this one was asked for
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 		defer cancel()
 		c, err := s.copy(ctx)
@@ -126,14 +132,21 @@ func (c *copied) find(kid string) *usable {
 }
 
 // signer returns the key that signs for the algorithm at the moment, nil when
-// there is none.
+// there is none. While no key has begun to sign, the one that is first to does:
+// the first key of all was made by a server whose clock may be ahead of this
+// one's.
 func (c *copied) signer(alg jose.SignatureAlgorithm, now time.Time) *usable {
+	var first *usable
 	for _, k := range c.keys {
-		if k.Algorithm == alg && k.signsAt(now) {
+		if k.Algorithm != alg || k.retiredAt(now) {
+			continue
+		}
+		if !k.ActiveAt.After(now) {
 			return k
 		}
+		first = k
 	}
-	return nil
+	return first
 }
 
 // published returns the public keys of the moment: by algorithm, the default

@@ -92,9 +92,9 @@ func (s *Store) open(k Key) (*usable, error) {
 	return u, nil
 }
 
-// signsAt reports whether the key signs at the moment.
-func (k Key) signsAt(now time.Time) bool {
-	return !k.ActiveAt.After(now) && (k.RetiredAt == nil || k.RetiredAt.After(now))
+// retiredAt reports whether the key signs no more at the moment.
+func (k Key) retiredAt(now time.Time) bool {
+	return k.RetiredAt != nil && !k.RetiredAt.After(now)
 }
 
 // publishedAt reports whether the key is published at the moment.

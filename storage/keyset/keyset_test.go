@@ -12,6 +12,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/audit"
 	"countersign/storage/keyset"
+	"countersign/storage/keyset/keysettest"
 	"countersign/storage/seal"
 	"countersign/storage/storagetest"
 )
@@ -34,11 +35,7 @@ func config(t testing.TB, db *storage.DB) keyset.Config {
 
 func open(t testing.TB, db *storage.DB) *keyset.Store {
 	t.Helper()
-	s := keyset.New(db, config(t, db))
-	if err := s.Ensure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return keysettest.Open(t, db, config(t, db))
 }
 
 func list(t *testing.T, s *keyset.Store) []keyset.Key {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -68,6 +69,19 @@ func TestSignWithoutKey(t *testing.T) {
 	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, "none", jose.HS256} {
 		if _, err := s.Sign(t.Context(), alg, "", nil); !errors.Is(err, keyset.ErrNoKey) || errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("Sign with %s = %v; want no key", alg, err)
+		}
+	}
+}
+
+func TestSignWithClockBehind(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t)
+	clock := storagetest.Clock(db)
+	s := open(t, db)
+	clock.Advance(-3 * time.Second) // as on a server that did not make the keys
+	for _, alg := range keyset.Algorithms {
+		if _, _, err := s.Verify(t.Context(), sign(t, s, alg, "")); err != nil {
+			t.Errorf("%s: %v", alg, err)
 		}
 	}
 }

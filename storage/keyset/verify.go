@@ -1,7 +1,6 @@
 package keyset
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -66,29 +65,40 @@ func (s *Store) publishedKey(ctx context.Context, kid string) (*usable, error) {
 // parseHeader reads the protected header of a JWS that has the form of ours,
 // before anything is spent on the rest of it.
 func parseHeader(jws string) (protected, error) {
-	var p protected
 	if len(jws) > maxJWS {
-		return p, refuse("longer than any of ours")
+		return protected{}, refuse("longer than any of ours")
 	}
 	if strings.ContainsFunc(jws, notCompact) || strings.Count(jws, ".") != 2 {
-		return p, refuse("not in compact form")
+		return protected{}, refuse("not in compact form")
 	}
 	segments := strings.SplitN(jws, ".", 3)
 	// A decoder that ignores trailing bits would read several texts as one.
+	if _, err := strict.DecodeString(segments[2]); err != nil || segments[2] == "" {
+		return protected{}, refuse("signature is missing or not base64url")
+	}
 	header, err := strict.DecodeString(segments[0])
 	if err != nil {
-		return p, refuse("header is not base64url")
+		return protected{}, refuse("header is not base64url")
 	}
-	if _, err := strict.DecodeString(segments[2]); err != nil || segments[2] == "" {
-		return p, refuse("signature is missing or not base64url")
+	p, err := parseMembers(header)
+	if err != nil {
+		return protected{}, err
 	}
-	// This decoder refuses a member that is there twice, and tells apart
-	// members that differ in case.
-	decoder := json.NewDecoder(bytes.NewReader(header))
+	if !slices.Contains(Algorithms, p.Algorithm) || p.KeyID == "" {
+		return protected{}, refuse("alg or kid is missing or not one of ours")
+	}
+	return p, nil
+}
+
+// parseMembers reads a header that has no members but ours. The decoder
+// refuses a member that is there twice, and tells apart members that differ in
+// case.
+func parseMembers(header []byte) (protected, error) {
 	members := map[string]string{}
-	if err := decoder.Decode(&members); err != nil || decoder.More() {
-		return p, refuse("header is not an object of strings")
+	if err := json.Unmarshal(header, &members); err != nil {
+		return protected{}, refuse("header is not an object of strings")
 	}
+	var p protected
 	for name, value := range members {
 		switch name {
 		case "alg":
@@ -98,11 +108,8 @@ func parseHeader(jws string) (protected, error) {
 		case "typ":
 			p.Type = value
 		default:
-			return p, refuse("header has a member that ours have not")
+			return protected{}, refuse("header has a member that ours have not")
 		}
-	}
-	if !slices.Contains(Algorithms, p.Algorithm) || p.KeyID == "" {
-		return p, refuse("alg or kid is missing or not one of ours")
 	}
 	return p, nil
 }
