@@ -52,7 +52,7 @@ func (e *Engine) Authorize(ctx context.Context, a Authorization) (url.Values, er
 		return nil, err
 	}
 	answer := response.GetParameters()
-	answer.Del("state") // the door adds it, with the issuer
+	answer.Del("state")
 	return answer, nil
 }
 
@@ -64,6 +64,8 @@ func (a Authorization) form() url.Values {
 		"response_type": {a.ResponseType},
 		"redirect_uri":  {a.RedirectURI},
 		"scope":         {strings.Join(a.Scope, " ")},
+		// fosite insists on a state. The client's own, if any, is the door's.
+		"state": {"none of fosite's concern"},
 	}
 	if a.CodeChallenge != "" {
 		form.Set("code_challenge", a.CodeChallenge)
