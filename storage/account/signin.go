@@ -45,7 +45,7 @@ func (s *Store) Authenticate(ctx context.Context, in SignIn) (a *Account, device
 	if err := s.admit(ctx, c, in.Password, made); err != nil {
 		return nil, "", err
 	}
-	return c, s.deviceCookie(c.ID, device), nil
+	return c, s.deviceCookie(in.Device, c.ID, device), nil
 }
 
 // candidate returns the account that a username claims to be. For a name that

@@ -41,7 +41,7 @@ func TestAuthenticate(t *testing.T) {
 		if err != nil || a.ID != ada.ID || a.LastSignInAt == nil || !a.LastSignInAt.Equal(clock.Now()) {
 			t.Fatalf("Authenticate() = %+v, %v", a, err)
 		}
-		if !regexp.MustCompile(`^[A-Za-z0-9_.-]{40,300}$`).MatchString(device) {
+		if !regexp.MustCompile(`^[A-Za-z0-9_.~-]{40,300}$`).MatchString(device) {
 			t.Errorf("device cookie %q is not fit for a cookie", device)
 		}
 		kept := get(t, s, ada.ID)
