@@ -65,7 +65,12 @@ func (c *Client) completeFlow(p Policy) error {
 // as they were asked for: implicit is not kept.
 func (m *Metadata) defaultFlow() []string {
 	asked := unique(m.GrantTypes)
-	m.GrantTypes = slices.DeleteFunc(slices.Clone(asked), func(g string) bool { return g == GrantImplicit })
+	m.GrantTypes = nil
+	for _, g := range asked {
+		if g != GrantImplicit {
+			m.GrantTypes = append(m.GrantTypes, g)
+		}
+	}
 	m.ResponseTypes = canonicalResponseTypes(m.ResponseTypes)
 	if len(m.ResponseTypes) == 0 && (len(asked) == 0 || slices.Contains(asked, GrantAuthorizationCode)) {
 		m.ResponseTypes = []string{"code"}

@@ -34,12 +34,7 @@ func (m *Metadata) SetMember(name, value string) error {
 	case *bool:
 		return setBool(name, member, value)
 	case **bool:
-		*member = nil
-		if value == "" {
-			return nil
-		}
-		*member = new(bool)
-		return setBool(name, *member, value)
+		return setOptional(name, member, value)
 	case **int64:
 		return setNumber(name, member, value)
 	default:
@@ -101,6 +96,19 @@ func setBool(name string, member *bool, value string) error {
 	default:
 		return refuse(name, "%s is neither true nor false", quoted(value))
 	}
+	return nil
+}
+
+func setOptional(name string, member **bool, value string) error {
+	*member = nil
+	if value == "" {
+		return nil
+	}
+	set := new(bool)
+	if err := setBool(name, set, value); err != nil {
+		return err
+	}
+	*member = set
 	return nil
 }
 
