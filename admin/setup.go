@@ -93,9 +93,7 @@ func (h *handler) completeSetup(w http.ResponseWriter, r *http.Request) error {
 	if err := h.checkDoor(r, p.Token); err != nil {
 		return err
 	}
-	p.missing("username", p.Username, "Enter a username.")
-	p.missing("password", password, "Enter a password.")
-	if len(p.Faults) > 0 {
+	if p.Faults = missing(p.Username, password); len(p.Faults) > 0 {
 		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", p)
 	}
 	_, err = h.cfg.Accounts.CompleteSetup(r.Context(), actor(r, p.Username), p.Token, account.Registration{
@@ -139,11 +137,16 @@ func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 	return h.pages.render(w, r, http.StatusOK, "done.html", nil)
 }
 
-// missing notes a fault when there is no value.
-func (p *setupPage) missing(field, value, reason string) {
-	if value == "" {
-		p.Faults = append(p.Faults, fault{field, reason})
+// missing says which of the entries that must be there is not.
+func missing(username, password string) []fault {
+	var faults []fault
+	if username == "" {
+		faults = append(faults, fault{"username", "Enter a username."})
 	}
+	if password == "" {
+		faults = append(faults, fault{"password", "Enter a password."})
+	}
+	return faults
 }
 
 // inputOf names the input for a member of an account, the first one when there

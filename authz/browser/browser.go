@@ -105,7 +105,7 @@ func (c Cookies) get(r *http.Request, name string) string {
 // set writes a cookie; no lifetime leaves it until the browser is closed, and
 // a negative one removes it.
 func (c Cookies) set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is wherever there is https
 		Name: c.prefix + name, Value: value, Path: "/", MaxAge: int(lifetime / time.Second),
 		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
 	})

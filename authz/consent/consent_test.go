@@ -297,7 +297,7 @@ func TestScopeIsSettled(t *testing.T) {
 	for _, tt := range []struct{ name, asked, want string }{
 		{"nothing asked means all", "", "openid email"},
 		{"what is not registered", "openid admin", "openid"},
-		{"twice the same", "openid  openid email", "openid email"},
+		{"twice the same", "email openid email", "email openid"},
 		{"offline access that cannot be used", "openid offline_access", "openid"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -346,7 +346,7 @@ func TestIncomplete(t *testing.T) {
 		"no password": {"username": {"ada"}},
 		"no username": {"password": {password}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			s.want(s.post(form), http.StatusUnprocessableEntity, "Something is missing")
 		})
 	}
@@ -368,7 +368,7 @@ func TestWaitingRequestThatIsNotHere(t *testing.T) {
 		"an address with a scheme":  s.get("/login?interaction=https%3A%2F%2Fevil.example"),
 		"a script":                  s.post(credentials("javascript:alert(1)")),
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			s.want(a, http.StatusBadRequest, "This sign-in is not waiting here", "start again from there", "E-INTERACTION-UNKNOWN")
 		})
 	}
@@ -387,7 +387,7 @@ func TestExpired(t *testing.T) {
 	clock := storagetest.Clock(s.db)
 	clock.Advance(interaction.Lifetime + time.Second)
 	for name, a := range map[string]answer{"shown": s.get("/login?interaction=" + id), "posted": s.post(credentials(id))} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			s.want(a, http.StatusBadRequest, "This sign-in has expired", "Back to Modeler <b>")
 		})
 	}

@@ -75,7 +75,7 @@ func consent(a Application, ada Person) Consent {
 	}
 }
 
-func render(t *testing.T, p *Pages, page Page) (*http.Response, *html.Node) {
+func render(t *testing.T, p *Pages, page Page) (http.Header, *html.Node) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
@@ -87,7 +87,7 @@ func render(t *testing.T, p *Pages, page Page) (*http.Response, *html.Node) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.Result(), doc
+	return w.Header(), doc
 }
 
 func elements(doc *html.Node, tag string) []*html.Node {
@@ -340,8 +340,8 @@ func TestContentSecurityPolicy(t *testing.T) {
 			t.Parallel()
 			a := NewApplication(&clientstore.Client{Name: "App"}, tt.redirectURI)
 			for _, page := range []Page{SignIn{Application: &a}, Consent{Application: a}} {
-				res, _ := render(t, p, page)
-				policy := res.Header.Get("Content-Security-Policy")
+				header, _ := render(t, p, page)
+				policy := header.Get("Content-Security-Policy")
 				if !strings.Contains(policy, tt.want) {
 					t.Errorf("policy %q lacks %q", policy, tt.want)
 				}
@@ -349,7 +349,7 @@ func TestContentSecurityPolicy(t *testing.T) {
 					!strings.HasPrefix(policy, "default-src 'none';") || !strings.HasSuffix(policy, "frame-ancestors 'none'; base-uri 'none'") {
 					t.Errorf("policy %q", policy)
 				}
-				if res.Header.Get("Cache-Control") != "no-store" {
+				if header.Get("Cache-Control") != "no-store" {
 					t.Error("page may be kept")
 				}
 			}

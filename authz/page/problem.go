@@ -8,7 +8,7 @@ import (
 
 // Problem is the page, and the error, of a request that cannot be answered:
 // what happened and why, what to do, and who can do it.
-type Problem struct {
+type Problem struct { //nolint:errname // a page before all
 	Status int
 	// Code names the problem for those who look it up: E-NOT-FOUND.
 	Code  string
@@ -82,7 +82,7 @@ func OtherAccount(resumeURL string) *Problem {
 	return &Problem{
 		Status: http.StatusForbidden, Code: "E-OTHER-ACCOUNT", Who: You,
 		Title:     "Somebody else has signed in meanwhile",
-		What:      "The page you answered asked another account than the one that is signed in in this browser now. Nothing was shared.",
+		What:      "The page you answered asked another account than the one this browser is signed in to now. Nothing was shared.",
 		Remedy:    "Continue, and look at who is asked before you answer.",
 		ReturnURL: resumeURL, ReturnName: "Continue",
 	}

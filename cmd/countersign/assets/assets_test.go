@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-func get(t *testing.T, method, path, encoding string) *http.Response {
+func get(t *testing.T, method, path, encoding string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 	r.Header.Set("Accept-Encoding", encoding)
 	w := httptest.NewRecorder()
 	Handler().ServeHTTP(w, r)
-	return w.Result()
+	return w
 }
 
 func body(t *testing.T, r io.Reader) []byte {
@@ -45,9 +45,9 @@ func TestAssets(t *testing.T) {
 				t.Errorf("Path() = %q", path)
 			}
 			plain := get(t, http.MethodGet, path, "")
-			if plain.StatusCode != http.StatusOK || plain.Header.Get("Content-Type") != mediaType ||
-				plain.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
-				t.Errorf("GET: %d %v", plain.StatusCode, plain.Header)
+			if plain.Code != http.StatusOK || plain.Header().Get("Content-Type") != mediaType ||
+				plain.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" {
+				t.Errorf("GET: %d %v", plain.Code, plain.Header())
 			}
 			want := body(t, plain.Body)
 			small := get(t, http.MethodGet, path, "br, gzip")
@@ -58,7 +58,7 @@ func TestAssets(t *testing.T) {
 			if got := body(t, unpacked); !bytes.Equal(got, want) || len(want) == 0 {
 				t.Error("gzip holds something else")
 			}
-			if head := get(t, http.MethodHead, path, ""); head.StatusCode != http.StatusOK || len(body(t, head.Body)) != 0 {
+			if head := get(t, http.MethodHead, path, ""); head.Code != http.StatusOK || len(body(t, head.Body)) != 0 {
 				t.Error("HEAD has a body")
 			}
 		})
@@ -78,7 +78,7 @@ func TestAssetsRefuse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := get(t, tt.method, tt.path, "").StatusCode; got != tt.want {
+			if got := get(t, tt.method, tt.path, "").Code; got != tt.want {
 				t.Errorf("status %d; want %d", got, tt.want)
 			}
 		})
@@ -89,8 +89,8 @@ func TestStyleSheetNamesWhatIsServed(t *testing.T) {
 	t.Parallel()
 	sheet := string(body(t, get(t, http.MethodGet, Path("style.css"), "").Body))
 	for _, match := range regexp.MustCompile(`url\("([^"]*)"\)`).FindAllStringSubmatch(sheet, -1) {
-		if res := get(t, http.MethodGet, Prefix+match[1], ""); res.StatusCode != http.StatusOK {
-			t.Errorf("%s: %d", match[1], res.StatusCode)
+		if res := get(t, http.MethodGet, Prefix+match[1], ""); res.Code != http.StatusOK {
+			t.Errorf("%s: %d", match[1], res.Code)
 		}
 	}
 	if strings.Contains(sheet, "//") || strings.Contains(sheet, "@import") {
