@@ -9,6 +9,9 @@ func (s *Store) OnHash(f func(encoded string)) {
 	}
 }
 
+// Waiting is how many wait for a processor to hash on.
+func (s *Store) Waiting() int { return len(s.hasher.admitted) - len(s.hasher.running) }
+
 // What the tests hold the store against.
 const (
 	AccountFree = accountFree
