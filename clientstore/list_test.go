@@ -150,11 +150,11 @@ func (w *world) account(id string) {
 }
 
 // grant makes a grant with two access tokens and a refresh token.
-func (w *world) grant(id, client, account string, epoch int64) {
+func (w *world) grant(id, client, account string) {
 	w.t.Helper()
 	w.exec(`INSERT INTO grants (id, kind, client_id, client_epoch, account_id, subject, scope, offline, created_at, expires_at)
-		VALUES (@id, 'authorization_code', @client, @epoch, @account, 'sub', '', true, @now, @later)`,
-		map[string]any{"id": id, "client": client, "epoch": epoch, "account": account, "now": w.now, "later": w.now.Add(time.Hour)})
+		VALUES (@id, 'authorization_code', @client, 0, @account, 'sub', '', true, @now, @later)`,
+		map[string]any{"id": id, "client": client, "account": account, "now": w.now, "later": w.now.Add(time.Hour)})
 	for range 2 {
 		w.n++
 		w.exec(`INSERT INTO access_tokens (grant_id, hash, scope, created_at, expires_at) VALUES (@grant, @hash, '', @now, @later)`,
@@ -187,11 +187,11 @@ func TestImpact(t *testing.T) {
 		expect("without grants", clientstore.Impact{})
 		w.account("ada")
 		w.account("bob")
-		w.grant("g1", c.ID, "ada", 0)
-		w.grant("g2", c.ID, "ada", 0)
-		w.grant("g3", c.ID, "bob", 0)
-		w.grant("g4", c.ID, "", 0)
-		w.grant("g5", other.ID, "bob", 0)
+		w.grant("g1", c.ID, "ada")
+		w.grant("g2", c.ID, "ada")
+		w.grant("g3", c.ID, "bob")
+		w.grant("g4", c.ID, "")
+		w.grant("g5", other.ID, "bob")
 		counted := storagetest.CountStatements(db)
 		expect("four grants of two accounts", clientstore.Impact{Tokens: 12, Accounts: 2})
 		if n := counted.Count(); n != 1 {

@@ -1,7 +1,6 @@
 package clientstore
 
 import (
-	"bufio"
 	"errors"
 	"net/url"
 	"os"
@@ -12,27 +11,26 @@ import (
 )
 
 // lines returns the cases of a data file, comments and blank lines left out.
-func lines(t testing.TB, name string) []string {
-	t.Helper()
-	f, err := os.Open(name)
+func lines(tb testing.TB, name string) []string {
+	tb.Helper()
+	file, err := os.ReadFile(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer f.Close()
 	var list []string
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if line := strings.TrimSpace(s.Text()); line != "" && line[0] != '#' {
+	for line := range strings.Lines(string(file)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			list = append(list, line)
 		}
 	}
 	return list
 }
 
-func unquote(t testing.TB, s string) string {
-	t.Helper()
+func unquote(tb testing.TB, s string) string {
+	tb.Helper()
 	u, err := strconv.Unquote(s)
 	if err != nil {
-		t.Fatalf("%s: %v", s, err)
+		tb.Fatalf("%s: %v", s, err)
 	}
 	return u
 }

@@ -253,7 +253,7 @@ func TestClientNames(t *testing.T) {
 		{"App\u2066", false},
 		{"App\u200b", false},
 		{"App\ufeff", false},
-		{"App\u2028App", false},
+		{"App\u2028line", false},
 		{"App\xff", false},
 	}
 	for _, tt := range tests {
