@@ -62,7 +62,7 @@ func newClientList(p *program) *cobra.Command {
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		filter := clientstore.Filter{Type: clientstore.Type(f.clientType), Status: clientstore.Status(f.status), Search: f.search}
-		if err := checkChoice(cmd, "type", f.clientType, string(clientstore.OAuth1), string(clientstore.OAuth2), string(clientstore.OIDC)); err != nil {
+		if err := checkType(cmd, f.clientType); err != nil {
 			return err
 		}
 		if err := checkChoice(cmd, "status", f.status, string(clientstore.Pending), string(clientstore.Approved), string(clientstore.Disapproved)); err != nil {

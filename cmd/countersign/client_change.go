@@ -27,15 +27,12 @@ func newClientEdit(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			edit := clientstore.Edit{Metadata: &c.Metadata, Version: c.Version}
+			edit, err := flags.edit(cmd, c)
+			if err != nil {
+				return err
+			}
 			if *version != 0 {
 				edit.Version = *version
-			}
-			if cmd.Flags().Changed("name") {
-				edit.Name = &flags.name
-			}
-			if err := flags.apply(cmd, edit.Metadata); err != nil {
-				return err
 			}
 			c, err = s.clients.Edit(ctx, actor(), c.ID, edit)
 			if errors.Is(err, storage.ErrConflict) {
@@ -50,6 +47,15 @@ func newClientEdit(p *program) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// edit is what the flags that were given change of c.
+func (f *clientFlags) edit(cmd *cobra.Command, c *clientstore.Client) (clientstore.Edit, error) {
+	e := clientstore.Edit{Metadata: &c.Metadata, Version: c.Version}
+	if cmd.Flags().Changed("name") {
+		e.Name = &f.name
+	}
+	return e, f.apply(cmd, e.Metadata)
 }
 
 // decision is what an administrator decides about a client, after having been

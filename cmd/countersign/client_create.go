@@ -110,14 +110,7 @@ func newClientCreate(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&approve, "approve", false, "approve it at once")
 	flags, typed, out := addClientFlags(cmd), addSecret(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkChoice(cmd, "type", clientType, string(clientstore.OAuth1), string(clientstore.OAuth2), string(clientstore.OIDC)); err != nil {
-			return err
-		}
-		r := clientstore.Registration{Type: clientstore.Type(clientType), Name: flags.name}
-		if r.Name == "" {
-			return usagef(cmd, "--name is missing; give the name that people see when they are asked to consent")
-		}
-		err := flags.apply(cmd, &r.Metadata)
+		r, err := flags.registration(cmd, clientType)
 		if err != nil {
 			return err
 		}
@@ -129,17 +122,38 @@ func newClientCreate(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			warn(p, c)
-			if c.Status == clientstore.Pending {
-				p.talk("The client is pending; approve it with: countersign client approve %s", c.ID)
-			}
-			if secret != "" {
-				p.talk("The secret cannot be shown again; keep it now.")
-			}
-			return printClient(p, out, c, secret)
+			return printRegistered(p, out, c, secret)
 		})
 	}
 	return cmd
+}
+
+func (f *clientFlags) registration(cmd *cobra.Command, clientType string) (clientstore.Registration, error) {
+	r := clientstore.Registration{Type: clientstore.Type(clientType), Name: f.name}
+	if err := checkType(cmd, clientType); err != nil {
+		return r, err
+	}
+	if r.Name == "" {
+		return r, usagef(cmd, "--name is missing; give the name that people see when they are asked to consent")
+	}
+	return r, f.apply(cmd, &r.Metadata)
+}
+
+func checkType(cmd *cobra.Command, clientType string) error {
+	return checkChoice(cmd, "type", clientType, string(clientstore.OAuth1), string(clientstore.OAuth2), string(clientstore.OIDC))
+}
+
+// printRegistered prints a client that was just registered, and what is left
+// to do.
+func printRegistered(p *program, out *output, c *clientstore.Client, secret string) error {
+	warn(p, c)
+	if c.Status == clientstore.Pending {
+		p.talk("The client is pending; approve it with: countersign client approve %s", c.ID)
+	}
+	if secret != "" {
+		p.talk("The secret cannot be shown again; keep it now.")
+	}
+	return printClient(p, out, c, secret)
 }
 
 // registerClient registers and approves in one transaction, so that a failure

@@ -73,18 +73,23 @@ func newDoctor(p *program) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var bad int64
-		for _, f := range findings {
-			if f.Status == failed {
-				bad++
-			}
-		}
-		if bad > 0 {
-			return remedy(nil, count(bad, "check")+" failed", "do what is said above and run `countersign doctor` again")
-		}
-		return nil
+		return verdict(findings)
 	}
 	return cmd
+}
+
+// verdict is an error when a check failed.
+func verdict(findings []finding) error {
+	var bad int64
+	for _, f := range findings {
+		if f.Status == failed {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return remedy(nil, count(bad, "check")+" failed", "do what is said above and run `countersign doctor` again")
+	}
+	return nil
 }
 
 func (p *program) examine(cmd *cobra.Command) []finding {
@@ -111,6 +116,6 @@ func found(status, detail, fix string) finding {
 	return finding{Status: status, Detail: detail, Fix: fix}
 }
 
-func foundf(status, format string, args ...any) finding {
-	return finding{Status: status, Detail: fmt.Sprintf(format, args...)}
+func finef(format string, args ...any) finding {
+	return finding{Status: fine, Detail: fmt.Sprintf(format, args...)}
 }

@@ -26,7 +26,7 @@ func checkDataFolder(_ context.Context, pt *patient) finding {
 	}
 	info, err := os.Stat(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return foundf(fine, "%s does not exist yet; the first `countersign serve` makes it", folder)
+		return finef("%s does not exist yet; the first `countersign serve` makes it", folder)
 	}
 	if err != nil {
 		return found(failed, err.Error(), "let this user read the folder")
@@ -44,7 +44,7 @@ func checkDataFolder(_ context.Context, pt *patient) finding {
 	if info.Mode().Perm()&0o077 != 0 {
 		return found(warning, fmt.Sprintf("other users of this machine may look into %s (mode %04o)", folder, info.Mode().Perm()), "chmod 700 "+folder)
 	}
-	return foundf(fine, "%s can be written", folder)
+	return finef("%s can be written", folder)
 }
 
 func checkKeyFile(_ context.Context, pt *patient) finding {
@@ -75,7 +75,7 @@ func checkKeyFile(_ context.Context, pt *patient) finding {
 		}
 		return found(failed, cause, fix)
 	}
-	return foundf(fine, "%s is readable by its owner only", path)
+	return finef("%s is readable by its owner only", path)
 }
 
 func generatedKey(cfg *config.Config, path string) finding {
@@ -110,7 +110,7 @@ func checkDatabase(ctx context.Context, pt *patient) finding {
 	path := pt.cfg.SQLitePath()
 	if path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return foundf(fine, "%s does not exist yet; the first `countersign serve` makes it", path)
+			return finef("%s does not exist yet; the first `countersign serve` makes it", path)
 		}
 		if kind := networkFileSystem(filepath.Dir(path)); kind != "" {
 			return found(failed, path+" is on "+kind+", where SQLite loses data when locks fail", "move it to a local disk, or use PostgreSQL")
@@ -137,7 +137,7 @@ func checkDatabase(ctx context.Context, pt *patient) finding {
 	if f := checkSealed(ctx, pt, db); f.Status == failed {
 		return f
 	}
-	return foundf(fine, "%s %s, schema current, writable", db.Dialect(), d.Version)
+	return finef("%s %s, schema current, writable", db.Dialect(), d.Version)
 }
 
 // checkSealed compares the database with the key-encryption key, if it exists.

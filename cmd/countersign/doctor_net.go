@@ -15,14 +15,14 @@ import (
 
 func checkPorts(ctx context.Context, pt *patient) finding {
 	if pt.running {
-		return foundf(fine, "a server answers on %s", pt.cfg.Listen)
+		return finef("a server answers on %s", pt.cfg.Listen)
 	}
 	l, err := openListeners(ctx, pt.cfg)
 	if err != nil {
 		return found(failed, err.Error(), "see `ss -ltnp` for which program it is")
 	}
 	l.close()
-	return foundf(fine, "%s is free", pt.cfg.Listen)
+	return finef("%s is free", pt.cfg.Listen)
 }
 
 func checkHTTPS(_ context.Context, pt *patient) finding {
@@ -62,7 +62,7 @@ func checkCertificate(_ context.Context, pt *patient) finding {
 	case left < soon:
 		return found(warning, "it ends on "+cell(pair.Leaf.NotAfter), "renew it; the server takes up the new one by itself")
 	}
-	return foundf(fine, "valid for %s until %s", host, cell(pair.Leaf.NotAfter))
+	return finef("valid for %s until %s", host, cell(pair.Leaf.NotAfter))
 }
 
 func checkIssuer(ctx context.Context, pt *patient) finding {
@@ -91,7 +91,7 @@ func checkIssuer(ctx context.Context, pt *patient) finding {
 		return found(failed, fmt.Sprintf("%s answered %s with the issuer %q", address, res.Status, doc.Issuer),
 			"let the issuer lead to this server, and the proxy pass Host and path on")
 	}
-	return foundf(fine, "%s leads to this server", pt.cfg.Issuer)
+	return finef("%s leads to this server", pt.cfg.Issuer)
 }
 
 // probeClient trusts what browsers trust and the configured certificate, which

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"countersign/clientstore"
+	"countersign/cmd/countersign/config"
+	"countersign/cmd/countersign/listen"
 	"countersign/storage"
 	"countersign/storage/account"
 )
@@ -54,6 +56,10 @@ func explain(err error) (cause, fix string) {
 }
 
 func knownFix(err error) string {
+	if e, ok := errors.AsType[*listen.InUseError](err); ok {
+		return fmt.Sprintf("stop that program, or set another port with --%s or %s%s",
+			strings.ReplaceAll(e.Key, "_", "-"), config.EnvPrefix, strings.ToUpper(e.Key))
+	}
 	if _, ok := errors.AsType[*account.FieldError](err); ok {
 		return "give another value; the command's --help shows examples"
 	}

@@ -36,7 +36,7 @@ const (
 // run is the whole program. It ends when the command is done, or for servers
 // when ctx is.
 func run(ctx context.Context, p process) int {
-	root := newRoot(&program{process: p})
+	root := newRoot(&program{process: p}) //nolint:contextcheck // cobra hands it to the commands
 	root.SetArgs(p.args)
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)

@@ -37,7 +37,8 @@ type Config struct {
 	Data string `config:"data" usage:"folder for the database and the key-encryption key"`
 	// Database names the database: sqlite:///path/to/file or
 	// postgres://user:password@host/name. Without it, it is countersign.db in
-	// the data folder.
+	// the data folder. With a password in it, give it by the environment or by
+	// `database_file`: every user of the machine can read arguments.
 	Database Secret `config:"database" usage:"database URL; in the data folder when empty"`
 	// DatabaseFile names a file that holds `database`.
 	DatabaseFile string `config:"database_file" usage:"file that holds the database URL"`

@@ -97,36 +97,38 @@ func (c *Config) set(k Key, value any) error {
 	if err != nil {
 		return err
 	}
-	field.Set(reflect.ValueOf(parsed))
+	field.Set(parsed)
 	return nil
 }
 
-func parse(like any, text string) (any, error) {
+func parse(like any, text string) (reflect.Value, error) {
+	var none reflect.Value
 	switch like.(type) {
 	case time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not a duration; write it like 30s, 10m or 12h", text)
+			return none, fmt.Errorf("%q is not a duration; write it like 30s, 10m or 12h", text)
 		}
-		return d, nil
+		return reflect.ValueOf(d), nil
 	case int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not a whole number", text)
+			return none, fmt.Errorf("%q is not a whole number", text)
 		}
-		return n, nil
+		return reflect.ValueOf(n), nil
 	case slog.Level:
 		var level slog.Level
 		if err := level.UnmarshalText([]byte(text)); err != nil {
-			return nil, fmt.Errorf("%q is not a level; use debug, info, warn or error", text)
+			return none, fmt.Errorf("%q is not a level; use debug, info, warn or error", text)
 		}
-		return level, nil
+		return reflect.ValueOf(level), nil
 	case []netip.Prefix:
-		return parsePrefixes(text)
+		list, err := parsePrefixes(text)
+		return reflect.ValueOf(list), err
 	case Secret:
-		return Secret(text), nil
+		return reflect.ValueOf(Secret(text)), nil
 	default:
-		return text, nil
+		return reflect.ValueOf(text), nil
 	}
 }
 

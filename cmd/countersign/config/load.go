@@ -21,14 +21,14 @@ type Source struct {
 	Flags map[string]string // the flags that were given, by setting
 }
 
-// Fault is one thing that is wrong with the configuration, with its remedy.
-type Fault struct {
+// SettingError is one thing that is wrong with the configuration, with its remedy.
+type SettingError struct {
 	Key    string
 	Origin string // where the value came from; empty for a default
 	Text   string
 }
 
-func (f *Fault) Error() string {
+func (f *SettingError) Error() string {
 	if f.Origin == "" || f.Origin == f.Key {
 		return f.Key + ": " + f.Text
 	}
@@ -62,7 +62,7 @@ func Load(src Source) (*Config, error) {
 			continue
 		}
 		if err := c.set(k, merged.Get(k.Name)); err != nil {
-			faults = append(faults, &Fault{k.Name, origin[k.Name], err.Error()})
+			faults = append(faults, &SettingError{k.Name, origin[k.Name], err.Error()})
 		}
 	}
 	if faults = append(faults, c.readSecrets(origin)...); errors.Join(faults...) != nil {
@@ -175,19 +175,19 @@ func (c *Config) readSecrets(origin map[string]string) []error {
 			continue
 		}
 		if *twin.value != "" {
-			faults = append(faults, &Fault{twin.name, origin[twin.name], fmt.Sprintf(
+			faults = append(faults, &SettingError{twin.name, origin[twin.name], fmt.Sprintf(
 				"is set, and so is %s_file (%s); remove one of the two", twin.name, origin[twin.name+"_file"])})
 			continue
 		}
 		content, err := os.ReadFile(twin.file)
 		if err != nil {
-			faults = append(faults, &Fault{twin.name + "_file", origin[twin.name+"_file"], fmt.Sprintf(
+			faults = append(faults, &SettingError{twin.name + "_file", origin[twin.name+"_file"], fmt.Sprintf(
 				"cannot be read: %v; check the path and that this user may read it", err)})
 			continue
 		}
 		*twin.value = Secret(strings.TrimSpace(string(content)))
 		if *twin.value == "" {
-			faults = append(faults, &Fault{twin.name + "_file", origin[twin.name+"_file"], "is empty; write the value into it"})
+			faults = append(faults, &SettingError{twin.name + "_file", origin[twin.name+"_file"], "is empty; write the value into it"})
 		}
 	}
 	return faults

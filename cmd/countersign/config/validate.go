@@ -73,7 +73,7 @@ func (c *Config) Warnings() []string {
 func (c *Config) validate(origin map[string]string) error {
 	var faults []error
 	fault := func(key, format string, args ...any) {
-		faults = append(faults, &Fault{key, origin[key], fmt.Sprintf(format, args...)})
+		faults = append(faults, &SettingError{key, origin[key], fmt.Sprintf(format, args...)})
 	}
 	if text := c.issuerFault(); text != "" {
 		fault("issuer", "%s", text)
@@ -111,28 +111,39 @@ func (c *Config) issuerFault() string {
 	return ""
 }
 
+// issuerShape checks how the issuer is written, whoever may reach it.
 func issuerShape(raw string, u *url.URL) string {
-	switch {
-	case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.Opaque != "":
-		return "must be an absolute URL; write it like https://id.example.org"
-	case u.User != nil:
-		return "must not hold a user or password; write it like https://id.example.org"
-	case strings.ContainsAny(raw, "?#"):
-		return "must have no query and no fragment; remove what follows the ? or #"
-	case strings.HasSuffix(raw, "/"):
-		return "must not end with a slash, because applications compare it byte for byte; remove the slash"
-	case u.Path != "" && (u.RawPath != "" || path.Clean(u.Path) != u.Path || strings.ContainsAny(raw, "%;\\ ")):
-		return "has a path that can be written in more than one way; use plain segments like /auth"
-	case strings.ToLower(u.Host) != u.Host || strings.HasSuffix(u.Hostname(), ".") || !ascii(u.Host):
-		return "must have its host in lower case, in ASCII and without a dot at the end"
-	case u.Port() == "443" && u.Scheme == "https", u.Port() == "80" && u.Scheme == "http":
-		return "names the port that its scheme means anyway; leave out :" + u.Port()
-	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !validPort(u.Port()):
-		return "has a port that is none; use 1 to 65535 or leave it out"
-	case raw != u.String():
-		return "is not in the form that clients would compare; write it as " + u.String()
+	for _, rule := range []struct {
+		broken bool
+		text   string
+	}{
+		{u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Opaque != "", "must be an absolute URL; write it like https://id.example.org"},
+		{u.User != nil, "must not hold a user or password; write it like https://id.example.org"},
+		{strings.ContainsAny(raw, "?#"), "must have no query and no fragment; remove what follows the ? or #"},
+		{strings.HasSuffix(raw, "/"), "must not end with a slash, because applications compare it byte for byte; remove the slash"},
+		{ambiguousPath(raw, u), "has a path that can be written in more than one way; use plain segments like /auth"},
+		{ambiguousHost(u), "must have its host in lower case, in ASCII and without a dot at the end"},
+		{impliedPort(u), "names the port that its scheme means anyway; leave out :" + u.Port()},
+		{strings.HasSuffix(u.Host, ":") || u.Port() != "" && !validPort(u.Port()), "has a port that is none; use 1 to 65535 or leave it out"},
+		{raw != u.String(), "is not in the form that clients would compare; write it as " + u.String()},
+	} {
+		if rule.broken {
+			return rule.text
+		}
 	}
 	return ""
+}
+
+func ambiguousPath(raw string, u *url.URL) bool {
+	return u.Path != "" && (u.RawPath != "" || path.Clean(u.Path) != u.Path || strings.ContainsAny(raw, "%;\\ "))
+}
+
+func ambiguousHost(u *url.URL) bool {
+	return strings.ToLower(u.Host) != u.Host || strings.HasSuffix(u.Hostname(), ".") || !ascii(u.Host)
+}
+
+func impliedPort(u *url.URL) bool {
+	return u.Port() == "443" && u.Scheme == "https" || u.Port() == "80" && u.Scheme == "http"
 }
 
 func ascii(s string) bool {
@@ -181,12 +192,18 @@ func (c *Config) validateListeners(fault faulter) {
 			fault(key, "is the same address as %s; give each its own port", other)
 		}
 		seen[addr] = key
-		if key != "private_listen" && !IsLoopback(host) && !c.TLS() && len(c.TrustedProxies) == 0 {
+		if key != "private_listen" && c.exposed(host) {
 			fault(key, "other machines can reach %s, and without TLS everybody between could read passwords and tokens; "+
 				"set tls_certificate and tls_key, or set trusted_proxies to the address of the proxy in front that speaks TLS, "+
 				"or listen on 127.0.0.1", addr)
 		}
 	}
+}
+
+// exposed reports whether other machines would speak plain http to a listener
+// on host.
+func (c *Config) exposed(host string) bool {
+	return !IsLoopback(host) && !c.TLS() && len(c.TrustedProxies) == 0
 }
 
 func (c *Config) validateTLS(fault faulter) {
@@ -227,9 +244,13 @@ func (c *Config) validateDurations(fault faulter) {
 		key   string
 		value time.Duration
 	}{
-		{"session_idle", c.SessionIdle}, {"session_absolute", c.SessionAbsolute}, {"code_lifetime", c.CodeLifetime},
-		{"access_token_lifetime", c.AccessTokenLifetime}, {"id_token_lifetime", c.IDTokenLifetime},
-		{"refresh_idle", c.RefreshIdle}, {"refresh_absolute", c.RefreshAbsolute},
+		{"session_idle", c.SessionIdle},
+		{"session_absolute", c.SessionAbsolute},
+		{"code_lifetime", c.CodeLifetime},
+		{"access_token_lifetime", c.AccessTokenLifetime},
+		{"id_token_lifetime", c.IDTokenLifetime},
+		{"refresh_idle", c.RefreshIdle},
+		{"refresh_absolute", c.RefreshAbsolute},
 	} {
 		if d.value < time.Second {
 			fault(d.key, "%s is too short; use 1s or more", d.value)

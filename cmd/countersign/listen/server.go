@@ -31,7 +31,7 @@ const Drain = 25 * time.Second
 type InUseError struct{ Key, Addr string }
 
 func (e *InUseError) Error() string {
-	return fmt.Sprintf("another program listens on %s already; stop it, or set %s to another port", e.Addr, e.Key)
+	return fmt.Sprintf("another program listens on %s already", e.Addr)
 }
 
 // Open listens on addr. Key is the setting that names it, for the error.

@@ -38,7 +38,7 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 	guarded := canonical(http.MaxBytesHandler(next, maxBody))
 	guarded = checkHost(guarded, cfg.Hosts)
 	h := bypass(guarded, cfg.AnyHost)
-	h = securityHeaders(h, cfg.HSTS)
+	h = securityHeaders(h, cfg)
 	h = recoverer(h, cfg.Log)
 	h = observe(h, cfg)
 	h = realAddress(h, cfg.TrustedProxies)

@@ -29,7 +29,7 @@ func (c *Client) verify(ctx context.Context, raw, nonce string) (*IDToken, error
 			algs = append(algs, jose.SignatureAlgorithm(a))
 		}
 	}
-	signed, err := jose.ParseSigned(raw, algs)
+	signed, err := jose.ParseSignedCompact(raw, algs)
 	if err != nil {
 		return nil, err
 	}
