@@ -6,6 +6,7 @@ import (
 
 	"countersign/authz/page"
 	"countersign/authz/protocol"
+	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
 )
@@ -77,7 +78,7 @@ func (d *door) answerClient(w http.ResponseWriter, r *http.Request, err error) {
 // isUnavailable reports whether nothing was decided: the database did not
 // answer, or too much is asked of this server at once.
 func isUnavailable(err error) bool {
-	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, account.ErrBusy)
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, account.ErrBusy) || errors.Is(err, clientstore.ErrBusy)
 }
 
 func (d *door) logFailure(r *http.Request, err error) {

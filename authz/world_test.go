@@ -20,6 +20,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/keyset/keysettest"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -68,8 +69,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: clientstore.Default}),
 		grants:   grant.New(db, keys),
 	}
-	signing := keyset.New(db, keyset.Config{Keys: keys, Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
-	w.must(signing.Ensure(t.Context()))
+	signing := keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "http://" + server.Listener.Addr().String()
 	door, err := authz.New(authz.Config{
@@ -125,6 +125,9 @@ func (w *world) register(r clientstore.Registration) app {
 	c, err = w.clients.Approve(w.Context(), admin, c.ID)
 	w.must(err)
 	w.must(w.grants.RememberConsent(w.Context(), w.user.ID, c.ID, c.Metadata.Scope, c.ConsentDigest))
+	if r.Secret != "" {
+		secret = r.Secret
+	}
 	return app{c, secret}
 }
 
@@ -152,7 +155,7 @@ func (w *world) do(r *http.Request) answer {
 	body, err := io.ReadAll(res.Body)
 	w.must(err)
 	a := answer{Response: res, body: string(body)}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && len(body) > 0 {
 		w.must(json.Unmarshal(body, &a.json))
 	}
 	return a

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,11 +83,23 @@ func (s codeStore) GetAuthorizeCodeSession(ctx context.Context, code string, ses
 	switch {
 	case f.code.SpentAt != nil:
 		return request, fosite.ErrInvalidatedAuthorizeCode
-	case !f.code.Live || !s.engine.cfg.Now().Before(f.code.ExpiresAt):
+	case !f.code.Live, !s.engine.cfg.Now().Before(f.code.ExpiresAt), !f.registered():
 		return nil, fosite.ErrNotFound
 	default:
 		return request, nil
 	}
+}
+
+// registered reports whether the code went to a redirect URI that the client
+// still has: one that was taken away takes its codes along.
+func (f *flow) registered() bool {
+	return f.code.RedirectURI == "" || f.client.MatchRedirectURI(f.code.RedirectURI)
+}
+
+// stillRegistered is the scope without what the client has lost since.
+func (f *flow) stillRegistered(scope string) []string {
+	registered := strings.Fields(f.client.Metadata.Scope)
+	return slices.DeleteFunc(strings.Fields(scope), func(s string) bool { return !slices.Contains(registered, s) })
 }
 
 // codeRequest is the authorization request of the code, as fosite wants it.
@@ -97,8 +110,8 @@ func (f *flow) codeRequest(session fosite.Session) *fosite.Request {
 	if view, ok := session.(*sessionView); ok {
 		view.subject, view.claims.Subject = f.code.Grant.Subject, f.code.Grant.Subject
 	}
-	r.RequestedScope = strings.Fields(f.code.Grant.Scope)
-	r.GrantedScope = strings.Fields(f.code.Grant.Scope)
+	r.GrantedScope = f.stillRegistered(f.code.Grant.Scope)
+	r.RequestedScope = fosite.Arguments(r.GrantedScope)
 	for name, value := range map[string]string{
 		"redirect_uri":          f.code.RedirectURI,
 		"code_challenge":        f.code.CodeChallenge,
@@ -118,7 +131,7 @@ func (codeStore) InvalidateAuthorizeCodeSession(context.Context, string) error {
 // CreateAccessTokenSession gathers the access token.
 func (s codeStore) CreateAccessTokenSession(ctx context.Context, token string, _ fosite.Requester) error {
 	f := flowOf(ctx)
-	f.scope = strings.Fields(f.code.Grant.Scope)
+	f.scope = f.stillRegistered(f.code.Grant.Scope)
 	s.engine.gatherAccess(f, token, f.code.Grant)
 	return nil
 }

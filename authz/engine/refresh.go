@@ -111,15 +111,12 @@ func (f *flow) narrow(asked []string) error {
 	if len(asked) == 0 {
 		asked = granted
 	}
-	registered := strings.Fields(f.client.Metadata.Scope)
 	for _, s := range asked {
 		if !slices.Contains(granted, s) {
 			return fosite.ErrInvalidScope.WithHint("The scope is wider than what the user granted. Ask for less, or let the user authorize again.")
 		}
-		if slices.Contains(registered, s) && !slices.Contains(f.scope, s) {
-			f.scope = append(f.scope, s)
-		}
 	}
+	f.scope = slices.Compact(f.stillRegistered(strings.Join(asked, " ")))
 	return nil
 }
 

@@ -129,7 +129,7 @@ func Form(r *http.Request) (Parameters, error) {
 	}
 	p, err := Parse(body)
 	if err != nil {
-		return p, Refuse(InvalidRequest, "The request cannot be read: "+err.Error()+".")
+		return p, Refuse(InvalidRequest, Sentence("The request cannot be read: "+err.Error()+"."))
 	}
 	if name := p.Repeated(); name != "" {
 		return p, Refuse(InvalidRequest, "A parameter was sent more than once: "+Printable(name)+".")

@@ -1,0 +1,149 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"countersign/clientstore"
+)
+
+func TestClientAuthentication(t *testing.T) {
+	each(t, func(w *world) {
+		post := registration("Post")
+		post.Metadata.TokenEndpointAuthMethod = "client_secret_post"
+		byPost := w.register(post)
+		typed := registration("Typed")
+		typed.Secret = "a secret/with:+% signs, typed"
+		byHand := w.register(typed)
+		for name, tt := range map[string]struct {
+			basic  []string // user and password, as they are sent
+			form   url.Values
+			status int
+			code   string
+		}{
+			"basic":                        {[]string{w.web.ID, w.web.secret}, nil, 400, "invalid_grant"},
+			"basic, percent-encoded":       {[]string{byHand.ID, url.QueryEscape(byHand.secret)}, nil, 400, "invalid_grant"},
+			"post":                         {nil, url.Values{"client_id": {byPost.ID}, "client_secret": {byPost.secret}}, 400, "invalid_grant"},
+			"none":                         {nil, url.Values{"client_id": {w.native.ID}}, 400, "invalid_grant"},
+			"basic and its client_id":      {[]string{w.web.ID, w.web.secret}, url.Values{"client_id": {w.web.ID}}, 400, "invalid_grant"},
+			"CA-01 wrong secret":           {[]string{w.web.ID, byPost.secret}, nil, 401, "invalid_client"},
+			"CA-01 empty secret":           {[]string{w.web.ID, ""}, nil, 401, "invalid_client"},
+			"CA-02 unknown client":         {[]string{"nobody", w.web.secret}, nil, 401, "invalid_client"},
+			"CA-03 two methods":            {[]string{byPost.ID, byPost.secret}, url.Values{"client_id": {byPost.ID}, "client_secret": {byPost.secret}}, 400, "invalid_request"},
+			"CA-04 two clients":            {[]string{w.web.ID, w.web.secret}, url.Values{"client_id": {w.native.ID}}, 400, "invalid_request"},
+			"CA-05 post for basic":         {nil, url.Values{"client_id": {w.web.ID}, "client_secret": {w.web.secret}}, 401, "invalid_client"},
+			"CA-05 basic for post":         {[]string{byPost.ID, byPost.secret}, nil, 401, "invalid_client"},
+			"CA-05 none for basic":         {nil, url.Values{"client_id": {w.web.ID}}, 401, "invalid_client"},
+			"CA-05 basic for none":         {[]string{w.native.ID, "x"}, nil, 401, "invalid_client"},
+			"CA-05 assertion":              {nil, url.Values{"client_id": {w.web.ID}, "client_assertion": {"x.y.z"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}, 401, "invalid_client"},
+			"nobody at all":                {nil, nil, 401, "invalid_client"},
+			"another client's good secret": {[]string{w.web.ID, byHand.secret}, nil, 401, "invalid_client"},
+		} {
+			form := url.Values{"grant_type": {"authorization_code"}, "code": {"x"}}
+			for k, v := range tt.form {
+				form[k] = v
+			}
+			r := w.request(http.MethodPost, "/token", formType, form.Encode())
+			if tt.basic != nil {
+				r.SetBasicAuth(tt.basic[0], tt.basic[1])
+			}
+			res := w.do(r)
+			if res.StatusCode != tt.status || res.str("error") != tt.code {
+				w.Errorf("%s: %s %s; want %d %s", name, res.Status, res.body, tt.status, tt.code)
+			}
+			w.wantError(res, tt.status, tt.code)
+		}
+		for _, header := range []string{"Basic", "Basic !!!", "Basic " + "bm9jb2xvbg==", "Bearer x", "Digest x"} { // CA-08
+			r := w.request(http.MethodPost, "/token", formType, "grant_type=authorization_code&code=x")
+			r.Header.Set("Authorization", header)
+			w.wantError(w.do(r), 401, "invalid_client")
+		}
+	})
+}
+
+func TestTokenRequests(t *testing.T) {
+	each(t, func(w *world) {
+		for name, tt := range map[string]struct {
+			form url.Values
+			code string
+		}{
+			"TK-05 no grant type":       {url.Values{"code": {"x"}}, "invalid_request"},
+			"TK-06 unknown grant type":  {url.Values{"grant_type": {"cheese"}}, "unsupported_grant_type"},
+			"TK-06 two grant types":     {url.Values{"grant_type": {"authorization_code refresh_token"}}, "unsupported_grant_type"},
+			"TK-14 password":            {url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {"x"}}, "unsupported_grant_type"},
+			"CD-11 code as refresh":     {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {w.code(w.web)}}, "invalid_grant"},
+			"CD-11 refresh as code":     {url.Values{"grant_type": {"authorization_code"}, "code": {w.tokens(w.web).str("refresh_token")}}, "invalid_grant"},
+			"RT-05 garbage as refresh":  {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, "invalid_grant"},
+			"RT-03 no refresh token":    {url.Values{"grant_type": {"refresh_token"}}, "invalid_grant"},
+			"access token as refresh":   {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {w.tokens(w.web).str("access_token")}}, "invalid_grant"},
+			"description is plain text": {url.Values{"grant_type": {"\"\\é<script>"}}, "unsupported_grant_type"},
+		} {
+			res := w.post("/token", w.web, tt.form)
+			if res.StatusCode != 400 || res.str("error") != tt.code || strings.ContainsAny(res.str("error_description"), "\"\\é") {
+				w.Errorf("%s: %s %s", name, res.Status, res.body)
+			}
+		}
+		r := registration("Code only")
+		r.Metadata.GrantTypes = []string{clientstore.GrantAuthorizationCode}
+		codeOnly := w.register(r)
+		w.wantError(w.refresh(codeOnly, "x"), 400, "unauthorized_client") // TK-07
+		if w.tokens(codeOnly).str("refresh_token") != "" {
+			w.Error("RT-16: a refresh token for who cannot use it")
+		}
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodOptions} { // TK-01, RV-07, IN-09
+			for _, path := range []string{"/token", "/introspect", "/revoke"} {
+				res := w.do(w.request(method, path, "", ""))
+				if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "POST" || res.Header.Get("Access-Control-Allow-Origin") != "" {
+					w.Errorf("%s %s: %s, Allow %q", method, path, res.Status, res.Header.Get("Allow"))
+				}
+			}
+		}
+		for _, path := range []string{"//token", "/token/", "/%74oken", "/x/../token", "/TOKEN", "/token;x"} { // HT-08
+			if res := w.do(w.request(http.MethodPost, path, formType, "")); res.StatusCode != http.StatusNotFound {
+				w.Errorf("%s: %s", path, res.Status)
+			}
+		}
+		w.down(func() { // TK-17
+			w.wantError(w.post("/token", w.web, redemption("x")), 503, "temporarily_unavailable")
+		})
+	})
+}
+
+func TestRT10GrantTakenFromTheClient(t *testing.T) {
+	each(t, func(w *world) {
+		tokens, code := w.tokens(w.web), w.code(w.web)
+		m := w.web.Metadata
+		m.GrantTypes, m.Scope = []string{clientstore.GrantAuthorizationCode}, "openid"
+		c, err := w.clients.Edit(w.Context(), admin, w.web.ID, clientstore.Edit{Metadata: &m, Version: w.web.Version})
+		w.must(err)
+		w.wantError(w.refresh(w.web, tokens.str("refresh_token")), 400, "unauthorized_client")
+		w.wantRefusal(w.authorize(w.web.ask()), "invalid_scope", "st&a te")
+		m.RedirectURIs = []string{callback + "/new"}
+		_, err = w.clients.Edit(w.Context(), admin, w.web.ID, clientstore.Edit{Metadata: &m, Version: c.Version})
+		w.must(err)
+		w.wantError(w.post("/token", w.web, redemption(code)), 400, "invalid_grant") // RU-25
+	})
+}
+
+func TestCA11GuessingATypedSecretIsSlowedDown(t *testing.T) {
+	each(t, func(w *world) {
+		r := registration("Typed")
+		r.Secret = "typed by an administrator"
+		typed := w.register(r)
+		slowed := false
+		for range 60 {
+			res := w.post("/token", app{typed.Client, "guess"}, redemption("x"))
+			if res.StatusCode == http.StatusTooManyRequests {
+				slowed = res.Header.Get("Retry-After") != ""
+				break
+			}
+			w.wantError(res, 401, "invalid_client")
+		}
+		if !slowed {
+			w.Error("sixty guesses in a row were judged")
+		}
+		w.wantError(w.post("/token", w.web, redemption("x")), 400, "invalid_grant") // others are not
+	})
+}
