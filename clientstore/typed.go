@@ -16,11 +16,19 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/crypto/argon2"
+
+	"countersign/storage"
 )
 
-// ErrBusy reports that too many typed secrets are being checked at once. The
-// door answers it as it answers an unavailable database.
-var ErrBusy = errors.New("too many client secrets are being checked at once")
+// ErrBusy reports that too many typed secrets are being checked at once. It is
+// a [storage.ErrUnavailable] to who asks: doors answer both alike.
+var ErrBusy error = busyError{}
+
+type busyError struct{}
+
+func (busyError) Error() string { return "too many client secrets are being checked at once" }
+
+func (busyError) Is(target error) bool { return target == storage.ErrUnavailable } //nolint:errorlint // errors.Is unwraps
 
 // The cost of argon2id: the floor of the OWASP Password Storage Cheat Sheet,
 // because a client's secret is checked far more often than a password.

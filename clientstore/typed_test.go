@@ -6,6 +6,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+
+	"countersign/storage"
 )
 
 func keptTyped(t *testing.T, typed *typedSecrets, secret string) Secret {
@@ -81,8 +83,8 @@ func TestGuessesWaitTheirTurn(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 * maxWaiting {
 		wg.Go(func() {
-			if _, err := typed.verify(ctx, kept, "wrong secret"); !errors.Is(err, ErrBusy) {
-				t.Errorf("got %v; want busy", err)
+			if _, err := typed.verify(ctx, kept, "wrong secret"); !errors.Is(err, ErrBusy) || !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("got %v; want busy, which is unavailable", err)
 			}
 		})
 	}
