@@ -85,7 +85,7 @@ func limit(db *sql.DB, conns int) {
 	db.SetConnMaxIdleTime(connMaxIdleTime)
 }
 
-func (t target) dialector(p pool) gorm.Dialector {
+func (t target) dialector(p pool) gorm.Dialector { //nolint:ireturn // gorm takes either
 	if t.dialect == SQLite {
 		return &sqliteDialector{conn: p}
 	}

@@ -22,8 +22,14 @@ import (
 
 // records are the types that gorm reads and writes whole.
 var records = []any{
-	account.Account{}, audit.Event{}, clientstore.Client{}, grant.Consent{}, grant.Grant{},
-	interaction.Interaction{}, keyset.Key{}, session.Session{},
+	account.Account{},
+	audit.Event{},
+	clientstore.Client{},
+	grant.Consent{},
+	grant.Grant{},
+	interaction.Interaction{},
+	keyset.Key{},
+	session.Session{},
 }
 
 // tables are those that only statements of our own read and write.

@@ -67,7 +67,8 @@ func (p pool) QueryRowContext(ctx context.Context, query string, args ...any) *s
 	return p.DB.QueryRowContext(ctx, query, args...)
 }
 
-func (p pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) {
+// BeginTx begins a transaction whose statements pass the hook, too.
+func (p pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) { //nolint:ireturn // gorm's contract
 	if err := p.hook.before(ctx, "BEGIN"); err != nil {
 		return nil, err
 	}

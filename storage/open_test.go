@@ -51,6 +51,9 @@ func TestOpenSQLiteAtAnyPath(t *testing.T) {
 	}
 }
 
+// secret is the password of every URL.
+const secret = "hunter2"
+
 func TestOpenRefusesWithARemedy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -58,7 +61,6 @@ func TestOpenRefusesWithARemedy(t *testing.T) {
 	if err := os.WriteFile(text, bytes.Repeat([]byte("no database "), 100), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const secret = "hunter2"
 	tests := []struct {
 		name, url string
 		want      []string
@@ -84,7 +86,7 @@ func TestOpenRefusesWithARemedy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := storage.Open(t.Context(), storage.Config{URL: tt.url})
-			checkRefusal(t, err, secret, tt.want...)
+			checkRefusal(t, err, tt.want...)
 		})
 	}
 	if got, err := os.ReadFile(text); err != nil || !bytes.HasPrefix(got, []byte("no database")) {
@@ -93,7 +95,7 @@ func TestOpenRefusesWithARemedy(t *testing.T) {
 }
 
 // checkRefusal wants one line that has the words and not the secret.
-func checkRefusal(t *testing.T, err error, secret string, words ...string) {
+func checkRefusal(t *testing.T, err error, words ...string) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("opened")
@@ -111,7 +113,7 @@ func checkRefusal(t *testing.T, err error, secret string, words ...string) {
 
 func TestOpenUnreachablePostgres(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,7 @@ func TestOpenUnreachablePostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = storage.Open(t.Context(), storage.Config{URL: "postgres://u:hunter2@" + addr + "/d"})
-	checkRefusal(t, err, "hunter2", addr, "connection refused", "check that it runs")
+	checkRefusal(t, err, addr, "connection refused", "check that it runs")
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("%v is not ErrUnavailable", err)
 	}
@@ -137,7 +139,7 @@ func TestOpenRefusedByPostgres(t *testing.T) {
 		u := *base
 		u.Path = "/no_such_database"
 		_, err := storage.Open(t.Context(), storage.Config{URL: u.String()})
-		checkRefusal(t, err, "hunter2", `"no_such_database" does not exist`, "createdb no_such_database")
+		checkRefusal(t, err, `"no_such_database" does not exist`, "createdb no_such_database")
 		if !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%v is not ErrUnavailable", err)
 		}
@@ -151,7 +153,7 @@ func TestOpenRefusedByPostgres(t *testing.T) {
 		u := *base
 		u.User = url.UserPassword("guarded", "hunter2")
 		_, err := storage.Open(t.Context(), storage.Config{URL: u.String()})
-		checkRefusal(t, err, "hunter2", "password authentication failed", "check the user and the password")
+		checkRefusal(t, err, "password authentication failed", "check the user and the password")
 		if !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%v is not ErrUnavailable", err)
 		}
@@ -171,7 +173,7 @@ func TestOpenRefusedByPostgres(t *testing.T) {
 		u := *base
 		u.Path = "/" + name
 		_, err := storage.Open(t.Context(), storage.Config{URL: u.String()})
-		checkRefusal(t, err, "hunter2", "LATIN1", "--encoding=UTF8")
+		checkRefusal(t, err, "LATIN1", "--encoding=UTF8")
 	})
 }
 
@@ -240,7 +242,7 @@ func TestDamagedSQLite(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = storage.Open(t.Context(), storage.Config{URL: raw})
-	checkRefusal(t, err, "hunter2", path, "is damaged", "restore a backup")
+	checkRefusal(t, err, path, "is damaged", "restore a backup")
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("%v is not ErrUnavailable", err)
 	}
@@ -288,7 +290,7 @@ func TestExplainSQLite(t *testing.T) {
 			}
 		}
 		err = storage.Explain(sqliteURL(path), exec(db, tt.statements...))
-		checkRefusal(t, err, "hunter2", append(tt.want, path)...)
+		checkRefusal(t, err, append(tt.want, path)...)
 		if !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%s: %v is not ErrUnavailable", tt.name, err)
 		}
@@ -299,7 +301,7 @@ func TestExplainSQLite(t *testing.T) {
 func TestSQLiteFileThatOthersMayRead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "open.db")
-	if err := os.WriteFile(path, nil, 0o644); err != nil { //nolint:gosec // what is tested
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
@@ -333,7 +335,7 @@ func TestTimesRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, at := range times {
-			if got[i] != at.UTC() { //nolint:revive // the location is part of what is tested
+			if got[i] != at.UTC() { // the location, too
 				t.Errorf("time %d is %v; want %v", i, got[i], at.UTC())
 			}
 			var n int

@@ -56,7 +56,7 @@ func openSQLite(path string, cfg Config) (*sql.DB, error) {
 // the driver would create it with the process's umask. The files beside it
 // take its mode.
 func createPrivate(path string, log *slog.Logger) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names it
 	if err != nil {
 		return explainFile(path, err)
 	}

@@ -11,15 +11,15 @@ import (
 
 var kinds = []Kind{AccessToken, RefreshToken, AuthorizationCode, ClientSecret, SessionCookie, BrowserCookie, SetupToken}
 
-func testKeys(t testing.TB) *Keys {
-	t.Helper()
+func testKeys(tb testing.TB) *Keys {
+	tb.Helper()
 	kek, err := ParseKey(GenerateKey())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keys, err := New(kek)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return keys
 }

@@ -105,7 +105,7 @@ var table = crc32.MakeTable(crc32.IEEE)
 func checksum(s string) (sum [sumLen]byte) {
 	crc := ^uint32(0)
 	for i := range len(s) {
-		crc = table[byte(crc)^s[i]] ^ crc>>8
+		crc = table[byte(crc&0xff)^s[i]] ^ crc>>8
 	}
 	write(sum[:], uint64(^crc))
 	return sum

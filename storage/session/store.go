@@ -117,10 +117,15 @@ func (s *Store) renew(ctx context.Context, old []byte, sess *Session) (bool, err
 	if err != nil {
 		return false, storage.Err("renew session", err)
 	}
-	sess.ID, sess.CreatedAt = was.ID, was.CreatedAt
+	next := *sess
+	next.ID, next.CreatedAt = was.ID, was.CreatedAt
 	res := s.db.With(ctx).Select("Hash", "AuthTime", "ACR", "AMR", "IP", "UserAgent", "LastSeenAt", "ExpiresAt").
-		Where("hash = ? AND ended_at IS NULL", old).Updates(sess)
-	return res.RowsAffected == 1, storage.Err("renew session", res.Error)
+		Where("hash = ? AND ended_at IS NULL", old).Updates(&next)
+	if res.Error != nil || res.RowsAffected == 0 { // another tab was quicker
+		return false, storage.Err("renew session", res.Error)
+	}
+	*sess = next
+	return true, nil
 }
 
 // Get returns the live session of the cookie: not ended, not idle for too

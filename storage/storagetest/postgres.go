@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"strings"
@@ -34,7 +35,8 @@ const (
 type server struct {
 	url    *url.URL
 	admin  *sql.DB
-	prefix string // of this process's databases
+	prefix string    // of this process's databases
+	alive  io.Closer // the server that this process started ends with it
 
 	once     sync.Once
 	template string // a migrated database to copy
@@ -42,11 +44,11 @@ type server struct {
 }
 
 // postgres returns the process's server, which the first test starts.
-func postgres(t testing.TB) *server {
-	t.Helper()
+func postgres(tb testing.TB) *server {
+	tb.Helper()
 	s, err := theServer()
 	if err != nil {
-		t.Fatalf("no PostgreSQL to test with: %v. Install PostgreSQL 15 or newer (Debian and Ubuntu: `apt-get install postgresql`; "+
+		tb.Fatalf("no PostgreSQL to test with: %v. Install PostgreSQL 15 or newer (Debian and Ubuntu: `apt-get install postgresql`; "+
 			"macOS: `brew install postgresql`), or set %s to the postgres:// URL of a server on which tests may create databases",
 			err, ServerVariable)
 	}
@@ -54,10 +56,10 @@ func postgres(t testing.TB) *server {
 }
 
 var theServer = sync.OnceValues(func() (*server, error) {
-	raw := os.Getenv(ServerVariable)
+	raw, alive := os.Getenv(ServerVariable), io.Closer(nil)
 	if raw == "" {
 		var err error
-		if raw, err = startServer(); err != nil {
+		if raw, alive, err = startServer(); err != nil {
 			return nil, err
 		}
 	}
@@ -70,7 +72,7 @@ var theServer = sync.OnceValues(func() (*server, error) {
 		return nil, errors.New(u.Redacted() + " cannot be opened")
 	}
 	admin.SetMaxIdleConns(1)
-	s := &server{url: u, admin: admin}
+	s := &server{url: u, admin: admin, alive: alive}
 	return s, s.sweep(context.Background())
 })
 
@@ -106,28 +108,28 @@ func (s *server) sweep(ctx context.Context) error {
 }
 
 // create makes a database and returns its URL.
-func (s *server) create(t testing.TB, template string) string {
-	t.Helper()
+func (s *server) create(tb testing.TB, template string) string {
+	tb.Helper()
 	if template == migrated {
-		template = s.migrated(t)
+		template = s.migrated(tb)
 	}
 	name := s.newName()
-	if _, err := s.admin.ExecContext(t.Context(), `CREATE DATABASE `+name+` TEMPLATE `+template); err != nil {
-		t.Fatalf("create a database: %v", err)
+	if _, err := s.admin.ExecContext(tb.Context(), `CREATE DATABASE `+name+` TEMPLATE `+template); err != nil {
+		tb.Fatalf("create a database: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := s.drop(ctx, name); err != nil {
-			t.Errorf("drop the database: %v", err)
+			tb.Errorf("drop the database: %v", err)
 		}
 	})
 	return s.urlOf(name)
 }
 
 // migrated returns the database to copy, which the first test makes.
-func (s *server) migrated(t testing.TB) string {
-	t.Helper()
+func (s *server) migrated(tb testing.TB) string {
+	tb.Helper()
 	s.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -138,7 +140,7 @@ func (s *server) migrated(t testing.TB) string {
 		s.err, s.template = migrate(ctx, s.urlOf(name)), name
 	})
 	if s.err != nil {
-		t.Fatalf("migrate the PostgreSQL database that tests copy: %v", s.err)
+		tb.Fatalf("migrate the PostgreSQL database that tests copy: %v", s.err)
 	}
 	return s.template
 }

@@ -2,9 +2,12 @@
 
 package storagetest
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // startServer is for systems whose PostgreSQL can be started unseen.
-func startServer() (string, error) {
-	return "", errors.New("this system's PostgreSQL has to be started by hand")
+func startServer() (string, io.Closer, error) {
+	return "", nil, errors.New("this system's PostgreSQL has to be started by hand")
 }

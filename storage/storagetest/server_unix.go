@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -25,57 +26,53 @@ kill -QUIT $!
 wait
 rm -rf "$2"`
 
-// startServer starts a throw-away server and returns its URL. It listens on a
-// socket in a private folder only, so that no other user of the machine can
-// reach it.
-func startServer() (string, error) {
+// startServer starts a throw-away server and returns its URL and what ends it
+// when it is closed. The server listens on a socket in a private folder only,
+// so that no other user of the machine can reach it.
+func startServer() (string, io.Closer, error) {
 	bin, err := findBinaries()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	dir, err := os.MkdirTemp("", "countersign-pg-")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	as, err := unprivileged(dir)
+	if err == nil {
+		err = initialise(bin, dir, as)
+	}
 	if err != nil {
-		return "", err
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := initialise(bin, dir, as); err != nil {
-		_ = os.RemoveAll(dir) // the first error says more
-		return "", err
-	}
-	cmd := exec.Command("/bin/sh", "-c", supervise, "supervise", bin, dir) //nolint:noctx // it lives as long as the process
+	cmd := exec.Command("/bin/sh", "-c", supervise, "supervise", bin, dir) //nolint:noctx,gosec // it lives as long as the process; the folders are our own
 	cmd.Dir, cmd.SysProcAttr = dir, as
-	if _, err := cmd.StdinPipe(); err != nil {
-		return "", err
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	raw := (&url.URL{
 		Scheme: "postgres", User: url.User("countersign"), Path: "/postgres",
 		RawQuery: url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode(),
 	}).String()
-	keepOpen = cmd
-	return raw, awaitServer(raw, dir)
+	return raw, stdin, awaitServer(raw, dir)
 }
-
-// keepOpen holds the supervisor's standard input.
-var keepOpen *exec.Cmd
 
 // initialise makes the folder of the server's data. The role "guarded" is
 // asked for a password, so that tests can give a wrong one.
 func initialise(bin, dir string, as *syscall.SysProcAttr) error {
 	data := filepath.Join(dir, "data")
-	cmd := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "countersign", //nolint:noctx // it ends by itself
+	cmd := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "countersign", //nolint:noctx,gosec // it ends by itself; the folders are our own
 		"-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
 	cmd.Dir, cmd.SysProcAttr = dir, as
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	access := []byte("local all guarded scram-sha-256\nlocal all all trust\n")
-	return os.WriteFile(filepath.Join(data, "pg_hba.conf"), access, 0) // the file exists, with initdb's mode
+	access := fmt.Sprintf("local %[1]s guarded scram-sha-256\nlocal %[1]s %[1]s trust\n", "all")
+	return os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(access), 0) // the file exists, with initdb's mode
 }
 
 // unprivileged gives dir to the user that the server shall run as: PostgreSQL
@@ -140,7 +137,7 @@ func awaitServer(raw, dir string) error {
 		}
 		select {
 		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(dir, "log")) // what there is of it
+			log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // our own folder; what there is of it
 			return fmt.Errorf("the server did not start: %w: %s", err, log)
 		case <-time.After(20 * time.Millisecond):
 		}

@@ -45,61 +45,61 @@ func EachURL(t *testing.T, test func(t *testing.T, url string)) {
 }
 
 // Open returns an empty, migrated SQLite database, closed when the test ends.
-func Open(t testing.TB) *storage.DB {
-	t.Helper()
-	raw := SQLiteURL(t)
+func Open(tb testing.TB) *storage.DB {
+	tb.Helper()
+	raw := SQLiteURL(tb)
 	file, err := migratedSQLite()
 	if err != nil {
-		t.Fatalf("migrate the SQLite database that tests copy: %v", err)
+		tb.Fatalf("migrate the SQLite database that tests copy: %v", err)
 	}
 	if err := os.WriteFile(sqlitePath(raw), file, 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return OpenURL(t, raw)
+	return OpenURL(tb, raw)
 }
 
 // OpenPostgres returns an empty, migrated PostgreSQL database, dropped when
 // the test ends.
-func OpenPostgres(t testing.TB) *storage.DB {
-	t.Helper()
-	return OpenURL(t, postgres(t).create(t, migrated))
+func OpenPostgres(tb testing.TB) *storage.DB {
+	tb.Helper()
+	return OpenURL(tb, postgres(tb).create(tb, migrated))
 }
 
 // OpenURL opens the database as it is and closes it when the test ends.
-func OpenURL(t testing.TB, raw string) *storage.DB {
-	t.Helper()
-	db, err := storage.Open(t.Context(), storage.Config{URL: raw})
+func OpenURL(tb testing.TB, raw string) *storage.DB {
+	tb.Helper()
+	db, err := storage.Open(tb.Context(), storage.Config{URL: raw})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Errorf("close the database: %v", err)
+			tb.Errorf("close the database: %v", err)
 		}
 	})
 	return db
 }
 
 // SQLiteURL returns the URL of a SQLite database that does not exist yet.
-func SQLiteURL(t testing.TB) string {
-	t.Helper()
-	return (&url.URL{Scheme: "sqlite", Path: filepath.Join(t.TempDir(), "countersign.db")}).String()
+func SQLiteURL(tb testing.TB) string {
+	tb.Helper()
+	return (&url.URL{Scheme: "sqlite", Path: filepath.Join(tb.TempDir(), "countersign.db")}).String()
 }
 
 // PostgresURL returns the URL of a PostgreSQL database without tables, dropped
 // when the test ends.
-func PostgresURL(t testing.TB) string {
-	t.Helper()
-	return postgres(t).create(t, bare)
+func PostgresURL(tb testing.TB) string {
+	tb.Helper()
+	return postgres(tb).create(tb, bare)
 }
 
 // Keys returns the keys of a key-encryption key, the same ones each time.
-func Keys(t testing.TB) *seal.Keys {
-	t.Helper()
+func Keys(tb testing.TB) *seal.Keys {
+	tb.Helper()
 	kek := sha256.Sum256([]byte("the key-encryption key of tests"))
 	keys, err := seal.New(kek[:])
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return keys
 }
