@@ -28,7 +28,7 @@ type busyError struct{}
 
 func (busyError) Error() string { return "too many client secrets are being checked at once" }
 
-func (busyError) Is(target error) bool { return target == storage.ErrUnavailable } //nolint:errorlint // errors.Is unwraps
+func (busyError) Is(target error) bool { return target == storage.ErrUnavailable }
 
 // The cost of argon2id: the floor of the OWASP Password Storage Cheat Sheet,
 // because a client's secret is checked far more often than a password.
