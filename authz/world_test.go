@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,8 @@ type world struct {
 
 	web    app // confidential, consented to
 	native app // public, consented to
+
+	made int // further accounts
 }
 
 // app is a registered client with its secret.
@@ -331,4 +334,10 @@ func registration(name string) clientstore.Registration {
 	return clientstore.Registration{Type: clientstore.OIDC, Name: name, Metadata: clientstore.Metadata{
 		RedirectURIs: []string{callback}, Scope: "openid profile email offline_access",
 	}}
+}
+
+// accountOf is a further account.
+func accountOf(w *world) account.Registration {
+	w.made++
+	return account.Registration{Username: "user" + strconv.Itoa(w.made), Password: "correct horse battery staple"}
 }
