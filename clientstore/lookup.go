@@ -35,6 +35,9 @@ func (v *Visit) Consent() *grant.Consent {
 // and with what its account allowed the client. The client may have any
 // status: the person at the browser is told of it, the client is not.
 func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visit, error) {
+	if !wellFormedKey(id) {
+		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
+	}
 	var found []Visit
 	err := s.db.With(ctx).Raw(`
 		SELECT c.*, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
@@ -76,7 +79,7 @@ var inquiryColumns = func() string {
 // not looked for. The tokens' store says how a token is read.
 func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, token string) (*Inquiry, error) {
 	kind, ok := grant.TokenKind(token)
-	if !ok {
+	if !ok || !wellFormedKey(id) {
 		c, err := s.Get(ctx, id)
 		if err != nil {
 			return nil, err
@@ -97,4 +100,3 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	}
 	return &found[0], nil
 }
-

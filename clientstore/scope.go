@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	scopeOpenID = "openid"
-	maxScope    = 4096 // bytes
-	maxScopes   = 200
+	scopeOpenID  = "openid"
+	scopeOffline = "offline_access"
+	maxScope     = 4096 // bytes
+	maxScopes    = 200
 )
 
 // completeScope brings the scope into its normal form. The registered scope is
@@ -67,4 +68,38 @@ func isScopeToken(s string) bool {
 // scopes splits a scope at its spaces, and nothing else.
 func scopes(scope string) []string {
 	return slices.DeleteFunc(strings.Split(scope, " "), func(s string) bool { return s == "" })
+}
+
+// SettleScope returns the scope that a request of the client is about: what it
+// asks for, or everything registered when it asks for nothing (RFC 6749,
+// section 3.3), without offline access that the client could not use (OpenID
+// Connect Core 1.0, section 11). It names the first scope that is not
+// registered, which refuses the request.
+func (c *Client) SettleScope(asked string) (scope []string, unregistered string) {
+	registered := scopes(c.Metadata.Scope)
+	for _, s := range orAll(scopes(asked), registered) {
+		switch {
+		case !slices.Contains(registered, s):
+			return nil, s
+		case s == scopeOffline && !slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken):
+		default:
+			scope = append(scope, s)
+		}
+	}
+	return unique(scope), ""
+}
+
+func orAll(asked, registered []string) []string {
+	if len(asked) == 0 {
+		return registered
+	}
+	return asked
+}
+
+// Offline reports whether a grant of this scope outlives the session of the
+// person who gave it, and comes with a refresh token: in OpenID Connect when it
+// has offline_access, in plain OAuth 2.0 whenever the client may refresh.
+func (c *Client) Offline(scope []string) bool {
+	return slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken) &&
+		(!slices.Contains(scope, scopeOpenID) || slices.Contains(scope, scopeOffline))
 }

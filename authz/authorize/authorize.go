@@ -28,9 +28,6 @@ import (
 	"countersign/storage/session"
 )
 
-// ACR is the authentication context of a sign-in by password.
-const ACR = "urn:countersign:acr:pwd"
-
 // ResumePath is where an interaction comes back to, under the issuer's path.
 const ResumePath = "/authorize/resume"
 

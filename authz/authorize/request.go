@@ -16,7 +16,6 @@ import (
 const (
 	maxState = 4096
 	maxNonce = 1024
-	maxScope = 100 // scopes in a request
 )
 
 // request is an authorization request that was validated (RFC 6749, section
@@ -133,30 +132,13 @@ func (q *request) checkResponseType(p protocol.Parameters, c *clientstore.Client
 	return nil
 }
 
-// checkScope settles the scope: what is asked, which must be registered, or
-// all that is registered when nothing is asked (RFC 6749, section 3.3). Offline
-// access that the client could not use is left out (OpenID Connect Core 1.0,
-// section 11).
 func (q *request) checkScope(p protocol.Parameters, c *clientstore.Client) error {
-	registered := strings.Fields(c.Metadata.Scope)
-	asked := strings.Split(p.Get("scope"), " ")
-	if !p.Has("scope") {
-		asked = registered
+	scope, unregistered := c.SettleScope(p.Get("scope"))
+	if unregistered != "" {
+		return protocol.Refuse(protocol.InvalidScope,
+			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
 	}
-	if len(asked) > maxScope {
-		return protocol.Refuse(protocol.InvalidScope, "The request asks for too many scopes.")
-	}
-	for _, s := range asked {
-		switch {
-		case s == "", slices.Contains(q.scope, s):
-		case !slices.Contains(registered, s):
-			return protocol.Refuse(protocol.InvalidScope,
-				"The client is not registered for the scope "+protocol.Printable(s)+". Ask an administrator to add it.")
-		case s == "offline_access" && !slices.Contains(c.Metadata.GrantTypes, clientstore.GrantRefreshToken):
-		default:
-			q.scope = append(q.scope, s)
-		}
-	}
+	q.scope = scope
 	return nil
 }
 
@@ -216,7 +198,7 @@ func (q *request) checkClaims(protocol.Parameters, *clientstore.Client) error {
 	if err != nil {
 		return protocol.Refuse(protocol.InvalidRequest, "The claims parameter is not as OpenID Connect Core 1.0, section 5.5, describes it.")
 	}
-	if acr, ok := wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, ACR) {
+	if acr, ok := wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, protocol.ACRPassword) {
 		return protocol.Refuse(protocol.AccessDenied, "None of the authentication contexts that the request insists on is known here.")
 	}
 	if sub, ok := wishes.InIDToken("sub"); ok && len(sub.Values) == 1 {

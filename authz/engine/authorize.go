@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -82,7 +81,7 @@ func (e *Engine) newCode(a Authorization) *grant.NewCode {
 		ClientID: a.Client.ID, AccountID: a.Session.AccountID, SessionID: a.Session.ID,
 		Subject: a.Session.AccountID, Scope: strings.Join(a.Scope, " "), Claims: a.Claims, Nonce: a.Nonce,
 		ACR: a.Session.ACR, AMR: strings.Join(a.Session.AMR, " "), AuthTime: &authTime,
-		Offline: isOffline(a.Client, a.Scope),
+		Offline: a.Client.Offline(a.Scope),
 	}
 	g.ExpiresAt = now.Add(e.cfg.Lifetimes.Code + e.cfg.Lifetimes.AccessToken)
 	if g.Offline {
@@ -93,14 +92,4 @@ func (e *Engine) newCode(a Authorization) *grant.NewCode {
 		CodeChallenge: a.CodeChallenge, CodeChallengeMethod: a.CodeChallengeMethod,
 		ExpiresAt: now.Add(e.cfg.Lifetimes.Code),
 	}
-}
-
-// isOffline reports whether the grant outlives the session and comes with a
-// refresh token: an OpenID Connect one when it has offline_access (Core 1.0,
-// section 11), a plain OAuth 2.0 one whenever the client may refresh.
-func isOffline(c *clientstore.Client, scope []string) bool {
-	if !slices.Contains(c.Metadata.GrantTypes, clientstore.GrantRefreshToken) {
-		return false
-	}
-	return !slices.Contains(scope, "openid") || slices.Contains(scope, "offline_access")
 }

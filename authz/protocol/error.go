@@ -5,6 +5,10 @@ package protocol
 
 import "net/http"
 
+// ACRPassword is the authentication context of a sign-in by password alone
+// (OpenID Connect Core 1.0, section 2).
+const ACRPassword = "urn:countersign:acr:pwd"
+
 // Code is an error code of OAuth 2.0, OpenID Connect or their extensions.
 type Code string
 
