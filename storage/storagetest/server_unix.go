@@ -18,9 +18,13 @@ import (
 	"time"
 )
 
-// supervise runs the server until standard input ends, which it does with the
-// test process however that ends, and leaves nothing behind.
-const supervise = `"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200 >"$2/log" 2>&1 &
+// supervise makes the server's data and runs the server until standard input
+// ends, which it does with the test process however that ends, and leaves
+// nothing behind. The role "guarded" is asked for a password, so that tests
+// can give a wrong one.
+const supervise = `"$1/initdb" -D "$2/data" -U countersign -A trust --no-sync --locale=C -E UTF8 >"$2/log" 2>&1 || exit
+printf 'local all %s\n' 'guarded scram-sha-256' 'all trust' >"$2/data/pg_hba.conf"
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=200 >"$2/log" 2>&1 &
 read -r _
 kill -QUIT $!
 wait
@@ -39,40 +43,29 @@ func startServer() (string, io.Closer, error) {
 		return "", nil, err
 	}
 	as, err := unprivileged(dir)
-	if err == nil {
-		err = initialise(bin, dir, as)
-	}
 	if err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	cmd := exec.Command("/bin/sh", "-c", supervise, "supervise", bin, dir) //nolint:noctx,gosec // it lives as long as the process; the folders are our own
 	cmd.Dir, cmd.SysProcAttr = dir, as
 	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
-		return "", nil, err
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
 	raw := (&url.URL{
 		Scheme: "postgres", User: url.User("countersign"), Path: "/postgres",
 		RawQuery: url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode(),
 	}).String()
-	return raw, stdin, awaitServer(raw, dir)
-}
-
-// initialise makes the folder of the server's data. The role "guarded" is
-// asked for a password, so that tests can give a wrong one.
-func initialise(bin, dir string, as *syscall.SysProcAttr) error {
-	data := filepath.Join(dir, "data")
-	cmd := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "countersign", //nolint:noctx,gosec // it ends by itself; the folders are our own
-		"-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
-	cmd.Dir, cmd.SysProcAttr = dir, as
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, out)
+	if err := awaitServer(raw, ended); err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // our own folder; what there is of it
+		return "", nil, errors.Join(fmt.Errorf("the server did not start: %w: %s", err, log), stdin.Close(), os.RemoveAll(dir))
 	}
-	access := fmt.Sprintf("local %[1]s guarded scram-sha-256\nlocal %[1]s %[1]s trust\n", "all")
-	return os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(access), 0) // the file exists, with initdb's mode
+	return raw, stdin, nil
 }
 
 // unprivileged gives dir to the user that the server shall run as: PostgreSQL
@@ -122,7 +115,8 @@ func findBinaries() (string, error) {
 	return "", errors.New("initdb and postgres are neither in PATH nor in the usual folders")
 }
 
-func awaitServer(raw, dir string) error {
+// awaitServer waits until the server answers, or its supervisor ended.
+func awaitServer(raw string, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	db, err := sql.Open("pgx", raw)
@@ -137,8 +131,9 @@ func awaitServer(raw, dir string) error {
 		}
 		select {
 		case <-ctx.Done():
-			log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // our own folder; what there is of it
-			return fmt.Errorf("the server did not start: %w: %s", err, log)
+			return err
+		case end := <-ended:
+			return errors.Join(errors.New("it ended"), end)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
