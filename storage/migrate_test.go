@@ -48,14 +48,15 @@ func TestMigrate(t *testing.T) {
 func TestMigrateFromSeveralServersAtOnce(t *testing.T) {
 	t.Parallel()
 	storagetest.EachURL(t, func(t *testing.T, url string) {
-		var servers []*storage.DB
-		for range 8 {
-			servers = append(servers, storagetest.OpenURL(t, url))
-		}
 		var wg sync.WaitGroup
-		for _, db := range servers {
+		for range 8 {
 			wg.Go(func() {
-				if err := errors.Join(db.Migrate(t.Context()), db.CheckSchema(t.Context())); err != nil {
+				db, err := storage.Open(t.Context(), storage.Config{URL: url})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := errors.Join(db.Migrate(t.Context()), db.CheckSchema(t.Context()), db.Close()); err != nil {
 					t.Error(err)
 				}
 			})

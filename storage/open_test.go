@@ -150,6 +150,7 @@ func TestOpenRefusedByPostgres(t *testing.T) {
 		if err := admin.With(t.Context()).Exec(`DROP ROLE IF EXISTS guarded; CREATE ROLE guarded LOGIN PASSWORD 'right'`).Error; err != nil {
 			t.Fatal(err)
 		}
+		defer admin.With(t.Context()).Exec(`DROP ROLE guarded`)
 		u := *base
 		u.User = url.UserPassword("guarded", "hunter2")
 		_, err := storage.Open(t.Context(), storage.Config{URL: u.String()})

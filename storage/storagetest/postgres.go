@@ -18,8 +18,9 @@ import (
 )
 
 // ServerVariable names the environment variable with the postgres:// URL of a
-// server on which tests may create databases. Without it each test process
-// starts a server of its own.
+// server on which tests may create databases and roles, and which asks a role
+// named "guarded" for its password. Without it each test process starts a
+// server of its own.
 const ServerVariable = "COUNTERSIGN_TEST_POSTGRES"
 
 // prefix starts the name of every database that tests make.
