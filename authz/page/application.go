@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -24,9 +25,9 @@ type Application struct {
 	Home, Policy, Terms string
 	// Approved tells whether an administrator vouches for the client.
 	Approved bool
-	// source is the destination as a source expression of a Content Security
-	// Policy.
-	source string
+	// sources are the destination, and where it may lead on to, as source
+	// expressions of a Content Security Policy.
+	sources string
 }
 
 // Kind is where an application runs, as far as its redirect URI tells.
@@ -73,6 +74,7 @@ func NewApplication(c *clientstore.Client, redirectURI string) Application {
 		return a
 	}
 	a.leadTo(u)
+	a.sources = sources(append([]string{redirectURI, a.Home}, c.Metadata.RedirectURIs...))
 	if a.Home == "" && a.Kind == Web && u.Scheme == "https" {
 		a.Home = "https://" + a.Destination + "/"
 	}
@@ -83,29 +85,50 @@ func (a *Application) leadTo(u *url.URL) {
 	scheme := strings.ToLower(u.Scheme)
 	switch {
 	case scheme != "https" && scheme != "http":
-		a.Kind, a.Destination, a.source = OwnScheme, Plain(scheme), scheme+":"
+		a.Kind, a.Destination = OwnScheme, Plain(scheme)
 	case isLoopback(u.Hostname()):
-		a.Kind, a.source = Loopback, source(scheme, u.Hostname(), u.Port())
+		a.Kind = Loopback
 	default:
-		host := ascii(u.Hostname())
-		a.Destination, a.source = host, source(scheme, host, u.Port())
+		a.Destination = ascii(u.Hostname())
 		if u.Port() != "" {
-			a.Destination = net.JoinHostPort(host, u.Port())
+			a.Destination = net.JoinHostPort(a.Destination, u.Port())
 		}
 	}
+}
+
+// sources writes the origins of the URIs as source expressions. Chromium holds
+// form-action against every redirect that follows a form, also against one by
+// which an application that has its answer leads on. The addresses that the
+// client has registered are those it may lead to.
+func sources(uris []string) string {
+	var list []string
+	for _, uri := range uris {
+		u, err := url.Parse(uri)
+		if err != nil || u.Scheme == "" {
+			continue
+		}
+		if s := source(u); !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return strings.Join(list, " ")
 }
 
 // source writes an origin as a source expression. The grammar of Content
 // Security Policy has no IPv6 addresses; the scheme has to do for them (CSP
 // Level 3, section 2.3.1).
-func source(scheme, host, port string) string {
+func source(u *url.URL) string {
+	scheme, host := strings.ToLower(u.Scheme), ascii(u.Hostname())
+	if scheme != "https" && scheme != "http" || host == "" {
+		return scheme + ":"
+	}
 	for _, r := range host {
 		if !isHostChar(r) {
 			return scheme + ":"
 		}
 	}
-	if port != "" {
-		return scheme + "://" + host + ":" + port
+	if u.Port() != "" {
+		return scheme + "://" + host + ":" + u.Port()
 	}
 	return scheme + "://" + host
 }

@@ -321,6 +321,20 @@ func TestHostileConfigurationAndRequestStayText(t *testing.T) {
 	}
 }
 
+// BR-06: an application that has its answer may lead on to where it is
+// registered, and nowhere else.
+func TestPolicyNamesWhatTheClientRegistered(t *testing.T) {
+	t.Parallel()
+	a := NewApplication(&clientstore.Client{Name: "App", Metadata: clientstore.Metadata{
+		ClientURI: "https://www.example/start", RedirectURIs: []string{"https://api.example/cb", "https://api.example/other", "https://m.example/cb"},
+	}}, "https://api.example/cb")
+	header, _ := render(t, newPages(t), Consent{Application: a})
+	want := "form-action 'self' https://api.example https://www.example https://m.example;"
+	if got := header.Get("Content-Security-Policy"); !strings.Contains(got, want) {
+		t.Errorf("policy %q lacks %q", got, want)
+	}
+}
+
 // BR-01, BR-06.
 func TestContentSecurityPolicy(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,7 @@ func (p SignIn) destination() string {
 	if p.Application == nil {
 		return ""
 	}
-	return p.Application.source
+	return p.Application.sources
 }
 
 // WaitWords is how long to wait, in words.
@@ -91,7 +91,7 @@ type Consent struct {
 
 func (Consent) template() string { return "consent.html" }
 
-func (p Consent) destination() string { return p.Application.source }
+func (p Consent) destination() string { return p.Application.sources }
 
 // AccessWords is the life of an access token, in words.
 func (p Consent) AccessWords() string { return Duration(p.Access) }
