@@ -85,4 +85,4 @@ func (d *door) logFailure(r *http.Request, err error) {
 	d.log.ErrorContext(r.Context(), "request failed", "request_id", r.Header.Get("X-Request-ID"), "path", r.URL.Path, "err", err)
 }
 
-func (d *door) notFound(http.ResponseWriter, *http.Request) error { return page.NotFound() }
+func (*door) notFound(http.ResponseWriter, *http.Request) error { return page.NotFound() }

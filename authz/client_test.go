@@ -81,7 +81,7 @@ func TestTokenRequests(t *testing.T) {
 			"description is plain text": {url.Values{"grant_type": {"\"\\é<script>"}}, "unsupported_grant_type"},
 		} {
 			res := w.post("/token", w.web, tt.form)
-			if res.StatusCode != 400 || res.str("error") != tt.code || strings.ContainsAny(res.str("error_description"), "\"\\é") {
+			if res.StatusCode != http.StatusBadRequest || res.str("error") != tt.code || strings.ContainsAny(res.str("error_description"), "\"\\é") {
 				w.Errorf("%s: %s %s", name, res.Status, res.body)
 			}
 		}

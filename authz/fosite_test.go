@@ -159,7 +159,7 @@ func TestCodesAreBoundToTheirRequest(t *testing.T) {
 			"CD-06 code with white space": {"code", " "},
 		} {
 			res := w.post("/token", w.web, redemption(w.code(w.web), change...))
-			if res.StatusCode != 400 || res.str("error") != "invalid_grant" {
+			if res.StatusCode != http.StatusBadRequest || res.str("error") != "invalid_grant" {
 				w.Errorf("%s: %s %s", name, res.Status, res.body)
 			}
 		}

@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -154,9 +155,8 @@ func (w *world) do(r *http.Request) answer {
 	w.Helper()
 	res, err := noRedirects.Do(r)
 	w.must(err)
-	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	w.must(err)
+	w.must(errors.Join(err, res.Body.Close()))
 	a := answer{Response: res, body: string(body)}
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && len(body) > 0 {
 		w.must(json.Unmarshal(body, &a.json))

@@ -38,27 +38,28 @@ func (s state) next() (step, *protocol.Error) {
 	if i := s.interaction; i != nil && i.DeniedAt != nil {
 		return stepRefuse, protocol.Refuse(protocol.AccessDenied, "The user did not allow it.")
 	}
-	silent := slices.Contains(s.request.prompt, "none")
 	switch {
 	case s.session == nil || s.stale():
-		return orRefuse(silent, stepLogin, protocol.LoginRequired, "The user has to sign in.")
+		return s.request.ask(stepLogin, protocol.LoginRequired, "The user has to sign in.")
 	case s.unexpected():
 		if s.fresh() {
 			return stepRefuse, protocol.Refuse(protocol.LoginRequired, "Another user signed in than the request expects.")
 		}
-		return orRefuse(silent, stepLogin, protocol.LoginRequired, "The user that the request expects has to sign in.")
+		return s.request.ask(stepLogin, protocol.LoginRequired, "The user that the request expects has to sign in.")
 	case !s.mayAnswer():
-		return orRefuse(silent, stepConsent, protocol.ConsentRequired, "The user has to consent.")
+		return s.request.ask(stepConsent, protocol.ConsentRequired, "The user has to consent.")
 	default:
 		return stepAnswer, nil
 	}
 }
 
-func orRefuse(silent bool, s step, code protocol.Code, description string) (step, *protocol.Error) {
-	if silent {
+// ask returns the step that shows a page, or the error in its place when the
+// request allows no page (OpenID Connect Core 1.0, section 3.1.2.6).
+func (q *request) ask(page step, code protocol.Code, description string) (step, *protocol.Error) {
+	if slices.Contains(q.prompt, "none") {
 		return stepRefuse, protocol.Refuse(code, description)
 	}
-	return s, nil
+	return page, nil
 }
 
 // fresh reports whether the person signed in for this very request.

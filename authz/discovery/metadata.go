@@ -6,12 +6,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"countersign/authz/claims"
+	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage/keyset"
 )
 
 // passwordACR is the acr of a sign-in with a password.
-const passwordACR = "urn:countersign:acr:pwd"
+const passwordACR = protocol.ACRPassword
 
 // Metadata describes the server to clients (OpenID Connect Discovery 1.0,
 // section 3; RFC 8414, section 2). It names what works and nothing else: a

@@ -111,7 +111,7 @@ func (f *flow) codeRequest(session fosite.Session) *fosite.Request {
 		view.subject, view.claims.Subject = f.code.Grant.Subject, f.code.Grant.Subject
 	}
 	r.GrantedScope = f.stillRegistered(f.code.Grant.Scope)
-	r.RequestedScope = fosite.Arguments(r.GrantedScope)
+	r.RequestedScope = r.GrantedScope
 	for name, value := range map[string]string{
 		"redirect_uri":          f.code.RedirectURI,
 		"code_challenge":        f.code.CodeChallenge,

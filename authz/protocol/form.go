@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -46,12 +47,7 @@ func (p Parameters) Repeated() string {
 
 // IsRepeated reports whether the name came more than once.
 func (p Parameters) IsRepeated(name string) bool {
-	for _, r := range p.repeated {
-		if r == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.repeated, name)
 }
 
 // Kept returns parameters that were validated before.
@@ -63,7 +59,7 @@ func Kept(values url.Values) Parameters { return Parameters{values: values} }
 // the authorization endpoint must first learn where to send its refusal.
 func Parse(encoded ...string) (Parameters, error) {
 	p := Parameters{values: url.Values{}}
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for _, part := range encoded {
 		if strings.Count(part, "&") >= maxParameters {
 			return p, errors.New("too many parameters")
@@ -73,16 +69,24 @@ func Parse(encoded ...string) (Parameters, error) {
 			return p, errors.New("the parameters are not form-encoded correctly")
 		}
 		for name, values := range parsed {
-			if err := p.add(name, values, seen[name]); err != nil {
+			if err := acceptable(name, values); err != nil {
 				return p, err
 			}
-			seen[name] = true
+			if seen[name] += len(values); values[0] != "" {
+				p.values.Set(name, values[0])
+			}
 		}
 	}
+	for name, times := range seen {
+		if times > 1 {
+			p.repeated = append(p.repeated, name)
+		}
+	}
+	slices.Sort(p.repeated)
 	return p, nil
 }
 
-func (p *Parameters) add(name string, values []string, again bool) error {
+func acceptable(name string, values []string) error {
 	if !clean(name) {
 		return errors.New("a parameter's name holds characters that no parameter has")
 	}
@@ -93,12 +97,6 @@ func (p *Parameters) add(name string, values []string, again bool) error {
 		if len(v) > maxValue {
 			return errors.New("the parameter " + name + " is too long")
 		}
-	}
-	if again || len(values) > 1 {
-		p.repeated = append(p.repeated, name)
-	}
-	if values[0] != "" {
-		p.values.Set(name, values[0])
 	}
 	return nil
 }
