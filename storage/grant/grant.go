@@ -79,4 +79,4 @@ const standing = `
 const live = `(g.revoked_at IS NULL AND g.expires_at > @now
 	AND c.status = 'approved' AND c.epoch = g.client_epoch
 	AND (g.account_id = '' OR (a.disabled_at IS NULL AND a.epoch = g.account_epoch))
-	AND (g.offline OR (s.id IS NOT NULL AND s.ended_at IS NULL)))`
+	AND (g.offline OR (s.ended_at IS NULL AND s.expires_at > @now)))`
