@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +48,8 @@ type visit struct {
 	interaction *interaction.Interaction
 	client      *clientstore.Client
 	session     *session.Session // nil when nobody is signed in
+	scope       []string
+	refused     bool // the request asks for what the client may not have
 }
 
 // open reads the visit, or says why there is none.
@@ -72,13 +75,23 @@ func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
-	return &visit{interaction: i, client: c, session: s}, nil
+	scope, unregistered := c.SettleScope(i.Request.Get("scope"))
+	return &visit{interaction: i, client: c, session: s, scope: scope, refused: unregistered != ""}, nil
 }
 
 // askable reports whether there is somebody to ask and something to ask for.
 // Otherwise the dispatcher knows what comes next.
 func (v *visit) askable() bool {
-	return v.session != nil && v.interaction.DeniedAt == nil && v.client.Usable() == nil
+	return v.session != nil && v.interaction.DeniedAt == nil && v.client.Usable() == nil && !v.refused
+}
+
+// asked is the scope as the page says it: a client of plain OAuth 2.0 that may
+// refresh has its access offline without asking for it.
+func (v *visit) asked() []string {
+	if v.client.Offline(v.scope) && !contains(v.scope, offlineAccess) {
+		return append(slices.Clone(v.scope), offlineAccess)
+	}
+	return v.scope
 }
 
 // Show serves GET /consent. It grants nothing (CN-01).
@@ -108,16 +121,15 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 	if err != nil {
 		return page.Consent{}, err
 	}
-	scope := settle(v.client, v.interaction.Request)
 	p := page.Consent{
 		Application: page.Asking(v.client, v.interaction.Request),
 		Interaction: v.interaction.ID,
 		Person:      page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name},
 		Again:       before != nil,
-		Groups:      groups(scope, furtherClaims(scope, v.interaction.Request), before),
+		Groups:      groups(v, before),
 		Access:      h.cfg.AccessToken,
 	}
-	if contains(scope, offlineAccess) {
+	if v.client.Offline(v.scope) {
 		p.Offline = h.cfg.Offline
 	}
 	return p, nil
@@ -161,7 +173,7 @@ func (h *Handler) Decide(w http.ResponseWriter, r *http.Request) error {
 
 // allow keeps what the page showed, whatever the form says (CN-03).
 func (h *Handler) allow(ctx context.Context, v *visit) error {
-	scope := strings.Join(settle(v.client, v.interaction.Request), " ")
+	scope := strings.Join(v.scope, " ")
 	return h.cfg.Tx.InTx(ctx, func(ctx context.Context) error {
 		if err := h.cfg.Interactions.Consented(ctx, v.interaction.ID, v.session.AccountID, scope); err != nil {
 			return err

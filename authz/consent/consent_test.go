@@ -292,21 +292,36 @@ func TestScopeIsSettled(t *testing.T) {
 	s := open(t)
 	c := s.register(func(m *clientstore.Metadata) {
 		m.GrantTypes = []string{clientstore.GrantAuthorizationCode}
-		m.Scope = "openid email"
+		m.Scope = "openid email offline_access"
 	})
 	for _, tt := range []struct{ name, asked, want string }{
 		{"nothing asked means all", "", "openid email"},
-		{"what is not registered", "openid admin", "openid"},
 		{"twice the same", "email openid email", "email openid"},
 		{"offline access that cannot be used", "openid offline_access", "openid"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name, func(*testing.T) {
 			id := s.wait(c, url.Values{"scope": {tt.asked}})
 			s.wantResume(s.post(s.decision(id, "allow")), id)
 			if got := s.kept(id).ConsentedScope; got != tt.want {
 				t.Errorf("consented to %q; want %q", got, tt.want)
 			}
 		})
+	}
+	id := s.wait(c, url.Values{"scope": {"openid admin"}}) // the dispatcher refuses it
+	s.wantResume(s.post(s.decision(id, "allow")), id)
+	if s.kept(id).ConsentedBy != "" {
+		t.Error("consented to what the client may not have")
+	}
+}
+
+func TestPlainOAuthClientThatMayRefresh(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	id := s.wait(s.register(nil), url.Values{"scope": {"models.read"}})
+	s.want(s.get(id), http.StatusOK, "Keep this access", "Up to 30 days")
+	s.wantResume(s.post(s.decision(id, "allow")), id)
+	if got := s.kept(id).ConsentedScope; got != "models.read" {
+		t.Errorf("consented to %q", got)
 	}
 }
 

@@ -7,33 +7,10 @@ import (
 
 	"countersign/authz/claims"
 	"countersign/authz/page"
-	"countersign/clientstore"
 	"countersign/storage/grant"
 )
 
 const offlineAccess = "offline_access"
-
-// settle returns what the request asks for of what the client may have: all of
-// it when the request names nothing (RFC 6749, section 3.3), and offline
-// access only for who can use it (OpenID Connect Core 1.0, section 11).
-func settle(c *clientstore.Client, request url.Values) []string {
-	registered := strings.Fields(c.Metadata.Scope)
-	asked := registered
-	if request.Get("scope") != "" {
-		asked = strings.Fields(request.Get("scope"))
-	}
-	var scope []string
-	for _, s := range asked {
-		if !contains(registered, s) || contains(scope, s) {
-			continue
-		}
-		if s == offlineAccess && !contains(c.Metadata.GrantTypes, clientstore.GrantRefreshToken) {
-			continue
-		}
-		scope = append(scope, s)
-	}
-	return scope
-}
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
@@ -62,20 +39,20 @@ var sentences = map[string]struct {
 
 // groups says what is asked for, in sentences. What the person has not allowed
 // before is marked, if there is a before.
-func groups(scope, further []string, before *grant.Consent) []page.ScopeGroup {
+func groups(v *visit, before *grant.Consent) []page.ScopeGroup {
 	all := make([]page.ScopeGroup, len(titles))
 	for g, title := range titles {
 		all[g].Title = title
 	}
-	for _, s := range scope {
+	for _, s := range v.asked() {
 		g, line := data, page.Scope{Text: "Use what it calls", Name: page.Plain(s)}
 		if known, ok := sentences[s]; ok {
 			g, line = known.group, page.Scope{Text: known.text}
 		}
-		line.New = before != nil && !contains(strings.Fields(before.Scope), s)
+		line.New = before != nil && contains(v.scope, s) && !contains(strings.Fields(before.Scope), s)
 		all[g].Scopes = append(all[g].Scopes, line)
 	}
-	if len(further) > 0 {
+	if further := furtherClaims(v.scope, v.interaction.Request); len(further) > 0 {
 		all[identity].Scopes = append(all[identity].Scopes, page.Scope{Text: "See also:", Name: strings.Join(further, ", ")})
 	}
 	return slices.DeleteFunc(all, func(g page.ScopeGroup) bool { return len(g.Scopes) == 0 })
