@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
@@ -18,8 +19,9 @@ import (
 
 // tab is a tab of a real Chromium, in a profile of its own.
 type tab struct {
-	t   testing.TB
-	ctx context.Context //nolint:containedctx // it is chromedp's handle of the tab
+	t       testing.TB
+	ctx     context.Context //nolint:containedctx // it is chromedp's handle of the tab
+	profile cdp.BrowserContextID
 }
 
 // chromium starts the browser, once per test process.
@@ -57,33 +59,38 @@ func newTab(t testing.TB) *tab {
 	if err != nil {
 		t.Fatalf("Chromium does not start: %v. Install it (Debian: `apt-get install chromium`)", err)
 	}
-	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	t.Cleanup(end)
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancel)
-	return &tab{t: t, ctx: ctx}
+	direct := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
+	profile, err := target.CreateBrowserContext().Do(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = target.DisposeBrowserContext(profile).Do(direct) }) // it ends with the browser at the latest
+	return openTab(t, browser, profile)
 }
 
 // secondTab opens another tab of the same profile.
 func (b *tab) secondTab() *tab {
 	b.t.Helper()
-	own := chromedp.FromContext(b.ctx)
-	id, err := target.CreateTarget("about:blank").WithBrowserContextID(own.BrowserContextID).Do(b.executor())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
-	b.t.Cleanup(end)
-	return &tab{t: b.t, ctx: ctx}
+	browser, _ := chromium() // the first tab has it
+	return openTab(b.t, browser, b.profile)
 }
 
-func (b *tab) executor() context.Context {
-	var browser context.Context
-	b.run(chromedp.ActionFunc(func(ctx context.Context) error {
-		browser = ctx
-		return nil
-	}))
-	return browser
+func openTab(t testing.TB, browser context.Context, profile cdp.BrowserContextID) *tab {
+	t.Helper()
+	direct := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
+	// A profile without a window has nowhere to put a tab.
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := chromedp.NewContext(browser, chromedp.WithTargetID(id))
+	t.Cleanup(end)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancel)
+	if err := chromedp.Run(ctx); err != nil { // what runs first decides how long the tab is listened to
+		t.Fatal(err)
+	}
+	return &tab{t: t, ctx: ctx, profile: profile}
 }
 
 // run does actions or fails the test with what the tab shows.
@@ -121,16 +128,34 @@ func (b *tab) has(selector string) bool {
 	return b.evaluate(`document.querySelector(`+quote(selector)+`) ? "yes" : ""`) != ""
 }
 
+// click presses what leads to another page, and waits until that is there.
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.await(selector)
-	b.run(chromedp.Click(selector, chromedp.ByQuery))
+	b.leave(chromedp.Click(selector, chromedp.ByQuery))
 }
 
+// leave does what leads to another page, and waits until that is there.
+func (b *tab) leave(actions ...chromedp.Action) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate(`window.stale = true`, nil))
+	b.run(actions...)
+	for range 300 {
+		var gone bool
+		err := chromedp.Run(b.ctx, chromedp.Evaluate(`typeof window.stale === "undefined" && document.readyState === "complete"`, &gone))
+		if err == nil && gone { // it fails while the page changes
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.t.Fatalf("nothing happens at %s:\n%s", b.location(), b.text())
+}
+
+// fill types over what the field holds.
 func (b *tab) fill(selector, value string) {
 	b.t.Helper()
 	b.await(selector)
-	b.run(chromedp.SetValue(selector, "", chromedp.ByQuery), chromedp.SendKeys(selector, value, chromedp.ByQuery))
+	b.run(chromedp.Focus(selector, chromedp.ByQuery), chromedp.Evaluate(`document.activeElement.select()`, nil), chromedp.KeyEvent(value))
 }
 
 func (b *tab) value(selector string) string {

@@ -188,7 +188,7 @@ func TestSecretRotation(t *testing.T) {
 	each(t, func(t *testing.T, s *server) {
 		c, u := s.Client(), s.User()
 		old := *c
-		rotated := mustJSON[client](t, s.CLI("", "client", "rotate-secret", c.ID, "--overlap", "1h", "--yes", "-o", "json"))
+		rotated := mustJSON[client](t, s.CLI("", "client", "rotate-secret", c.ID, "--overlap", "1h", "-o", "json"))
 		s.canaries.add("client secret", rotated.Secret)
 		if rotated.Secret == "" || rotated.Secret == old.Secret {
 			t.Fatal("rotate-secret prints no new secret")
@@ -201,7 +201,7 @@ func TestSecretRotation(t *testing.T) {
 			t.Error("the old secret does not work during the overlap")
 		}
 		typed := s.canaries.add("typed secret", "a typed secret: ü+%/&= "+newVerifier())
-		s.CLI(typed+"\n", "client", "rotate-secret", c.ID, "--secret-stdin", "--overlap", "0s", "--yes")
+		s.CLI(typed+"\n", "client", "rotate-secret", c.ID, "--secret-stdin", "--overlap", "0s")
 		for range 3 { // the first is hashed slowly, the others come from the memo
 			c.Secret = typed
 			wantError(t, s.Refresh(c, "x"), http.StatusBadRequest, "invalid_grant")
