@@ -197,6 +197,27 @@ func TestPromptNone(t *testing.T) {
 	})
 }
 
+// What is asked for claim by claim is asked of the person like a scope.
+func TestClaimsAreConsentedTo(t *testing.T) {
+	each(t, func(w *world) {
+		r := registration("Curious")
+		a := w.register(r)
+		w.must(w.grants.WithdrawConsent(w.Context(), w.user.ID, a.ID))
+		w.must(w.grants.RememberConsent(w.Context(), w.user.ID, a.ID, "openid email", a.ConsentDigest))
+		for claims, silent := range map[string]bool{
+			`{"userinfo":{"email":null}}`:        true, // what the scope that was allowed stands for
+			`{"userinfo":{"phone_number":null}}`: false,
+			`{"id_token":{"name":null}}`:         false,
+			`{"id_token":{"unheard_of":null}}`:   true,
+		} {
+			res := w.authorize(a.ask("scope", "openid", "claims", claims, "prompt", "none"))
+			if (res.sent().Get("code") != "") != silent || (res.sent().Get("error") == "consent_required") == silent {
+				w.Errorf("%s: Location %q", claims, res.Header.Get("Location"))
+			}
+		}
+	})
+}
+
 func TestHintOfTheSamePersonIsSilent(t *testing.T) {
 	each(t, func(w *world) {
 		hint := w.tokens(w.web).str("id_token")

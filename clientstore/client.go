@@ -54,6 +54,13 @@ type Client struct {
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).
 func (c *Client) IsPublic() bool { return c.Metadata.TokenEndpointAuthMethod == AuthNone }
 
+// IsImpersonable reports whether any application could pose as the client: it
+// has no secret, and its redirect URI does not lead to a host of its own. What
+// was allowed to it once is asked again (RFC 8252, section 8.6).
+func (c *Client) IsImpersonable() bool {
+	return c.IsPublic() && c.Metadata.ApplicationType == Native
+}
+
 // LogValue is what a log keeps of a client: nothing that authenticates it.
 func (c *Client) LogValue() slog.Value {
 	return slog.GroupValue(

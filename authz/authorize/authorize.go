@@ -116,7 +116,7 @@ func (h *Handler) expired(r *http.Request, i *interaction.Interaction) error {
 	if err != nil {
 		return err
 	}
-	return page.ExpiredInteraction(page.NewApplication(c, i.Request.Get("redirect_uri")))
+	return page.ExpiredInteraction(page.Asking(c, i.Request))
 }
 
 // visit reads the client with the session of the cookie.
@@ -147,8 +147,15 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 	}
 	q.redirectURI, q.state = uri, p.Get("state")
 	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now()}
-	s.consented = v.Consent().Covers(v.Client.ConsentDigest, q.scope)
+	s.consented = remembered(v, q)
 	return h.perform(w, r, s)
+}
+
+// remembered reports whether the person has allowed before what the request
+// asks for, be it by its scope or claim by claim.
+func remembered(v *clientstore.Visit, q *request) bool {
+	given := v.Consent()
+	return given.Covers(v.Client.ConsentDigest, q.scope) && len(q.wishes.Beyond(strings.Fields(given.Scope))) == 0
 }
 
 // live returns the session of the visit, nil when there is none to rely on.

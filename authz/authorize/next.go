@@ -92,11 +92,5 @@ func (s state) mayAnswer() bool {
 	if i := s.interaction; i != nil && i.ConsentedBy == s.session.AccountID && covers(i.ConsentedScope, s.request.scope) {
 		return true
 	}
-	return s.consented && !slices.Contains(s.request.prompt, "consent") && !impersonable(s.client)
-}
-
-// impersonable reports whether any application could pose as this client: it
-// has no secret, and its redirect URI does not lead to a host of its own.
-func impersonable(c *clientstore.Client) bool {
-	return c.IsPublic() && c.Metadata.ApplicationType == "native"
+	return s.consented && !slices.Contains(s.request.prompt, "consent") && !s.client.IsImpersonable()
 }

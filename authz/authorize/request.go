@@ -32,7 +32,8 @@ type request struct {
 	challengeMethod string
 	prompt          []string
 	maxAge          *int64 // seconds
-	claims          string
+	claims          string         // as it came
+	wishes          claims.Request // what it asks for
 	hint            string // the subject of the id_token_hint
 	acr             []string
 	parameters      url.Values // as they came, to be kept while the request waits
@@ -194,14 +195,14 @@ func (q *request) checkMaxAge(p protocol.Parameters, c *clientstore.Client) erro
 }
 
 func (q *request) checkClaims(protocol.Parameters, *clientstore.Client) error {
-	wishes, err := claims.Parse(q.claims)
-	if err != nil {
+	var err error
+	if q.wishes, err = claims.Parse(q.claims); err != nil {
 		return protocol.Refuse(protocol.InvalidRequest, "The claims parameter is not as OpenID Connect Core 1.0, section 5.5, describes it.")
 	}
-	if acr, ok := wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, protocol.ACRPassword) {
+	if acr, ok := q.wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, protocol.ACRPassword) {
 		return protocol.Refuse(protocol.AccessDenied, "None of the authentication contexts that the request insists on is known here.")
 	}
-	if sub, ok := wishes.InIDToken("sub"); ok && len(sub.Values) == 1 {
+	if sub, ok := q.wishes.InIDToken("sub"); ok && len(sub.Values) == 1 {
 		q.hint = sub.Values[0]
 	}
 	return nil

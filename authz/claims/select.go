@@ -39,6 +39,21 @@ func ForScope(scope []string) []string {
 // server can give.
 func Supported() []string { return ForScope(Scopes()) }
 
+// Beyond returns the names of the claims that the request asks for one by one
+// and that the scopes do not stand for, sorted. Names that the server does not
+// know ask for nothing.
+func (r Request) Beyond(scope []string) []string {
+	covered, supported := ForScope(scope), Supported()
+	var beyond []string
+	for _, name := range slices.Concat(r.Userinfo(), r.IDToken()) {
+		if slices.Contains(supported, name) && !slices.Contains(covered, name) && !slices.Contains(beyond, name) {
+			beyond = append(beyond, name)
+		}
+	}
+	slices.Sort(beyond)
+	return beyond
+}
+
 // Select returns those of the named claims that are known of the account: with
 // the types of OpenID Connect Core 1.0, section 5.1, and never empty. Names
 // that it does not know are left out, so that no request can ask for members

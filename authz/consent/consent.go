@@ -178,18 +178,11 @@ func (h *Handler) allow(ctx context.Context, v *visit) error {
 		if err := h.cfg.Interactions.Consented(ctx, v.interaction.ID, v.session.AccountID, scope); err != nil {
 			return err
 		}
-		if impersonable(v.client) {
+		if v.client.IsImpersonable() {
 			return nil
 		}
 		return h.cfg.Grants.RememberConsent(ctx, v.session.AccountID, v.client.ID, scope, v.client.ConsentDigest)
 	})
-}
-
-// impersonable reports whether any application could pose as this client, so
-// that a consent given once says nothing about the next request (RFC 8252,
-// section 8.6).
-func impersonable(c *clientstore.Client) bool {
-	return c.IsPublic() && c.Metadata.ApplicationType == "native"
 }
 
 func (h *Handler) resumeURL(i *interaction.Interaction) string {

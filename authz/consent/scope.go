@@ -66,14 +66,9 @@ func furtherClaims(scope []string, request url.Values) []string {
 	if err != nil {
 		return nil
 	}
-	covered, supported := claims.ForScope(scope), claims.Supported()
 	var further []string
-	for _, name := range slices.Concat(asked.Userinfo(), asked.IDToken()) {
-		words := strings.ReplaceAll(name, "_", " ")
-		if contains(supported, name) && !contains(covered, name) && !contains(further, words) {
-			further = append(further, words)
-		}
+	for _, name := range asked.Beyond(scope) {
+		further = append(further, strings.ReplaceAll(name, "_", " "))
 	}
-	slices.Sort(further)
 	return further
 }
