@@ -88,9 +88,9 @@ func TestIDTokenAlgorithms(t *testing.T) {
 func TestClaimsParameter(t *testing.T) {
 	each(t, func(w *world) {
 		tokens := w.tokens(w.web, "scope", "openid",
-			"claims", `{"id_token":{"email":{"essential":true},"iss":null,"phone_number":null},"userinfo":{"name":null}}`)
+			"claims", `{"id_token":{"email":{"essential":true},"iss":null,"locale":null},"userinfo":{"name":null}}`)
 		claims := w.verify(w.web, tokens.str("id_token"))
-		if claims["email"] != "ada@example.test" || claims["name"] != nil || claims["phone_number"] != nil || claims["iss"] != w.issuer {
+		if claims["email"] != "ada@example.test" || claims["name"] != nil || claims["locale"] != nil || claims["iss"] != w.issuer {
 			w.Errorf("ID token: %v", claims)
 		}
 		info := w.userinfo(tokens.str("access_token"))

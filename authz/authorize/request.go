@@ -31,10 +31,10 @@ type request struct {
 	challenge       string
 	challengeMethod string
 	prompt          []string
-	maxAge          *int64 // seconds
+	maxAge          *int64         // seconds
 	claims          string         // as it came
 	wishes          claims.Request // what it asks for
-	hint            string // the subject of the id_token_hint
+	hint            string         // the subject of the id_token_hint
 	acr             []string
 	parameters      url.Values // as they came, to be kept while the request waits
 }
