@@ -28,8 +28,6 @@ func newRoot(p *program) *cobra.Command {
 	root.AddCommand(newServe(p), newUser(p), newClient(p), newToken(p), newKeys(p), newMigrate(p),
 		newAudit(p), newDoctor(p), newHealthcheck(p), newVersion(p))
 	nounWithoutVerb(root)
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	return root
 }
 
