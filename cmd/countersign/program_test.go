@@ -139,12 +139,12 @@ type running struct {
 }
 
 // serve starts the server and waits until it is ready.
-func (m *machine) serve(args ...string) *running {
+func (m *machine) serve() *running {
 	m.t.Helper()
 	ctx, cancel := context.WithCancel(m.t.Context())
 	r := &running{t: m.t, stop: cancel, exited: make(chan int, 1), listenerURLs: map[string]string{}}
 	go func() {
-		r.exited <- run(ctx, process{append([]string{"serve"}, args...), m.env, strings.NewReader(""), &r.out, &r.log})
+		r.exited <- run(ctx, process{[]string{"serve"}, m.env, strings.NewReader(""), &r.out, &r.log})
 	}()
 	m.t.Cleanup(func() { cancel(); r.wait() })
 	r.awaitAnnouncement()
@@ -206,7 +206,7 @@ func (r *running) do(c *http.Client, url string) answer {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		r.t.Fatal(err)

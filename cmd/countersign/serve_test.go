@@ -87,7 +87,7 @@ func TestWhatThePublicListenerDoesNotServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusMisdirectedRequest {
 		t.Errorf("another host: %s; want 421", res.Status)
 	}
@@ -197,10 +197,10 @@ func TestAKeyThatIsLostOrWrongChangesNothing(t *testing.T) {
 	m.refused(exitFailure, "", []string{"serve"}, "key-encryption key is not the one")
 	m.refused(exitFailure, "", []string{"keys", "rotate"}, "key-encryption key is not the one")
 
-	if err := os.WriteFile(path, right, 0o644); err != nil { //nolint:gosec // on purpose
+	if err := os.WriteFile(path, right, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // on purpose
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	m.refused(exitFailure, "", []string{"serve"}, "other users", "Fix: chmod 600")

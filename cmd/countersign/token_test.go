@@ -66,9 +66,9 @@ func (m *machine) tokenGet(id string, args ...string) string {
 		m.t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar}
-	page, at := visit(ctx, m.t, browser, http.MethodGet, address.FindString(talk.String()), nil)
-	page, at = visit(ctx, m.t, browser, http.MethodPost, at, fill(page, url.Values{"username": {"ada"}, "password": {goodPassword}}))
-	page, _ = visit(ctx, m.t, browser, http.MethodPost, at, fill(page, url.Values{"decision": {"allow"}}))
+	page, at := visit(m.t, browser, address.FindString(talk.String()), nil)
+	page, at = visit(m.t, browser, at, fill(page, url.Values{"username": {"ada"}, "password": {goodPassword}}))
+	page, _ = visit(m.t, browser, at, fill(page, url.Values{"decision": {"allow"}}))
 	if !strings.Contains(page, "return to the terminal") {
 		m.t.Errorf("the browser ends at %s", page)
 	}
@@ -88,9 +88,13 @@ func fill(page string, add url.Values) url.Values {
 }
 
 // visit sends a request as a browser does and returns the page it ends at.
-func visit(ctx context.Context, t *testing.T, browser *http.Client, method, target string, form url.Values) (page, at string) {
+func visit(t *testing.T, browser *http.Client, target string, form url.Values) (page, at string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(form.Encode()))
+	method := http.MethodGet
+	if form != nil {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +105,7 @@ func visit(ctx context.Context, t *testing.T, browser *http.Client, method, targ
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)

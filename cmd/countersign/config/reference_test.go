@@ -21,7 +21,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	t.Parallel()
 	got := render(t)
 	if *update {
-		if err := os.WriteFile(reference, []byte(got), 0o644); err != nil { //nolint:gosec // documentation is for everybody
+		if err := os.WriteFile(reference, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

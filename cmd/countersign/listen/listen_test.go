@@ -219,7 +219,7 @@ func TestAPortInUseIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	_, err = Open(t.Context(), "admin_listen", l.Addr().String())
 	if e, ok := errors.AsType[*InUseError](err); !ok || e.Key != "admin_listen" || e.Addr != l.Addr().String() {
 		t.Errorf("error %v; want an InUseError of the address", err)
@@ -243,7 +243,7 @@ func TestRunningRequestsFinishWhenTheServerStops(t *testing.T) {
 			body <- err.Error()
 			return
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		b, _ := io.ReadAll(res.Body)
 		body <- string(b)
 	}()
@@ -280,7 +280,7 @@ func TestHugeHeadersAreRefused(t *testing.T) {
 	if err != nil {
 		return // the connection was cut, which is as good
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("status %d; want 431", res.StatusCode)
 	}

@@ -78,7 +78,7 @@ func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 		"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
 		"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 	}
-	c := newChain(func(w http.ResponseWriter, r *http.Request) {
+	c := newChain(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/panic" {
 			panic("on purpose")
 		}
