@@ -65,17 +65,17 @@ func newTab(t testing.TB) *tab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = target.DisposeBrowserContext(profile).Do(direct) }) // it ends with the browser at the latest
-	return openTab(t, browser, profile)
+	return openTab(browser, t, profile)
 }
 
 // secondTab opens another tab of the same profile.
 func (b *tab) secondTab() *tab {
 	b.t.Helper()
 	browser, _ := chromium() // the first tab has it
-	return openTab(b.t, browser, b.profile)
+	return openTab(browser, b.t, b.profile)
 }
 
-func openTab(t testing.TB, browser context.Context, profile cdp.BrowserContextID) *tab {
+func openTab(browser context.Context, t testing.TB, profile cdp.BrowserContextID) *tab {
 	t.Helper()
 	direct := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
 	// A profile without a window has nowhere to put a tab.

@@ -100,7 +100,7 @@ func (s *server) do(req *http.Request) answer {
 // newRequest builds a request or fails the test.
 func (s *server) newRequest(method, address, body string) *http.Request {
 	s.t.Helper()
-	req, err := http.NewRequest(method, address, strings.NewReader(body)) //nolint:noctx // the client has a timeout
+	req, err := http.NewRequest(method, address, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}

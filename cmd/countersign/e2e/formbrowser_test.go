@@ -49,7 +49,7 @@ type page struct {
 // Open follows a link.
 func (b *browser) Open(address string) *page {
 	b.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, address, nil) //nolint:noctx // the client has a timeout
+	req, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (b *browser) follow(req *http.Request) *page {
 			b.t.Fatalf("AZ-20: a form post is answered with status %d, which posts it again", res.StatusCode)
 		}
 		site := req.Header.Get("Sec-Fetch-Site")
-		if req, err = http.NewRequest(http.MethodGet, target.String(), nil); err != nil { //nolint:noctx // the client has a timeout
+		if req, err = http.NewRequest(http.MethodGet, target.String(), nil); err != nil {
 			b.t.Fatal(err)
 		}
 		req.Header.Set("Sec-Fetch-Site", site)
@@ -231,7 +231,7 @@ func (b *browser) Submit(p *page, f *form, more url.Values) *page {
 // post builds a form post as a browser sends it from a page of the server.
 func (b *browser) post(address string, values url.Values) *http.Request {
 	b.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(values.Encode())) //nolint:noctx // the client has a timeout
+	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(values.Encode()))
 	if err != nil {
 		b.t.Fatal(err)
 	}

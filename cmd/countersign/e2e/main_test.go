@@ -51,10 +51,10 @@ type lifetime struct {
 	faults   int
 }
 
-func (l *lifetime) Helper()                  {}
-func (l *lifetime) Name() string             { return "shared" }
-func (l *lifetime) Context() context.Context { return context.Background() }
-func (l *lifetime) Failed() bool             { return l.faults > 0 }
+func (*lifetime) Helper()                  {}
+func (*lifetime) Name() string             { return "shared" }
+func (*lifetime) Context() context.Context { return context.Background() }
+func (l *lifetime) Failed() bool           { return l.faults > 0 }
 
 func (l *lifetime) Cleanup(f func()) {
 	l.mu.Lock()
@@ -71,7 +71,7 @@ func (l *lifetime) TempDir() string {
 	return dir
 }
 
-func (l *lifetime) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+func (*lifetime) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 func (l *lifetime) Errorf(format string, args ...any) {
 	l.faults++
@@ -93,7 +93,7 @@ func (l *lifetime) Fatalf(format string, args ...any) {
 // when it reads "done".
 var watchdog = sync.OnceValue(func() io.Writer {
 	const watch = `while read -r line; do [ "$line" = done ] && exit; pids="$pids $line"; done; kill -9 $pids`
-	cmd := exec.Command("/bin/sh", "-c", watch) //nolint:noctx // it outlives every context
+	cmd := exec.Command("/bin/sh", "-c", watch)
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()

@@ -18,18 +18,18 @@ func TestChromiumConsent(t *testing.T) {
 	tests := []struct {
 		name, host string
 		scripts    bool
-		native     bool
+		register   func(s *server, redirectURI string) *client
 	}{
-		{"native application on loopback", "127.0.0.1", true, true},
-		{"web application of another origin", "localhost", true, false},
-		{"native application, without JavaScript", "127.0.0.1", false, true},
-		{"web application, without JavaScript", "localhost", false, false},
+		{"native application on loopback", "127.0.0.1", true, nativeApplication},
+		{"web application of another origin", "localhost", true, webApplication},
+		{"native application, without JavaScript", "127.0.0.1", false, nativeApplication},
+		{"web application, without JavaScript", "localhost", false, webApplication},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s, app, b := shared(t, sqlite), newApplication(t), newTab(t)
-			u, c := s.User(), registerFor(s, app, tt.host, tt.native)
+			u, c := s.User(), tt.register(s, app.redirectURI(tt.host))
 			r := s.Request(c).With("redirect_uri", app.redirectURI(tt.host))
 			if !tt.scripts {
 				b.withoutScripts()
@@ -47,12 +47,12 @@ func TestChromiumConsent(t *testing.T) {
 	}
 }
 
-func registerFor(s *server, app *application, host string, native bool) *client {
+// nativeApplication and webApplication register the two kinds of client.
+func nativeApplication(s *server, _ string) *client { s.t.Helper(); return s.PublicClient() }
+
+func webApplication(s *server, redirectURI string) *client {
 	s.t.Helper()
-	if native {
-		return s.PublicClient()
-	}
-	return s.register("--redirect-uri", app.redirectURI(host), "--scope", "openid profile email offline_access", "--approve")
+	return s.register("--redirect-uri", redirectURI, "--scope", "openid profile email offline_access", "--approve")
 }
 
 // TestChromiumDeny presses Cancel: the application is told access_denied.

@@ -146,7 +146,7 @@ func (s *server) dump() string {
 	var dump strings.Builder
 	for _, table := range tables {
 		var rows []map[string]any
-		if err := db.With(ctx).Raw("SELECT * FROM " + table).Scan(&rows).Error; err != nil { //nolint:gosec // a table's name
+		if err := db.With(ctx).Raw("SELECT * FROM " + table).Scan(&rows).Error; err != nil {
 			s.t.Fatal(err)
 		}
 		for _, row := range rows {

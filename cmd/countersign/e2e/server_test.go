@@ -78,6 +78,7 @@ var (
 
 // as returns the server with failures reported to t.
 func (s *server) as(t testing.TB) *server {
+	t.Helper()
 	view := *s
 	view.t = t
 	return &view
@@ -148,7 +149,9 @@ func (s *server) Start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	fmt.Fprintln(watchdog(), s.cmd.Process.Pid)
+	if _, err := fmt.Fprintln(watchdog(), s.cmd.Process.Pid); err != nil {
+		s.t.Fatal(err)
+	}
 	cmd, exited := s.cmd, make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	s.exited = exited
@@ -160,7 +163,7 @@ func (s *server) awaitReady() {
 	s.t.Helper()
 	deadline := time.After(time.Minute)
 	for {
-		res, err := http.Get(s.issuer + "/readyz") //nolint:gosec // our own server
+		res, err := http.Get(s.issuer + "/readyz")
 		if err == nil {
 			_ = res.Body.Close() // nothing in it matters
 			if res.StatusCode == http.StatusOK {
@@ -181,7 +184,7 @@ func (s *server) awaitReady() {
 // discover reads where the endpoints are.
 func (s *server) discover() {
 	s.t.Helper()
-	res, err := http.Get(s.issuer + "/.well-known/openid-configuration") //nolint:gosec // our own server
+	res, err := http.Get(s.issuer + "/.well-known/openid-configuration")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -224,7 +227,7 @@ func (s *server) Stop() {
 func (s *server) Kill() {
 	s.t.Helper()
 	_ = s.cmd.Process.Kill() // it may have ended already
-	<-s.exited
+	_ = <-s.exited           // killed, as it was asked
 	s.cmd = nil
 }
 
@@ -291,7 +294,7 @@ func (s *server) refuses(args ...string) string {
 // freeAddress returns an address of 127.0.0.1 on which nobody listens.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

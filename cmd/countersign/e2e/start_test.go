@@ -180,7 +180,7 @@ func TestBadStart(t *testing.T) {
 		}, []string{"issuer", "https"}},
 		{"listening everywhere without TLS", func(_ *testing.T, s *server) { s.set("LISTEN", "0.0.0.0:0") }, []string{"TLS", "trusted_proxies"}},
 		{"port in use", func(t *testing.T, s *server) {
-			l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it returns at once
+			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}
