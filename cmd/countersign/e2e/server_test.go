@@ -227,7 +227,9 @@ func (s *server) Stop() {
 func (s *server) Kill() {
 	s.t.Helper()
 	_ = s.cmd.Process.Kill() // it may have ended already
-	_ = <-s.exited           // killed, as it was asked
+	if err := <-s.exited; err == nil {
+		s.t.Error("the server ended in peace before it was killed")
+	}
 	s.cmd = nil
 }
 
