@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/ory/fosite"
 
 	"countersign/clientstore"
 	"countersign/storage/grant"
@@ -24,6 +27,7 @@ type Authorization struct {
 	RedirectURI string
 	// SentRedirectURI is what the request said; empty when it left it out.
 	SentRedirectURI     string
+	State               string
 	Nonce               string
 	CodeChallenge       string
 	CodeChallengeMethod string
@@ -34,25 +38,45 @@ type Authorization struct {
 // of the answer. It fails with [grant.ErrNotPermitted] when the client's
 // approval or the session ended meanwhile.
 func (e *Engine) Authorize(ctx context.Context, a Authorization) (url.Values, error) {
-	f := &flow{client: a.Client, issuing: e.newCode(a), presented: a.RedirectURI}
+	f := &flow{
+		client: a.Client, issuing: e.newAnswer(a), presented: a.RedirectURI, responseType: a.ResponseType, state: a.State, scope: a.Scope,
+	}
 	ctx = withFlow(ctx, f)
 	request, err := e.provider.NewAuthorizeRequest(ctx, post(a.form()))
 	if err != nil {
-		return nil, fmt.Errorf("authorization request that was validated: %w", translate(err))
+		return nil, fmt.Errorf("authorization request that was validated: %w", f.failedOr(err))
 	}
 	for _, scope := range a.Scope {
 		request.GrantScope(scope)
 	}
 	response, err := e.provider.NewAuthorizeResponse(ctx, request, newSessionView(f.issuing.Grant.Subject))
 	if err != nil {
-		return nil, fmt.Errorf("authorization response: %w", translate(err))
+		return nil, fmt.Errorf("authorization response: %w", f.failedOr(err))
 	}
-	if err := e.cfg.Grants.IssueCode(ctx, *f.issuing); err != nil {
+	if err := e.keepAnswer(ctx, f.issuing); err != nil {
 		return nil, err
 	}
+	return e.parameters(f, response), nil
+}
+
+// keepAnswer keeps what the answer hands out. An ID token alone leaves nothing
+// to keep: the client and the session were read with the request.
+func (e *Engine) keepAnswer(ctx context.Context, a *grant.Answer) error {
+	if a.Code == "" && a.AccessToken == "" {
+		return nil
+	}
+	return e.cfg.Grants.Authorize(ctx, *a)
+}
+
+// parameters are those of the answer; the door adds state and issuer.
+func (e *Engine) parameters(f *flow, response fosite.AuthorizeResponder) url.Values {
 	answer := response.GetParameters()
 	answer.Del("state")
-	return answer, nil
+	if f.issuing.AccessToken != "" {
+		answer.Set("token_type", "Bearer")
+		answer.Set("expires_in", strconv.FormatInt(e.secondsUntil(f.issue.AccessTokenExpiresAt), 10))
+	}
+	return answer
 }
 
 // form is the request as fosite is to see it: what decides on codes and
@@ -66,6 +90,9 @@ func (a Authorization) form() url.Values {
 		// fosite insists on a state. The client's own, if any, is the door's.
 		"state": {"none of fosite's concern"},
 	}
+	if a.Nonce != "" {
+		form.Set("nonce", a.Nonce)
+	}
 	if a.CodeChallenge != "" {
 		form.Set("code_challenge", a.CodeChallenge)
 		form.Set("code_challenge_method", a.CodeChallengeMethod)
@@ -73,7 +100,7 @@ func (a Authorization) form() url.Values {
 	return form
 }
 
-func (e *Engine) newCode(a Authorization) *grant.NewCode {
+func (e *Engine) newAnswer(a Authorization) *grant.Answer {
 	now := e.cfg.Now()
 	authTime := a.Session.AuthTime
 	g := grant.Grant{
@@ -81,15 +108,16 @@ func (e *Engine) newCode(a Authorization) *grant.NewCode {
 		ClientID: a.Client.ID, AccountID: a.Session.AccountID, SessionID: a.Session.ID,
 		Subject: a.Session.AccountID, Scope: strings.Join(a.Scope, " "), Claims: a.Claims, Nonce: a.Nonce,
 		ACR: a.Session.ACR, AMR: strings.Join(a.Session.AMR, " "), AuthTime: &authTime,
-		Offline: a.Client.Offline(a.Scope),
+		ExpiresAt: now.Add(e.cfg.Lifetimes.Code + e.cfg.Lifetimes.AccessToken),
 	}
-	g.ExpiresAt = now.Add(e.cfg.Lifetimes.Code + e.cfg.Lifetimes.AccessToken)
-	if g.Offline {
-		g.ExpiresAt = now.Add(e.cfg.Lifetimes.RefreshAbsolute)
+	if !slices.Contains(strings.Fields(a.ResponseType), "code") {
+		g.Kind = clientstore.GrantImplicit // no code, no refresh token (RFC 6749, section 4.2)
+	} else if a.Client.Offline(a.Scope) {
+		g.Offline, g.ExpiresAt = true, now.Add(e.cfg.Lifetimes.RefreshAbsolute)
 	}
-	return &grant.NewCode{
+	return &grant.Answer{
 		Grant: g, RedirectURI: a.SentRedirectURI,
 		CodeChallenge: a.CodeChallenge, CodeChallengeMethod: a.CodeChallengeMethod,
-		ExpiresAt: now.Add(e.cfg.Lifetimes.Code),
+		CodeExpiresAt: now.Add(e.cfg.Lifetimes.Code),
 	}
 }

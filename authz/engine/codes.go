@@ -131,8 +131,13 @@ func (codeStore) InvalidateAuthorizeCodeSession(context.Context, string) error {
 // CreateAccessTokenSession gathers the access token.
 func (s codeStore) CreateAccessTokenSession(ctx context.Context, token string, _ fosite.Requester) error {
 	f := flowOf(ctx)
-	f.scope = f.stillRegistered(f.code.Grant.Scope)
-	s.engine.gatherAccess(f, token, f.code.Grant)
+	if f.code != nil {
+		f.scope = f.stillRegistered(f.code.Grant.Scope)
+	}
+	s.engine.gatherAccess(f, token, *f.grant())
+	if f.issuing != nil {
+		f.issuing.AccessToken, f.issuing.AccessTokenExpiresAt = token, f.issue.AccessTokenExpiresAt
+	}
 	return nil
 }
 

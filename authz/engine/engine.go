@@ -66,13 +66,38 @@ func New(cfg Config) *Engine {
 		Config:                        c, IDTokenHandleHelper: ids,
 	}
 	proof := &pkce.Handler{AuthorizeCodeStrategy: tokens, Storage: store, Config: c}
-	c.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{code, id, proof}
+	// The proof key comes after what issues the code that it belongs to.
+	c.AuthorizeEndpointHandlers = append(fosite.AuthorizeEndpointHandlers{code, id}, append(frontChannel(c, code, id), proof)...)
+	own := &oauth2.ClientCredentialsGrantHandler{
+		HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: tokens, AccessTokenStorage: store, Config: c}, Config: c,
+	}
 	e.grants = map[string]fosite.TokenEndpointHandlers{
 		clientstore.GrantAuthorizationCode: {code, id, proof},
 		clientstore.GrantRefreshToken:      {&refreshHandler{engine: e, ids: ids}},
+		clientstore.GrantClientCredentials: {own},
 	}
 	e.provider = fosite.NewOAuth2Provider(store, c)
 	return e
+}
+
+// frontChannel are the handlers of the response types that hand out tokens at
+// the authorization endpoint (RFC 6749, section 4.2; OpenID Connect Core 1.0,
+// sections 3.2 and 3.3).
+func frontChannel(c *config, code *oauth2.AuthorizeExplicitGrantHandler, id *openid.OpenIDConnectExplicitHandler) fosite.AuthorizeEndpointHandlers {
+	token := &oauth2.AuthorizeImplicitGrantTypeHandler{
+		AccessTokenStrategy: code.AccessTokenStrategy, AccessTokenStorage: code.CoreStorage, Config: c,
+	}
+	return fosite.AuthorizeEndpointHandlers{
+		token,
+		&openid.OpenIDConnectImplicitHandler{
+			IDTokenHandleHelper: id.IDTokenHandleHelper, AuthorizeImplicitGrantTypeHandler: token,
+			OpenIDConnectRequestValidator: id.OpenIDConnectRequestValidator, Config: c,
+		},
+		&openid.OpenIDConnectHybridHandler{
+			IDTokenHandleHelper: id.IDTokenHandleHelper, AuthorizeImplicitGrantTypeHandler: token, AuthorizeExplicitGrantHandler: code,
+			OpenIDConnectRequestValidator: id.OpenIDConnectRequestValidator, OpenIDConnectRequestStorage: id.OpenIDConnectRequestStorage, Config: c,
+		},
+	}
 }
 
 // fositeConfig sets what fosite would otherwise set lazily, without a lock,
@@ -130,7 +155,11 @@ func (*config) GetRefreshTokenScopes(ctx context.Context) []string {
 const scopeNobodyHas = "\x00"
 
 // GrantTypes are the grant types of the token endpoint.
-var GrantTypes = []string{clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken}
+var GrantTypes = []string{clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantClientCredentials}
 
-// ResponseTypes are the response types of the authorization endpoint.
-var ResponseTypes = []string{"code"}
+// ResponseTypes are the response types of the authorization endpoint, their
+// words in alphabetical order (OAuth 2.0 Multiple Response Type Encoding
+// Practices, section 5).
+var ResponseTypes = []string{
+	"code", "code id_token", "code id_token token", "code token", "id_token", "id_token token", "token",
+}

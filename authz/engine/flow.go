@@ -20,7 +20,11 @@ type flow struct {
 	client    *clientstore.Client
 	grantType string
 
-	issuing *grant.NewCode // at the authorization endpoint
+	issuing      *grant.Answer // at the authorization endpoint
+	responseType string
+	state        string
+
+	own *grant.Grant // in which the client acts for itself
 
 	presented string         // the code or refresh token
 	code      *grant.Code    // what the presented code stands for
@@ -58,6 +62,15 @@ func (f *flow) failed(err error) error {
 		return fosite.ErrServerError
 	}
 	return err
+}
+
+// failedOr returns the database failure of the flow if there is one, and
+// fosite's error, in our words, otherwise.
+func (f *flow) failedOr(err error) error {
+	if f.failure != nil {
+		return f.failure
+	}
+	return translate(err)
 }
 
 // post is the request as fosite wants it: its form was read and checked

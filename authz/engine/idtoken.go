@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,12 +59,25 @@ func (s idTokenStrategy) protocolClaims(members map[string]any, f *flow, alg jos
 		members["amr"] = amr
 	}
 	// A refreshed ID token carries no nonce (OpenID Connect Core 1.0, section 12.2).
-	if g.Nonce != "" && f.code != nil {
+	if g.Nonce != "" && f.refresh == nil {
 		members["nonce"] = g.Nonce
 	}
-	if f.issue.AccessToken != "" {
-		members["at_hash"] = keyset.LeftHalf(alg, f.issue.AccessToken)
+	for name, value := range f.bound() {
+		if value != "" {
+			members[name] = keyset.LeftHalf(alg, value)
+		}
 	}
+}
+
+// bound is what came with the ID token, which it binds by hashes: the access
+// token, and at the authorization endpoint the code and the state (OpenID
+// Connect Core 1.0, section 3.3.2.11; FAPI 1.0 Part 2, section 5.1).
+func (f *flow) bound() map[string]string {
+	b := map[string]string{"at_hash": f.issue.AccessToken}
+	if f.issuing != nil {
+		b["c_hash"], b["s_hash"] = f.issuing.Code, f.state
+	}
+	return b
 }
 
 // signingAlgorithm is what the client registered, RS256 if nothing (OpenID
@@ -76,14 +90,18 @@ func signingAlgorithm(c *clientstore.Client) jose.SignatureAlgorithm {
 }
 
 // requestedClaims are the claims about the resource owner that belong into the
-// ID token: those that the claims parameter asks for there. All others are the
-// UserInfo endpoint's (OpenID Connect Core 1.0, sections 5.4 and 5.5).
+// ID token: those that the claims parameter asks for there, and those of the
+// scope where no access token opens the UserInfo endpoint, whose they are
+// otherwise (OpenID Connect Core 1.0, sections 5.4 and 5.5).
 func (e *Engine) requestedClaims(ctx context.Context, f *flow) (map[string]any, error) {
 	request, err := claims.Parse(f.grant().Claims)
 	if err != nil {
 		return nil, fmt.Errorf("claims parameter that was validated: %w", err)
 	}
 	names := request.IDToken()
+	if f.responseType == "id_token" { // no access token will open the UserInfo endpoint
+		names = slices.Concat(names, claims.ForScope(f.scope))
+	}
 	if len(names) == 0 {
 		return map[string]any{}, nil
 	}

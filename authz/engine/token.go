@@ -36,6 +36,11 @@ func (e *Engine) Token(ctx context.Context, c *clientstore.Client, form url.Valu
 	if _, ok := e.grants[f.grantType]; !ok {
 		return nil, protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type.")
 	}
+	if f.grantType == clientstore.GrantClientCredentials {
+		if err := e.actForItself(f, form); err != nil {
+			return nil, err
+		}
+	}
 	ctx = withFlow(ctx, f)
 	request, err := e.provider.NewAccessRequest(ctx, post(form), newSessionView(""))
 	if err != nil {
@@ -54,21 +59,20 @@ func (e *Engine) Token(ctx context.Context, c *clientstore.Client, form url.Valu
 // refused says why fosite refused. A code whose proof was wrong is burnt on
 // the way: there is no second guess.
 func (e *Engine) refused(ctx context.Context, f *flow, err error) error {
-	if f.failure != nil {
-		return f.failure
-	}
-	if f.proofSeen && errors.Is(err, fosite.ErrInvalidGrant) {
+	if f.failure == nil && f.proofSeen && errors.Is(err, fosite.ErrInvalidGrant) {
 		if err := e.cfg.Grants.BurnCode(ctx, f.presented); err != nil {
 			return err
 		}
 	}
-	return translate(err)
+	return f.failedOr(err)
 }
 
 // keep writes what the response will hand out, as one.
 func (e *Engine) keep(ctx context.Context, f *flow) error {
 	var err error
 	switch {
+	case f.own != nil:
+		err = e.cfg.Grants.IssueToClient(ctx, *f.own, f.issue)
 	case f.code != nil:
 		err = e.cfg.Grants.Redeem(ctx, f.presented, f.issue)
 	case f.kept:
@@ -117,20 +121,30 @@ func grantEnded() error {
 
 // grant is the grant that the request draws on.
 func (f *flow) grant() *grant.Grant {
-	if f.code != nil {
+	switch {
+	case f.issuing != nil:
+		return &f.issuing.Grant
+	case f.own != nil:
+		return f.own
+	case f.code != nil:
 		return &f.code.Grant
+	default:
+		return &f.refresh.Grant
 	}
-	return &f.refresh.Grant
 }
 
 func (e *Engine) tokenResponse(f *flow, response fosite.AccessResponder) *TokenResponse {
 	r := &TokenResponse{
 		AccessToken: f.issue.AccessToken, TokenType: "Bearer",
-		ExpiresIn:    int64(f.issue.AccessTokenExpiresAt.Sub(e.cfg.Now()).Round(time.Second) / time.Second),
+		ExpiresIn:    e.secondsUntil(f.issue.AccessTokenExpiresAt),
 		RefreshToken: f.issue.RefreshToken, Scope: strings.Join(f.scope, " "), GrantID: f.grant().ID,
 	}
 	if id, ok := response.GetExtra("id_token").(string); ok {
 		r.IDToken = id
 	}
 	return r
+}
+
+func (e *Engine) secondsUntil(at time.Time) int64 {
+	return int64(at.Sub(e.cfg.Now()).Round(time.Second) / time.Second)
 }

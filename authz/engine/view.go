@@ -30,8 +30,9 @@ func (clientView) GetHashedSecret() []byte { return nil }
 // GetRedirectURIs returns the registered redirect URIs.
 func (c clientView) GetRedirectURIs() []string { return c.Metadata.RedirectURIs }
 
-// GetGrantTypes returns the registered grant types.
-func (c clientView) GetGrantTypes() fosite.Arguments { return c.Metadata.GrantTypes }
+// GetGrantTypes returns the registered grant types, and implicit, which
+// follows from the response types.
+func (c clientView) GetGrantTypes() fosite.Arguments { return c.Document().GrantTypes }
 
 // GetResponseTypes returns the registered response types.
 func (c clientView) GetResponseTypes() fosite.Arguments { return c.Metadata.ResponseTypes }

@@ -8,15 +8,19 @@ import (
 	"countersign/storage"
 )
 
-// NewCode is an authorization code to be issued with the grant that it stands
-// for.
-type NewCode struct {
-	Code                string // only its hash is kept
-	Grant               Grant
+// Answer is what an authorization response hands out: a grant, and a code or
+// an access token or both. Only hashes of the two are kept.
+type Answer struct {
+	Grant Grant
+	// Code is empty when the response has none.
+	Code                string
 	RedirectURI         string // as the request sent it; empty when it sent none
 	CodeChallenge       string
 	CodeChallengeMethod string
-	ExpiresAt           time.Time
+	CodeExpiresAt       time.Time
+	// AccessToken is empty when the response has none.
+	AccessToken          string
+	AccessTokenExpiresAt time.Time
 }
 
 // Code is an authorization code that was issued.
@@ -44,26 +48,53 @@ const insertGrant = `
 
 const insertCode = `
 	INSERT INTO authorization_codes (grant_id, hash, redirect_uri, code_challenge, code_challenge_method, created_at, expires_at)
-	SELECT g.id, @code, @redirect_uri, @challenge, @challenge_method, @now, @expires_at`
+	SELECT g.id, @code, @redirect_uri, @challenge, @challenge_method, @now, @code_expires_at FROM g`
 
-// IssueCode keeps a code and its grant, if at this moment the client is
+const insertFirstAccess = `
+	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
+	SELECT g.id, @access, @scope, @audience, @now, @access_expires_at FROM g`
+
+// Authorize keeps an answer and its grant, if at this moment the client is
 // approved and the account's session is live; otherwise [ErrNotPermitted].
-func (s *Store) IssueCode(ctx context.Context, n NewCode) error {
-	args := s.grantArgs(n.Grant)
-	args["code"], args["redirect_uri"] = s.Hash(n.Code), n.RedirectURI
-	args["challenge"], args["challenge_method"] = n.CodeChallenge, n.CodeChallengeMethod
-	args["expires_at"] = n.ExpiresAt
+func (s *Store) Authorize(ctx context.Context, a Answer) error {
+	args := s.grantArgs(a.Grant)
+	var inserts []string
+	if a.Code != "" {
+		inserts = append(inserts, insertCode)
+		args["code"], args["redirect_uri"] = s.Hash(a.Code), a.RedirectURI
+		args["challenge"], args["challenge_method"] = a.CodeChallenge, a.CodeChallengeMethod
+		args["code_expires_at"] = a.CodeExpiresAt
+	}
+	if a.AccessToken != "" {
+		inserts = append(inserts, insertFirstAccess)
+		args["access"], args["access_expires_at"] = s.Hash(a.AccessToken), a.AccessTokenExpiresAt
+	}
+	return s.keepGrant(ctx, "answer authorization request", insertGrant, inserts, args)
+}
+
+// keepGrant inserts a grant and what it yields, as one.
+func (s *Store) keepGrant(ctx context.Context, doing, grant string, yields []string, args map[string]any) error {
 	if s.db.Dialect() == storage.PostgreSQL {
-		res := s.db.With(ctx).Exec(`WITH g AS (`+insertGrant+` RETURNING id)`+insertCode+` FROM g`, args)
-		return issued("issue authorization code", res.RowsAffected, res.Error)
+		query := `WITH g AS (` + grant + ` RETURNING id)`
+		for i, insert := range yields {
+			query += fmt.Sprintf(`, y%d AS (%s)`, i, insert)
+		}
+		var kept int64
+		err := s.db.With(ctx).Raw(query+` SELECT count(*) FROM g`, args).Scan(&kept).Error
+		return issued(doing, kept, err)
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		res := s.db.With(ctx).Exec(insertGrant, args)
-		if err := issued("issue grant", res.RowsAffected, res.Error); err != nil {
+		res := s.db.With(ctx).Exec(grant, args)
+		if err := issued(doing, res.RowsAffected, res.Error); err != nil {
 			return err
 		}
-		res = s.db.With(ctx).Exec(insertCode+` FROM grants g WHERE g.id = @grant`, args)
-		return issued("issue authorization code", res.RowsAffected, res.Error)
+		for _, insert := range yields {
+			res := s.db.With(ctx).Exec(`WITH g AS (SELECT id FROM grants WHERE id = @grant)`+insert, args)
+			if err := issued(doing, res.RowsAffected, res.Error); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

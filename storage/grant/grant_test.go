@@ -43,24 +43,24 @@ func (w *world) exec(query string, args ...any) {
 	}
 }
 
-func (w *world) newCode(offline bool) grant.NewCode {
+func (w *world) newCode(offline bool) grant.Answer {
 	w.made++
 	now := w.clock.Now()
-	return grant.NewCode{
+	return grant.Answer{
 		Code: seal.NewToken(seal.AuthorizationCode),
 		Grant: grant.Grant{
 			ID: fmt.Sprintf("g%d", w.made), Kind: "authorization_code", ClientID: "c1", AccountID: "a1", SessionID: "s1",
 			Subject: "a1", Scope: "openid profile", Nonce: "n", AuthTime: &now, Offline: offline, ExpiresAt: now.Add(24 * time.Hour),
 		},
 		RedirectURI: "https://rp.example/cb", CodeChallenge: "challenge", CodeChallengeMethod: "S256",
-		ExpiresAt: now.Add(time.Minute),
+		CodeExpiresAt: now.Add(time.Minute),
 	}
 }
 
 func (w *world) issueCode(offline bool) (code string) {
 	w.Helper()
 	n := w.newCode(offline)
-	w.must(w.grants.IssueCode(w.Context(), n))
+	w.must(w.grants.Authorize(w.Context(), n))
 	return n.Code
 }
 
@@ -127,11 +127,11 @@ func TestCodeIsReadAsItWasIssued(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
 		n := w.newCode(true)
-		w.must(w.grants.IssueCode(t.Context(), n))
+		w.must(w.grants.Authorize(t.Context(), n))
 		got, err := w.grants.Code(t.Context(), n.Code)
 		w.must(err)
 		if !got.Live || got.SpentAt != nil || got.RedirectURI != n.RedirectURI || got.CodeChallenge != n.CodeChallenge ||
-			got.CodeChallengeMethod != n.CodeChallengeMethod || !got.ExpiresAt.Equal(n.ExpiresAt) {
+			got.CodeChallengeMethod != n.CodeChallengeMethod || !got.ExpiresAt.Equal(n.CodeExpiresAt) {
 			t.Errorf("code = %+v; want %+v", got, n)
 		}
 		g := got.Grant
@@ -214,9 +214,9 @@ func TestNoCodeForWhoMayNot(t *testing.T) {
 				if err := w.db.With(ctx).Exec(statement).Error; err != nil {
 					return err
 				}
-				err := w.grants.IssueCode(ctx, w.newCode(false))
+				err := w.grants.Authorize(ctx, w.newCode(false))
 				if !errors.Is(err, grant.ErrNotPermitted) {
-					t.Errorf("%s: IssueCode: %v; want %v", name, err, grant.ErrNotPermitted)
+					t.Errorf("%s: Authorize: %v; want %v", name, err, grant.ErrNotPermitted)
 				}
 				return errUndo
 			})
@@ -405,7 +405,7 @@ func TestSL07FailingDatabaseIsNeverAVerdict(t *testing.T) {
 		w := newWorld(t, db)
 		code, tokens := w.issueCode(true), w.tokens(true)
 		calls := map[string]func() error{
-			"IssueCode":    func() error { return w.grants.IssueCode(t.Context(), w.newCode(false)) },
+			"Authorize":    func() error { return w.grants.Authorize(t.Context(), w.newCode(false)) },
 			"Code":         func() error { _, err := w.grants.Code(t.Context(), code); return err },
 			"Redeem":       func() error { return w.grants.Redeem(t.Context(), code, w.issue()) },
 			"BurnCode":     func() error { return w.grants.BurnCode(t.Context(), code) },

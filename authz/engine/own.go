@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"countersign/authz/claims"
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage/grant"
+)
+
+// actForItself prepares the client credentials grant (RFC 6749, section 4.4):
+// a token of the client's own, with what it is registered for and no scope that
+// is about a person. Its subject is the client, whose key no account has as
+// identifier (RFC 9700, section 4.15).
+func (e *Engine) actForItself(f *flow, form url.Values) error {
+	scope, unregistered := f.client.SettleScope(form.Get("scope"))
+	if unregistered != "" {
+		return protocol.Refuse(protocol.InvalidScope,
+			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
+	}
+	f.scope = slices.DeleteFunc(scope, aboutAPerson)
+	f.own = &grant.Grant{
+		ID: uuid.NewString(), Kind: clientstore.GrantClientCredentials, ClientID: f.client.ID, Subject: f.client.ID,
+		Scope: strings.Join(f.scope, " "), Offline: true, ExpiresAt: e.cfg.Now().Add(e.cfg.Lifetimes.AccessToken),
+	}
+	return nil
+}
+
+func aboutAPerson(scope string) bool {
+	return scope == "openid" || scope == "offline_access" || slices.Contains(claims.Scopes(), scope)
+}
