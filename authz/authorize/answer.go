@@ -66,3 +66,18 @@ func mismatch(sent string, c *clientstore.Client) error {
 	p.Detail = "redirect_uri sent by client " + c.ID + ": " + protocol.Printable(sent) + ". It must equal a registered redirect URI, character by character."
 	return p
 }
+
+// tooLong is the page of a request that is too long to wait.
+func tooLong(name string) error {
+	return page.BadRequest("E-REQUEST", "The application sent a request that is too long to be kept while you sign in: its "+name+".",
+		"Tell the developer of the application. Nothing was shared with it.")
+}
+
+// silenced is the page of a request that forbids pages, of a client that no
+// administrator approves of: whoever is not signed in learns nothing of it.
+func silenced() error {
+	p := page.BadRequest("E-SILENT", "The application asked for an answer without asking you, which is not possible.",
+		"Go back to the application and sign in from there.")
+	p.Status, p.Who = http.StatusForbidden, page.You
+	return p
+}

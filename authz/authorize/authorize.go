@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (h *Handler) startByPost(w http.ResponseWriter, r *http.Request, p protocol
 			return h.refused(w, uri, p.Get("state"), err)
 		}
 	}
-	return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: p.Values()}, ResumePath)
+	return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: p.All()}, ResumePath)
 }
 
 // Resume serves GET /authorize/resume: it takes up a request that waited.
@@ -192,7 +193,13 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s state, path stri
 	}, path)
 }
 
+// wait keeps the request, without what no later step reads.
 func (h *Handler) wait(w http.ResponseWriter, r *http.Request, waiting interaction.Waiting, path string) error {
+	kept, err := worthKeeping(waiting.Request)
+	if err != nil {
+		return err
+	}
+	waiting.Request = kept
 	i, err := h.cfg.Interactions.Create(r.Context(), waiting)
 	if err != nil {
 		return err
@@ -231,7 +238,7 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	if err != nil {
 		return err
 	}
-	if err := h.cfg.Sessions.Touch(r.Context(), s.session); err != nil {
+	if err := h.answered(r.Context(), s); err != nil {
 		return err
 	}
 	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"),
@@ -240,13 +247,26 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	return nil
 }
 
+// answered notes that the session was seen and, of a request that waited, that
+// it was answered.
+func (h *Handler) answered(ctx context.Context, s state) error {
+	if s.interaction != nil {
+		if err := h.cfg.Interactions.Answered(ctx, s.interaction.ID); err != nil {
+			return err
+		}
+	}
+	return h.cfg.Sessions.Touch(ctx, s.session)
+}
+
 // hold keeps the request of a client that no administrator approves of. Only
 // who has signed in learns of it; a request that must not show a page is
 // answered with one all the same, because nobody vouches for where an answer
 // would go.
 func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parameters, v *clientstore.Visit, i *interaction.Interaction) error {
-	s := state{client: &v.Client, session: h.live(v), interaction: i, request: &request{parameters: p.Values()}}
+	s := state{client: &v.Client, session: h.live(v), interaction: i, request: &request{parameters: p.All()}}
 	switch {
+	case s.session == nil && slices.Contains(words(p.Get("prompt")), "none"):
+		return silenced()
 	case s.session == nil:
 		return h.ask(w, r, s, "/login")
 	case i == nil:

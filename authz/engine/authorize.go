@@ -88,7 +88,7 @@ func (e *Engine) newCode(a Authorization) *grant.NewCode {
 		g.ExpiresAt = now.Add(e.cfg.Lifetimes.RefreshAbsolute)
 	}
 	return &grant.NewCode{
-		Grant: g, RedirectURI: a.SentRedirectURI,
+		Grant: g, RedirectURI: a.RedirectURI, RedirectURISent: a.SentRedirectURI != "",
 		CodeChallenge: a.CodeChallenge, CodeChallengeMethod: a.CodeChallengeMethod,
 		ExpiresAt: now.Add(e.cfg.Lifetimes.Code),
 	}

@@ -93,7 +93,7 @@ func (s codeStore) GetAuthorizeCodeSession(ctx context.Context, code string, ses
 // registered reports whether the code went to a redirect URI that the client
 // still has: one that was taken away takes its codes along.
 func (f *flow) registered() bool {
-	return f.code.RedirectURI == "" || f.client.MatchRedirectURI(f.code.RedirectURI)
+	return f.client.MatchRedirectURI(f.code.RedirectURI)
 }
 
 // stillRegistered is the scope without what the client has lost since.
@@ -112,8 +112,10 @@ func (f *flow) codeRequest(session fosite.Session) *fosite.Request {
 	}
 	r.GrantedScope = f.stillRegistered(f.code.Grant.Scope)
 	r.RequestedScope = r.GrantedScope
+	if f.code.RedirectURISent {
+		r.Form.Set("redirect_uri", f.code.RedirectURI)
+	}
 	for name, value := range map[string]string{
-		"redirect_uri":          f.code.RedirectURI,
 		"code_challenge":        f.code.CodeChallenge,
 		"code_challenge_method": f.code.CodeChallengeMethod,
 	} {

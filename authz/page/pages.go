@@ -87,6 +87,8 @@ type Consent struct {
 	// Access is how long an access token lives, and Offline how long the
 	// application may renew it on its own; 0 when it did not ask to.
 	Access, Offline time.Duration
+	// Shown identifies what the page says, for the form to bring back.
+	Shown string
 }
 
 func (Consent) template() string { return "consent.html" }

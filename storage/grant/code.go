@@ -13,7 +13,8 @@ import (
 type NewCode struct {
 	Code                string // only its hash is kept
 	Grant               Grant
-	RedirectURI         string // as the request sent it; empty when it sent none
+	RedirectURI         string // where the code goes
+	RedirectURISent     bool   // whether the request named it
 	CodeChallenge       string
 	CodeChallengeMethod string
 	ExpiresAt           time.Time
@@ -21,7 +22,8 @@ type NewCode struct {
 
 // Code is an authorization code that was issued.
 type Code struct {
-	RedirectURI         string
+	RedirectURI         string // where the code went
+	RedirectURISent     bool   // whether the request named it
 	CodeChallenge       string
 	CodeChallengeMethod string
 	CreatedAt           time.Time
@@ -43,14 +45,14 @@ const insertGrant = `
 		AND s.id = @session AND s.account_id = a.id AND s.account_epoch = a.epoch AND s.ended_at IS NULL`
 
 const insertCode = `
-	INSERT INTO authorization_codes (grant_id, hash, redirect_uri, code_challenge, code_challenge_method, created_at, expires_at)
-	SELECT g.id, @code, @redirect_uri, @challenge, @challenge_method, @now, @expires_at`
+	INSERT INTO authorization_codes (grant_id, hash, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, created_at, expires_at)
+	SELECT g.id, @code, @redirect_uri, @redirect_uri_sent, @challenge, @challenge_method, @now, @expires_at`
 
 // IssueCode keeps a code and its grant, if at this moment the client is
 // approved and the account's session is live; otherwise [ErrNotPermitted].
 func (s *Store) IssueCode(ctx context.Context, n NewCode) error {
 	args := s.grantArgs(n.Grant)
-	args["code"], args["redirect_uri"] = s.Hash(n.Code), n.RedirectURI
+	args["code"], args["redirect_uri"], args["redirect_uri_sent"] = s.Hash(n.Code), n.RedirectURI, n.RedirectURISent
 	args["challenge"], args["challenge_method"] = n.CodeChallenge, n.CodeChallengeMethod
 	args["expires_at"] = n.ExpiresAt
 	if s.db.Dialect() == storage.PostgreSQL {
@@ -92,7 +94,7 @@ func (s *Store) grantArgs(g Grant) map[string]any {
 func (s *Store) Code(ctx context.Context, code string) (*Code, error) {
 	var found []Code
 	err := s.db.With(ctx).Raw(`
-		SELECT ac.redirect_uri, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
+		SELECT ac.redirect_uri, ac.redirect_uri_sent, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
 			COALESCE(`+live+`, false) AS live, `+columns+`
 		FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id`+standing+`
 		WHERE ac.hash = @code`, map[string]any{"code": s.Hash(code), "now": s.db.Now()}).Scan(&found).Error
