@@ -121,6 +121,12 @@ func TestRT10GrantTakenFromTheClient(t *testing.T) {
 		c, err := w.clients.Edit(w.Context(), admin, w.web.ID, clientstore.Edit{Metadata: &m, Version: w.web.Version})
 		w.must(err)
 		w.wantError(w.refresh(w.web, tokens.str("refresh_token")), 400, "unauthorized_client")
+		if info := w.userinfo(tokens.str("access_token")); info.json["name"] != nil || info.str("sub") != w.user.ID {
+			w.Errorf("userinfo gives what was taken from the client: %s", info.body)
+		}
+		if got := w.post("/introspect", w.web, url.Values{"token": {tokens.str("access_token")}}).str("scope"); got != "openid" {
+			w.Errorf("introspection tells of the scope %q", got)
+		}
 		w.wantRefusal(w.authorize(w.web.ask()), "invalid_scope", "st&a te")
 		m.RedirectURIs = []string{callback + "/new"}
 		_, err = w.clients.Edit(w.Context(), admin, w.web.ID, clientstore.Edit{Metadata: &m, Version: c.Version})

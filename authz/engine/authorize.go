@@ -86,6 +86,8 @@ func (e *Engine) newCode(a Authorization) *grant.NewCode {
 	g.ExpiresAt = now.Add(e.cfg.Lifetimes.Code + e.cfg.Lifetimes.AccessToken)
 	if g.Offline {
 		g.ExpiresAt = now.Add(e.cfg.Lifetimes.RefreshAbsolute)
+	} else {
+		g.ExpiresAt = earlier(g.ExpiresAt, a.Session.ExpiresAt)
 	}
 	return &grant.NewCode{
 		Grant: g, RedirectURI: a.RedirectURI, RedirectURISent: a.SentRedirectURI != "",

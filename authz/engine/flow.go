@@ -23,6 +23,7 @@ type flow struct {
 	issuing *grant.NewCode // at the authorization endpoint
 
 	presented string         // the code or refresh token
+	verifier  string         // the code_verifier
 	code      *grant.Code    // what the presented code stands for
 	refresh   *grant.Refresh // what the presented refresh token stands for
 	repeated  bool           // the refresh token was used a moment ago

@@ -120,7 +120,7 @@ func (s *Store) Redeem(ctx context.Context, code string, i Issue) error {
 	args := s.issueArgs(i)
 	args["old"] = s.Hash(code)
 	return s.exchange(ctx, "redeem authorization code", exchange{
-		spend: `UPDATE authorization_codes SET spent_at = @now WHERE hash = @old AND spent_at IS NULL AND expires_at > @now`,
+		spend: `UPDATE authorization_codes SET spent_at = @now WHERE hash = @old AND spent_at IS NULL`,
 		args:  args, refresh: i.RefreshToken != "",
 	})
 }
