@@ -229,6 +229,134 @@ func TestHintOfTheSamePersonIsSilent(t *testing.T) {
 	})
 }
 
+// A client that insists on a subject gets no answer about another, however it
+// says so (OpenID Connect Core 1.0, section 3.1.2.2).
+func TestSubjectThatTheRequestInsistsOn(t *testing.T) {
+	each(t, func(w *world) {
+		hint := w.tokens(w.web).str("id_token")
+		for name, change := range map[string][]string{
+			"value":              {"claims", `{"id_token":{"sub":{"value":"bob"}}}`},
+			"value and own hint": {"claims", `{"id_token":{"sub":{"value":"bob"}}}`, "id_token_hint", hint},
+			"values":             {"claims", `{"id_token":{"sub":{"values":["bob","zed"]}}}`},
+			"userinfo":           {"claims", `{"userinfo":{"sub":{"value":"bob"}}}`},
+			"not even text":      {"claims", `{"id_token":{"sub":{"value":5}}}`},
+		} {
+			res := w.authorize(w.web.ask(append(change, "prompt", "none")...))
+			if got := res.sent().Get("error"); got != "login_required" {
+				w.Errorf("%s: error %q, Location %q", name, got, res.Header.Get("Location"))
+			}
+		}
+		w.code(w.web, "claims", `{"id_token":{"sub":{"values":["bob","`+w.user.ID+`"]}}}`, "id_token_hint", hint)
+	})
+}
+
+func TestScopeLeftToTheRegistrationIsOpenIDAllTheSame(t *testing.T) {
+	each(t, func(w *world) {
+		w.wantPage(w.authorize(w.web.ask("scope", "", "redirect_uri", "")), "E-REDIRECT-URI")
+	})
+}
+
+func TestRU25CodeGoesWithItsRedirectURIThoughTheRequestLeftItOut(t *testing.T) {
+	each(t, func(w *world) {
+		r := clientstore.Registration{Type: clientstore.OAuth2, Name: "Plain", Metadata: clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "read"}}
+		a := w.register(r)
+		code := w.code(a, "scope", "read", "redirect_uri", "")
+		if res := w.post("/token", a, redemption(code, "redirect_uri", "")); res.StatusCode != http.StatusOK {
+			w.Errorf("token: %s %s", res.Status, res.body)
+		}
+		code = w.code(a, "scope", "read", "redirect_uri", "")
+		m := a.Metadata
+		m.RedirectURIs = []string{callback + "/new"}
+		_, err := w.clients.Edit(w.Context(), admin, a.ID, clientstore.Edit{Metadata: &m, Version: a.Version})
+		w.must(err)
+		w.wantError(w.post("/token", a, redemption(code, "redirect_uri", "")), 400, "invalid_grant")
+	})
+}
+
+// A client that may refresh from now on is another one than was consented to.
+func TestCN05OfflineAccessIsAskedFor(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "Plain", Metadata: clientstore.Metadata{
+			RedirectURIs: []string{callback}, Scope: "read", GrantTypes: []string{clientstore.GrantAuthorizationCode},
+		}})
+		w.code(a, "scope", "read")
+		m := a.Metadata
+		m.GrantTypes = append(m.GrantTypes, clientstore.GrantRefreshToken)
+		_, err := w.clients.Edit(w.Context(), admin, a.ID, clientstore.Edit{Metadata: &m, Version: a.Version})
+		w.must(err)
+		w.wantRefusal(w.authorize(a.ask("scope", "read", "prompt", "none")), "consent_required", "st&a te")
+	})
+}
+
+// What was wrong with a request before it waited is wrong afterwards.
+func TestAZ10RepeatedParametersOfAWaitingRequest(t *testing.T) {
+	each(t, func(w *world) {
+		c, secret, err := w.clients.Register(w.Context(), admin, registration("Pending"))
+		w.must(err)
+		a := app{c, secret}
+		first := w.get("/authorize?" + a.ask("request", "x.y.z").Encode() + "&nonce=again")
+		resume := func() answer {
+			r := w.request(http.MethodGet, first.Header.Get("Location"), "", "")
+			r.AddCookie(&http.Cookie{Name: "cs_session", Value: w.cookie})
+			for _, c := range first.Cookies() {
+				r.AddCookie(c)
+			}
+			return w.do(r)
+		}
+		w.wantPage(resume(), "E-CLIENT-PENDING")
+		_, err = w.clients.Approve(w.Context(), admin, a.ID)
+		w.must(err)
+		w.wantRefusal(resume(), "invalid_request", "st&a te")
+	})
+}
+
+// What waits is stored for anybody who knows a client_id, so it is bounded.
+func TestOnlyWhatIsNeededWaits(t *testing.T) {
+	each(t, func(w *world) {
+		w.cookie = ""
+		res := w.authorize(w.web.ask("foo", strings.Repeat("x", 10<<10)))
+		id := strings.TrimPrefix(res.Header.Get("Location"), "/login?interaction=")
+		var kept string
+		w.must(w.db.With(w.Context()).Raw("SELECT request FROM interactions WHERE id = ?", id).Scan(&kept).Error)
+		if len(kept) > 1000 || !strings.Contains(kept, "code_challenge") {
+			w.Errorf("kept %d bytes: %.200s", len(kept), kept)
+		}
+		w.wantPage(w.authorize(w.web.ask("login_hint", strings.Repeat("x", 10<<10))), "E-REQUEST")
+	})
+}
+
+func TestSilentRequestOfAClientThatWaitsShowsNoSignIn(t *testing.T) {
+	each(t, func(w *world) {
+		c, secret, err := w.clients.Register(w.Context(), admin, registration("Pending"))
+		w.must(err)
+		w.cookie = ""
+		w.wantPage(w.authorize(app{c, secret}.ask("prompt", "none")), "E-SILENT")
+	})
+}
+
+// A request that was answered is answered again for a minute: to a second
+// click, and not to whoever finds it in the browser's history.
+func TestAnsweredRequestIsNotAnsweredForLong(t *testing.T) {
+	each(t, func(w *world) {
+		first := w.do(w.request(http.MethodPost, "/authorize", formType, w.web.ask().Encode()))
+		resume := func(jar []*http.Cookie) answer {
+			r := w.request(http.MethodGet, first.Header.Get("Location"), "", "")
+			r.AddCookie(&http.Cookie{Name: "cs_session", Value: w.cookie})
+			for _, c := range jar {
+				r.AddCookie(c)
+			}
+			return w.do(r)
+		}
+		answered := resume(nil)
+		jar := answered.Cookies()
+		if answered.sent().Get("code") == "" || resume(jar).sent().Get("code") == "" {
+			w.Fatalf("not answered, or not to a second click: %s", answered.Status)
+		}
+		w.clock.Advance(2 * time.Minute)
+		w.wantPage(resume(jar), "E-INTERACTION-UNKNOWN")
+	})
+}
+
 // Whatever has to happen first, the request waits and the person is asked.
 func TestWhatSendsToAPage(t *testing.T) {
 	each(t, func(w *world) {

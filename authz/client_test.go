@@ -24,6 +24,7 @@ func TestClientAuthentication(t *testing.T) {
 			code   string
 		}{
 			"basic":                        {[]string{w.web.ID, w.web.secret}, nil, 400, "invalid_grant"},
+			"basic, not encoded":           {[]string{byHand.ID, byHand.secret}, nil, 400, "invalid_grant"},
 			"basic, percent-encoded":       {[]string{byHand.ID, url.QueryEscape(byHand.secret)}, nil, 400, "invalid_grant"},
 			"post":                         {nil, url.Values{"client_id": {byPost.ID}, "client_secret": {byPost.secret}}, 400, "invalid_grant"},
 			"none":                         {nil, url.Values{"client_id": {w.native.ID}}, 400, "invalid_grant"},
@@ -76,7 +77,8 @@ func TestTokenRequests(t *testing.T) {
 			"CD-11 code as refresh":     {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {w.code(w.web)}}, "invalid_grant"},
 			"CD-11 refresh as code":     {url.Values{"grant_type": {"authorization_code"}, "code": {w.tokens(w.web).str("refresh_token")}}, "invalid_grant"},
 			"RT-05 garbage as refresh":  {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, "invalid_grant"},
-			"RT-03 no refresh token":    {url.Values{"grant_type": {"refresh_token"}}, "invalid_grant"},
+			"no refresh token":          {url.Values{"grant_type": {"refresh_token"}}, "invalid_request"},
+			"no code":                   {url.Values{"grant_type": {"authorization_code"}}, "invalid_request"},
 			"access token as refresh":   {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {w.tokens(w.web).str("access_token")}}, "invalid_grant"},
 			"description is plain text": {url.Values{"grant_type": {"\"\\é<script>"}}, "unsupported_grant_type"},
 		} {
@@ -119,6 +121,12 @@ func TestRT10GrantTakenFromTheClient(t *testing.T) {
 		c, err := w.clients.Edit(w.Context(), admin, w.web.ID, clientstore.Edit{Metadata: &m, Version: w.web.Version})
 		w.must(err)
 		w.wantError(w.refresh(w.web, tokens.str("refresh_token")), 400, "unauthorized_client")
+		if info := w.userinfo(tokens.str("access_token")); info.json["name"] != nil || info.str("sub") != w.user.ID {
+			w.Errorf("userinfo gives what was taken from the client: %s", info.body)
+		}
+		if got := w.post("/introspect", w.web, url.Values{"token": {tokens.str("access_token")}}).str("scope"); got != "openid" {
+			w.Errorf("introspection tells of the scope %q", got)
+		}
 		w.wantRefusal(w.authorize(w.web.ask()), "invalid_scope", "st&a te")
 		m.RedirectURIs = []string{callback + "/new"}
 		_, err = w.clients.Edit(w.Context(), admin, w.web.ID, clientstore.Edit{Metadata: &m, Version: c.Version})

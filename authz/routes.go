@@ -89,17 +89,22 @@ func (d *door) handler() http.Handler {
 // guard puts in front of a route what its dialect promises.
 func (d *door) guard(route route) http.Handler {
 	h := d.answering(route.dialect, func(w http.ResponseWriter, r *http.Request) error {
-		s, ok := route.methods[r.Method]
-		if !ok {
-			w.Header().Set("Allow", allow(route.methods))
-			return errMethod
-		}
-		return s(w, r)
+		return route.methods[r.Method](w, r)
 	})
 	if route.dialect == pages {
-		return d.sameOrigin.Handler(h)
+		h = d.sameOrigin.Handler(h)
 	}
-	return h
+	refuse := d.answering(route.dialect, func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Allow", allow(route.methods))
+		return errMethod
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if route.methods[r.Method] == nil {
+			refuse.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func allow(methods map[string]serve) string {

@@ -8,6 +8,7 @@ package clientstore
 import (
 	"crypto/rand"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 )
@@ -58,7 +59,10 @@ func (c *Client) IsPublic() bool { return c.Metadata.TokenEndpointAuthMethod == 
 // has no secret, and its redirect URI does not lead to a host of its own. What
 // was allowed to it once is asked again (RFC 8252, section 8.6).
 func (c *Client) IsImpersonable() bool {
-	return c.IsPublic() && c.Metadata.ApplicationType == Native
+	return c.IsPublic() && slices.ContainsFunc(c.Metadata.RedirectURIs, func(uri string) bool {
+		p := splitURI(uri)
+		return p.scheme != "https" || isLoopback(p.authority)
+	})
 }
 
 // LogValue is what a log keeps of a client: nothing that authenticates it.

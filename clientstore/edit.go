@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"countersign/storage"
@@ -79,6 +80,7 @@ func (c *Client) consentDigest() string {
 	slices.Sort(uris)
 	trusted, _ := json.Marshal([]any{ // strings only, which always encode
 		c.Type, c.Name, uris, c.Metadata.Scope, c.Metadata.ClientURI, c.Metadata.PolicyURI, c.Metadata.TosURI,
+		strconv.FormatBool(slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken)), // it may stay when the person goes
 	})
 	sum := sha256.Sum256(trusted)
 	return hex.EncodeToString(sum[:])

@@ -27,10 +27,9 @@ type Metadata struct {
 	SoftwareID              string   `json:"software_id,omitempty"`
 	SoftwareVersion         string   `json:"software_version,omitempty"`
 
-	IDTokenSignedResponseAlg string   `json:"id_token_signed_response_alg,omitempty"`
-	DefaultMaxAge            *int64   `json:"default_max_age,omitempty"` // seconds
-	RequireAuthTime          bool     `json:"require_auth_time,omitempty"`
-	DefaultACRValues         []string `json:"default_acr_values,omitempty"`
+	IDTokenSignedResponseAlg string `json:"id_token_signed_response_alg,omitempty"`
+	DefaultMaxAge            *int64 `json:"default_max_age,omitempty"` // seconds
+	RequireAuthTime          bool   `json:"require_auth_time,omitempty"`
 
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.
@@ -79,7 +78,6 @@ const (
 	maxName     = 200 // characters
 	maxText     = 255 // characters
 	maxContacts = 20
-	maxACRs     = 20
 	shownValue  = 100 // bytes of a refused value that a message repeats
 )
 

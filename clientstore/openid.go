@@ -28,15 +28,6 @@ func (c *Client) completeOpenID(Policy) error {
 	if age := m.DefaultMaxAge; age != nil && (*age < 0 || *age > maxDefaultMaxAge) {
 		return refuse("default_max_age", "%d is not a number of seconds between 0 and %d", *age, maxDefaultMaxAge)
 	}
-	if len(m.DefaultACRValues) > maxACRs {
-		return refuse("default_acr_values", "has %d entries; %d are allowed", len(m.DefaultACRValues), maxACRs)
-	}
-	m.DefaultACRValues = unique(m.DefaultACRValues)
-	for _, acr := range m.DefaultACRValues {
-		if len(acr) > maxText || !isScopeToken(acr) {
-			return refuse("default_acr_values", "%s is not an authentication context class: it needs to be a word of printable ASCII", quoted(acr))
-		}
-	}
 	return nil
 }
 
@@ -49,7 +40,6 @@ func (c *Client) checkNoOpenID() error {
 		{"id_token_signed_response_alg", m.IDTokenSignedResponseAlg != ""},
 		{"default_max_age", m.DefaultMaxAge != nil},
 		{"require_auth_time", m.RequireAuthTime},
-		{"default_acr_values", len(m.DefaultACRValues) > 0},
 	} {
 		if member.set {
 			return refuse(member.field, "belongs to OpenID Connect; leave it out, or register the client as oidc")

@@ -157,7 +157,6 @@ func TestRegistrationRefusals(t *testing.T) {
 		{"negative age", OIDC, Metadata{DefaultMaxAge: age(-1)}, "default_max_age"},
 		{"endless age", OIDC, Metadata{DefaultMaxAge: age(1 << 60)}, "default_max_age"},
 		{"age for OAuth 2.0", OAuth2, Metadata{DefaultMaxAge: age(1)}, "default_max_age"},
-		{"authentication context with a space", OIDC, Metadata{DefaultACRValues: []string{"a b"}}, "default_acr_values"},
 		{"unknown application type", OIDC, Metadata{ApplicationType: "desktop"}, "application_type"},
 		{"web with a scheme of its own", OIDC, Metadata{ApplicationType: Web, RedirectURIs: []string{"com.example.app:/cb"}}, "application_type"},
 		{"unknown introspection", OAuth2, Metadata{IntrospectionScope: "most"}, "introspection_scope"},

@@ -3,6 +3,7 @@ package clientstore
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -201,7 +202,27 @@ func queryFault(p uriParts) string {
 	case strings.ContainsAny(p.query, "[]"):
 		return "has a bracket in its query; percent-encode it"
 	}
+	if name := responseParameter(p.query); name != "" {
+		return "has the parameter " + name + " in its query, which the answer brings along; rename it"
+	}
 	return escapeFault(p.query, "query", func(b byte) bool { return b < ' ' || b == 0x7f })
+}
+
+// responseParameters are those of authorization responses. An application that
+// finds one twice may read the wrong one (RFC 6749, section 3.1).
+var responseParameters = []string{
+	"code", "state", "iss", "error", "error_description", "error_uri", "access_token", "id_token",
+	"token_type", "expires_in", "scope", "session_state", "response",
+}
+
+func responseParameter(query string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil && slices.Contains(responseParameters, decoded) {
+			return decoded
+		}
+	}
+	return ""
 }
 
 // escapeFault checks percent-encoded bytes: no broken ones, none of the

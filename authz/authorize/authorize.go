@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,10 +89,10 @@ func (h *Handler) startByPost(w http.ResponseWriter, r *http.Request, p protocol
 	}
 	if v.Client.Usable() == nil {
 		if _, err := h.validate(r, p, &v.Client); err != nil {
-			return h.refused(w, uri, p.Get("state"), err)
+			return h.refused(w, r, newTarget(uri, p), err)
 		}
 	}
-	return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: p.Values()}, ResumePath)
+	return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: p.All()}, ResumePath)
 }
 
 // Resume serves GET /authorize/resume: it takes up a request that waited.
@@ -143,9 +144,9 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 	}
 	q, err := h.validate(r, p, &v.Client)
 	if err != nil {
-		return h.refused(w, uri, p.Get("state"), err)
+		return h.refused(w, r, newTarget(uri, p), err)
 	}
-	q.redirectURI, q.state = uri, p.Get("state")
+	q.target = newTarget(uri, p)
 	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now()}
 	s.consented = remembered(v, q)
 	return h.perform(w, r, s)
@@ -192,7 +193,13 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s state, path stri
 	}, path)
 }
 
+// wait keeps the request, without what no later step reads.
 func (h *Handler) wait(w http.ResponseWriter, r *http.Request, waiting interaction.Waiting, path string) error {
+	kept, err := worthKeeping(waiting.Request)
+	if err != nil {
+		return err
+	}
+	waiting.Request = kept
 	i, err := h.cfg.Interactions.Create(r.Context(), waiting)
 	if err != nil {
 		return err
@@ -214,15 +221,14 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, s state, refusal *
 			return err
 		}
 	}
-	h.refuse(w, s.request.redirectURI, s.request.state, refusal)
-	return nil
+	return h.refuse(w, r, s.request.target, refusal)
 }
 
 // grant answers the request with what was allowed.
 func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	parameters, err := h.cfg.Engine.Authorize(r.Context(), engine.Authorization{
 		Client: s.client, Session: s.session, ResponseType: s.request.responseType, Scope: s.request.scope,
-		RedirectURI: s.request.redirectURI, SentRedirectURI: s.request.sentRedirectURI, Nonce: s.request.nonce,
+		RedirectURI: s.request.target.redirectURI, SentRedirectURI: s.request.sentRedirectURI, State: s.request.target.state, Nonce: s.request.nonce,
 		CodeChallenge: s.request.challenge, CodeChallengeMethod: s.request.challengeMethod, Claims: s.request.claims,
 	})
 	if errors.Is(err, grant.ErrNotPermitted) {
@@ -231,13 +237,23 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	if err != nil {
 		return err
 	}
-	if err := h.cfg.Sessions.Touch(r.Context(), s.session); err != nil {
+	if err := h.answered(r.Context(), s); err != nil {
 		return err
 	}
 	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"),
 		"client_id", s.client.ID, "account_id", s.session.AccountID, "scope", strings.Join(s.request.scope, " "))
-	h.answer(w, s.request.redirectURI, s.request.state, parameters)
-	return nil
+	return h.answer(w, r, s.request.target, parameters)
+}
+
+// answered notes that the session was seen and, of a request that waited, that
+// it was answered.
+func (h *Handler) answered(ctx context.Context, s state) error {
+	if s.interaction != nil {
+		if err := h.cfg.Interactions.Answered(ctx, s.interaction.ID); err != nil {
+			return err
+		}
+	}
+	return h.cfg.Sessions.Touch(ctx, s.session)
 }
 
 // hold keeps the request of a client that no administrator approves of. Only
@@ -245,8 +261,10 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 // answered with one all the same, because nobody vouches for where an answer
 // would go.
 func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parameters, v *clientstore.Visit, i *interaction.Interaction) error {
-	s := state{client: &v.Client, session: h.live(v), interaction: i, request: &request{parameters: p.Values()}}
+	s := state{client: &v.Client, session: h.live(v), interaction: i, request: &request{parameters: p.All()}}
 	switch {
+	case s.session == nil && slices.Contains(words(p.Get("prompt")), "none"):
+		return silenced()
 	case s.session == nil:
 		return h.ask(w, r, s, "/login")
 	case i == nil:
@@ -264,16 +282,12 @@ func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parame
 }
 
 // refused answers a request that did not pass validation.
-func (h *Handler) refused(w http.ResponseWriter, redirectURI, state string, err error) error {
+func (h *Handler) refused(w http.ResponseWriter, r *http.Request, t target, err error) error {
 	e, ok := errors.AsType[*protocol.Error](err)
 	if !ok {
 		return err
 	}
-	if len(state) > maxState {
-		state = ""
-	}
-	h.refuse(w, redirectURI, state, e)
-	return nil
+	return h.refuse(w, r, t, e)
 }
 
 // subject returns the subject of an ID token that we issued, however long ago.

@@ -82,7 +82,9 @@ func (s state) stale() bool {
 // unexpected reports whether another person is signed in than the client
 // expects.
 func (s state) unexpected() bool {
-	return s.request.hint != "" && s.request.hint != s.session.AccountID
+	who := s.session.AccountID
+	return (s.request.hint != "" && s.request.hint != who) ||
+		slices.ContainsFunc(s.request.subjects, func(list []string) bool { return !slices.Contains(list, who) })
 }
 
 // mayAnswer reports whether the person has allowed what the request asks for:

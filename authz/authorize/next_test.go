@@ -28,8 +28,9 @@ func TestNext(t *testing.T) {
 	allowedByOther := &interaction.Interaction{ConsentedBy: "bob", ConsentedScope: "openid email"}
 	denied := &interaction.Interaction{DeniedAt: at}
 	web := &clientstore.Client{}
-	native := &clientstore.Client{Metadata: clientstore.Metadata{TokenEndpointAuthMethod: "none", ApplicationType: "native"}}
-	secretNative := &clientstore.Client{Metadata: clientstore.Metadata{TokenEndpointAuthMethod: "client_secret_basic", ApplicationType: "native"}}
+	native := &clientstore.Client{Metadata: clientstore.Metadata{TokenEndpointAuthMethod: "none", RedirectURIs: []string{"http://127.0.0.1/cb"}}}
+	publicWeb := &clientstore.Client{Metadata: clientstore.Metadata{TokenEndpointAuthMethod: "none", RedirectURIs: []string{"https://rp.example/cb"}}}
+	secretNative := &clientstore.Client{Metadata: clientstore.Metadata{TokenEndpointAuthMethod: "client_secret_basic", RedirectURIs: []string{"http://127.0.0.1/cb"}}}
 
 	for name, tt := range map[string]struct {
 		prompt      []string
@@ -70,6 +71,7 @@ func TestNext(t *testing.T) {
 		"CN-04 client without identity":                  {nil, nil, "", native, ago(0), nil, true, stepConsent, ""},
 		"CN-04 client without identity, silent":          {[]string{"none"}, nil, "", native, ago(0), nil, true, stepRefuse, protocol.ConsentRequired},
 		"CN-04 client without identity, allowed":         {nil, nil, "", native, ago(0), allowed, true, stepAnswer, ""},
+		"public client with a host of its own":           {nil, nil, "", publicWeb, ago(0), nil, true, stepAnswer, ""},
 		"native client with a secret":                    {nil, nil, "", secretNative, ago(0), nil, true, stepAnswer, ""},
 		"denied":                                         {nil, nil, "", web, ago(0), denied, true, stepRefuse, protocol.AccessDenied},
 		"denied, and signed out since":                   {nil, nil, "", web, nil, denied, true, stepRefuse, protocol.AccessDenied},

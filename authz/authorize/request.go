@@ -22,10 +22,9 @@ const (
 // 4.1.1; RFC 7636, section 4.3; OpenID Connect Core 1.0, section 3.1.2.1).
 type request struct {
 	clientID        string
-	redirectURI     string // where the answer goes
+	target          target // of the answer
 	sentRedirectURI string // empty when the request left it out
 	responseType    string
-	state           string
 	scope           []string
 	nonce           string
 	challenge       string
@@ -35,8 +34,8 @@ type request struct {
 	claims          string         // as it came
 	wishes          claims.Request // what it asks for
 	hint            string         // the subject of the id_token_hint
-	acr             []string
-	parameters      url.Values // as they came, to be kept while the request waits
+	subjects        [][]string     // lists that the subject must be in
+	parameters      url.Values     // as they came, to be kept while the request waits
 }
 
 // read reads the parameters of an authorization request, from the query of a
@@ -66,11 +65,21 @@ func redirectURI(p protocol.Parameters, c *clientstore.Client) (uri string, err 
 		return "", mismatch(sent, c)
 	case len(c.Metadata.RedirectURIs) != 1:
 		return "", badRedirect("The request names no redirect URI, and the application has not registered exactly one.")
-	case slices.Contains(strings.Fields(p.Get("scope")), "openid"):
+	case wantsOpenID(p, c):
 		return "", badRedirect("The request names no redirect URI, which OpenID Connect requires.")
 	default:
 		return c.Metadata.RedirectURIs[0], nil
 	}
+}
+
+// wantsOpenID reports whether the request, which may leave its scope to the
+// registration, is OpenID Connect's.
+func wantsOpenID(p protocol.Parameters, c *clientstore.Client) bool {
+	scope := p.Get("scope")
+	if scope == "" {
+		scope = c.Metadata.Scope
+	}
+	return slices.Contains(words(scope), "openid")
 }
 
 // validate reads what the redirect URI can be told of. Each error is answered
@@ -79,11 +88,10 @@ func (h *Handler) validate(r *http.Request, p protocol.Parameters, c *clientstor
 	q := &request{
 		clientID: c.ID, sentRedirectURI: p.Get("redirect_uri"), nonce: p.Get("nonce"),
 		challenge: p.Get("code_challenge"), challengeMethod: p.Get("code_challenge_method"),
-		claims: p.Get("claims"), prompt: strings.Fields(p.Get("prompt")), acr: strings.Fields(p.Get("acr_values")),
-		parameters: p.Values(),
+		claims: p.Get("claims"), prompt: words(p.Get("prompt")), parameters: p.All(),
 	}
 	for _, check := range []func(protocol.Parameters, *clientstore.Client) error{
-		q.checkSupported, q.checkResponseType, q.checkScope, q.checkProof, q.checkPrompt, q.checkMaxAge, q.checkClaims,
+		q.checkSupported, q.checkResponseType, q.checkResponseMode, q.checkScope, q.checkProof, q.checkPrompt, q.checkMaxAge, q.checkClaims,
 	} {
 		if err := check(p, c); err != nil {
 			return nil, err
@@ -92,20 +100,28 @@ func (h *Handler) validate(r *http.Request, p protocol.Parameters, c *clientstor
 	return q, h.checkHint(r, q, p.Get("id_token_hint"))
 }
 
+// words splits a list at spaces, and at nothing else (RFC 6749, section 3.3).
+func words(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, " "), func(s string) bool { return s == "" })
+}
+
 // checkSupported refuses what must not be ignored: parameters that came twice,
 // and ways to pass parameters that this server does not read.
 func (*request) checkSupported(p protocol.Parameters, _ *clientstore.Client) error {
 	if name := p.Repeated(); name != "" {
 		return protocol.Refuse(protocol.InvalidRequest, "A parameter was sent more than once: "+protocol.Printable(name)+".")
 	}
-	for name, code := range map[string]protocol.Code{
-		"request":               protocol.RequestNotSupported,
-		"request_uri":           protocol.RequestURINotSupported,
-		"registration":          protocol.RegistrationNotSupported,
-		"authorization_details": protocol.InvalidRequest,
+	for _, unread := range []struct {
+		name string
+		code protocol.Code
+	}{
+		{"request", protocol.RequestNotSupported},
+		{"request_uri", protocol.RequestURINotSupported},
+		{"registration", protocol.RegistrationNotSupported},
+		{"authorization_details", protocol.InvalidRequest},
 	} {
-		if p.Has(name) {
-			return protocol.Refuse(code, "This server does not read the parameter "+name+". Leave it out.")
+		if p.Has(unread.name) {
+			return protocol.Refuse(unread.code, "This server does not read the parameter "+unread.name+". Leave it out.")
 		}
 	}
 	if len(p.Get("state")) > maxState || len(p.Get("nonce")) > maxNonce {
@@ -115,24 +131,43 @@ func (*request) checkSupported(p protocol.Parameters, _ *clientstore.Client) err
 }
 
 func (q *request) checkResponseType(p protocol.Parameters, c *clientstore.Client) error {
-	words := strings.Fields(p.Get("response_type"))
-	slices.Sort(words)
-	q.responseType = strings.Join(words, " ")
-	switch mode := p.Get("response_mode"); {
+	list := words(p.Get("response_type"))
+	slices.Sort(list) // their order does not matter (RFC 6749, section 3.1.1)
+	q.responseType = strings.Join(list, " ")
+	switch {
 	case q.responseType == "":
 		return protocol.Refuse(protocol.InvalidRequest, "Send a response_type, such as code.")
 	case !slices.Contains(engine.ResponseTypes, q.responseType):
 		return protocol.Refuse(protocol.UnsupportedResponseType, "This server does not know the response type "+protocol.Printable(q.responseType)+".")
 	case !slices.Contains(c.Metadata.ResponseTypes, q.responseType),
-		!slices.Contains(c.Metadata.GrantTypes, clientstore.GrantAuthorizationCode):
+		slices.Contains(list, "code") && !slices.Contains(c.Metadata.GrantTypes, clientstore.GrantAuthorizationCode):
 		return protocol.Refuse(protocol.UnauthorizedClient,
 			"The client is not registered for the response type "+q.responseType+". Ask an administrator to add it.")
-	case mode != "" && mode != "query":
-		return protocol.Refuse(protocol.InvalidRequest, "The response mode "+protocol.Printable(mode)+" is not known for this response type. Use query, or leave it out.")
+	case !slices.Contains(list, "id_token"):
+	case q.nonce == "":
+		return protocol.Refuse(protocol.InvalidRequest, "Send a nonce: an ID token that comes by the browser needs one.")
+	case !wantsOpenID(p, c):
+		return protocol.Refuse(protocol.InvalidRequest, "Ask for the scope openid: without it there are no ID tokens.")
 	}
 	return nil
 }
 
+var responseModes = []string{"", "query", "fragment", "form_post"}
+
+// checkResponseMode keeps tokens out of queries, which end up in logs and
+// histories (OAuth 2.0 Multiple Response Type Encoding Practices, section 5).
+func (*request) checkResponseMode(p protocol.Parameters, _ *clientstore.Client) error {
+	switch mode := p.Get("response_mode"); {
+	case mode == "query" && inFront(words(p.Get("response_type"))):
+		return protocol.Refuse(protocol.InvalidRequest, "Tokens do not go into a query. Use the response mode fragment or form_post, or leave it out.")
+	case !slices.Contains(responseModes, mode):
+		return protocol.Refuse(protocol.InvalidRequest, "The response mode "+protocol.Printable(mode)+" is not known. Use query, fragment or form_post, or leave it out.")
+	default:
+		return nil
+	}
+}
+
+// checkScope settles the scope.
 func (q *request) checkScope(p protocol.Parameters, c *clientstore.Client) error {
 	scope, unregistered := c.SettleScope(p.Get("scope"))
 	if unregistered != "" {
@@ -150,7 +185,7 @@ func (q *request) checkProof(_ protocol.Parameters, c *clientstore.Client) error
 	switch {
 	case q.challenge == "" && q.challengeMethod != "":
 		return protocol.Refuse(protocol.InvalidRequest, "A code_challenge_method was sent without a code_challenge.")
-	case q.challenge == "" && c.IsPublic():
+	case q.challenge == "" && c.IsPublic() && slices.Contains(words(q.responseType), "code"):
 		return protocol.Refuse(protocol.InvalidRequest, "A client without a secret must send a code_challenge with the method S256 (RFC 7636).")
 	case q.challenge == "":
 		return nil
@@ -202,8 +237,10 @@ func (q *request) checkClaims(protocol.Parameters, *clientstore.Client) error {
 	if acr, ok := q.wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, protocol.ACRPassword) {
 		return protocol.Refuse(protocol.AccessDenied, "None of the authentication contexts that the request insists on is known here.")
 	}
-	if sub, ok := q.wishes.InIDToken("sub"); ok && len(sub.Values) == 1 {
-		q.hint = sub.Values[0]
+	for _, wish := range []func(string) (claims.Wish, bool){q.wishes.InIDToken, q.wishes.InUserinfo} {
+		if sub, ok := wish("sub"); ok && sub.Limited {
+			q.subjects = append(q.subjects, sub.Values)
+		}
 	}
 	return nil
 }
@@ -221,4 +258,42 @@ func (h *Handler) checkHint(r *http.Request, q *request, hint string) error {
 	}
 	q.hint = subject
 	return nil
+}
+
+// keeps are the parameters that a request needs while it waits, with the most
+// bytes that each may have. The others go: what waits is stored for anybody who
+// knows a client_id.
+var keeps = map[string]int{
+	"client_id": 128, "redirect_uri": 2048, "response_type": 128, "response_mode": 64, "scope": 4096, "state": maxState,
+	"nonce": maxNonce, "code_challenge": 256, "code_challenge_method": 64, "prompt": 128, "max_age": 64, "claims": 8 << 10,
+	"id_token_hint": 8 << 10, "login_hint": 256, "ui_locales": 256, "display": 64, "acr_values": 1024,
+	// Refused, once the client may be told of it.
+	"request": 1, "request_uri": 1, "registration": 1, "authorization_details": 1,
+}
+
+// maxKept is the most that all of them together may take.
+const maxKept = 16 << 10
+
+func worthKeeping(all url.Values) (url.Values, error) {
+	kept, size := url.Values{}, 0
+	for name, values := range all {
+		most, known := keeps[name]
+		if !known {
+			continue
+		}
+		for _, v := range values[:min(len(values), 2)] {
+			if len(v) > most {
+				if most > 1 {
+					return nil, tooLong(name)
+				}
+				v = "x"
+			}
+			size += len(v)
+			kept.Add(name, v)
+		}
+	}
+	if size > maxKept {
+		return nil, tooLong("parameters")
+	}
+	return kept, nil
 }

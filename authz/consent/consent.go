@@ -4,6 +4,8 @@ package consent
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -94,6 +96,13 @@ func (v *visit) asked() []string {
 	return v.scope
 }
 
+// shown identifies what the page says of the client and of what it asks for. A
+// decision on another page than today's would be one (CN-03).
+func (v *visit) shown() string {
+	sum := sha256.Sum256([]byte(v.client.ConsentDigest + " " + strings.Join(v.scope, " ")))
+	return hex.EncodeToString(sum[:])
+}
+
 // Show serves GET /consent. It grants nothing (CN-01).
 func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 	v, err := h.open(r, r.URL.Query().Get("interaction"), h.cfg.Cookies.EnsureBrowser(w, r))
@@ -127,6 +136,7 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		Person:      page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name},
 		Again:       before != nil,
 		Groups:      groups(v, before),
+		Shown:       v.shown(),
 		Access:      h.cfg.AccessToken,
 	}
 	if v.client.Offline(v.scope) {
@@ -151,6 +161,10 @@ func (h *Handler) Decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	if form.Get("account") != v.session.AccountID { // CN-02
 		return page.OtherAccount(h.resumeURL(v.interaction))
+	}
+	if form.Get("shown") != v.shown() { // an administrator changed the client meanwhile
+		h.redirect(w, "/consent", v.interaction)
+		return nil
 	}
 	switch form.Get("decision") {
 	case "allow":
@@ -185,13 +199,19 @@ func (h *Handler) allow(ctx context.Context, v *visit) error {
 	})
 }
 
-func (h *Handler) resumeURL(i *interaction.Interaction) string {
-	return h.cfg.IssuerPath + i.ResumePath + "?" + url.Values{"interaction": {i.ID}}.Encode()
+func (h *Handler) resumeURL(i *interaction.Interaction) string { return h.url(i.ResumePath, i) }
+
+func (h *Handler) url(path string, i *interaction.Interaction) string {
+	return h.cfg.IssuerPath + path + "?" + url.Values{"interaction": {i.ID}}.Encode()
 }
 
 // resume takes up the request again.
 func (h *Handler) resume(w http.ResponseWriter, i *interaction.Interaction) {
+	h.redirect(w, i.ResumePath, i)
+}
+
+func (h *Handler) redirect(w http.ResponseWriter, path string, i *interaction.Interaction) {
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", h.resumeURL(i))
+	w.Header().Set("Location", h.url(path, i))
 	w.WriteHeader(http.StatusSeeOther)
 }

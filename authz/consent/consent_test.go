@@ -158,8 +158,24 @@ func (s *site) post(form url.Values) answer {
 	return s.do(r, s.handler.Decide)
 }
 
+// decision is the form of the page, with the decision taken.
 func (s *site) decision(id, decision string) url.Values {
-	return url.Values{"interaction": {id}, "account": {s.ada.ID}, "decision": {decision}}
+	s.t.Helper()
+	return url.Values{"interaction": {id}, "account": {s.ada.ID}, "decision": {decision}, "shown": {s.get(id).field("shown")}}
+}
+
+// field returns the value of a field of the page's form, empty without one.
+func (a answer) field(name string) string {
+	for n := range a.doc.Descendants() {
+		if n.Data == "input" && slices.Contains(n.Attr, html.Attribute{Key: "name", Val: name}) {
+			for _, at := range n.Attr {
+				if at.Key == "value" {
+					return at.Val
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func (a answer) text() string {
@@ -415,13 +431,32 @@ func TestDatabaseFailsHalfway(t *testing.T) {
 	c := s.register(nil)
 	id := s.wait(c, url.Values{"scope": {"openid"}})
 	for _, fragment := range []string{`into "consents"`, "commit", "consented_by"} {
+		form := s.decision(id, "allow")
 		restore := storagetest.FailStatements(s.db, storagetest.Containing(fragment))
-		a := s.post(s.decision(id, "allow"))
+		a := s.post(form)
 		restore()
 		s.want(a, http.StatusServiceUnavailable, "Nothing was decided")
 		if s.kept(id).ConsentedBy != "" || s.remembered(c) != "" {
 			t.Errorf("%s: half of the consent was kept", fragment)
 		}
+	}
+	s.wantResume(s.post(s.decision(id, "allow")), id)
+}
+
+// CN-03: what was allowed is what the page said, not what an administrator
+// made of the client before the answer came.
+func TestConsentToAPageThatIsOutOfDate(t *testing.T) {
+	s := open(t)
+	c := s.register(nil)
+	id := s.wait(c, url.Values{"redirect_uri": {"https://app.example/cb"}})
+	form := s.decision(id, "allow")
+	m := c.Metadata
+	m.Scope += " further"
+	if _, err := s.clients.Edit(t.Context(), operator, c.ID, clientstore.Edit{Metadata: &m, Version: c.Version}); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.post(form); a.status != http.StatusSeeOther || a.location != "/consent?interaction="+id {
+		t.Errorf("%d to %q; want the page again", a.status, a.location)
 	}
 	s.wantResume(s.post(s.decision(id, "allow")), id)
 }

@@ -108,15 +108,15 @@ func (e *Engine) newAnswer(a Authorization) *grant.Answer {
 		ClientID: a.Client.ID, AccountID: a.Session.AccountID, SessionID: a.Session.ID,
 		Subject: a.Session.AccountID, Scope: strings.Join(a.Scope, " "), Claims: a.Claims, Nonce: a.Nonce,
 		ACR: a.Session.ACR, AMR: strings.Join(a.Session.AMR, " "), AuthTime: &authTime,
-		ExpiresAt: now.Add(e.cfg.Lifetimes.Code + e.cfg.Lifetimes.AccessToken),
 	}
+	g.ExpiresAt = earlier(now.Add(e.cfg.Lifetimes.Code+e.cfg.Lifetimes.AccessToken), a.Session.ExpiresAt)
 	if !slices.Contains(strings.Fields(a.ResponseType), "code") {
 		g.Kind = clientstore.GrantImplicit // no code, no refresh token (RFC 6749, section 4.2)
 	} else if a.Client.Offline(a.Scope) {
 		g.Offline, g.ExpiresAt = true, now.Add(e.cfg.Lifetimes.RefreshAbsolute)
 	}
 	return &grant.Answer{
-		Grant: g, RedirectURI: a.SentRedirectURI,
+		Grant: g, RedirectURI: a.RedirectURI, RedirectURISent: a.SentRedirectURI != "",
 		CodeChallenge: a.CodeChallenge, CodeChallengeMethod: a.CodeChallengeMethod,
 		CodeExpiresAt: now.Add(e.cfg.Lifetimes.Code),
 	}

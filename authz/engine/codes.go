@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -81,6 +83,8 @@ func (s codeStore) GetAuthorizeCodeSession(ctx context.Context, code string, ses
 	}
 	request := f.codeRequest(session)
 	switch {
+	case f.code.SpentAt != nil && !f.proves():
+		return nil, fosite.ErrNotFound
 	case f.code.SpentAt != nil:
 		return request, fosite.ErrInvalidatedAuthorizeCode
 	case !f.code.Live, !s.engine.cfg.Now().Before(f.code.ExpiresAt), !f.registered():
@@ -90,10 +94,17 @@ func (s codeStore) GetAuthorizeCodeSession(ctx context.Context, code string, ses
 	}
 }
 
+// proves reports whether whoever presents the code again has its proof key, if
+// it has one. A spent code is no secret, and must not be a way to end a grant.
+func (f *flow) proves() bool {
+	sum := sha256.Sum256([]byte(f.verifier))
+	return f.code.CodeChallenge == "" || base64.RawURLEncoding.EncodeToString(sum[:]) == f.code.CodeChallenge
+}
+
 // registered reports whether the code went to a redirect URI that the client
 // still has: one that was taken away takes its codes along.
 func (f *flow) registered() bool {
-	return f.code.RedirectURI == "" || f.client.MatchRedirectURI(f.code.RedirectURI)
+	return f.client.MatchRedirectURI(f.code.RedirectURI)
 }
 
 // stillRegistered is the scope without what the client has lost since.
@@ -112,8 +123,10 @@ func (f *flow) codeRequest(session fosite.Session) *fosite.Request {
 	}
 	r.GrantedScope = f.stillRegistered(f.code.Grant.Scope)
 	r.RequestedScope = r.GrantedScope
+	if f.code.RedirectURISent {
+		r.Form.Set("redirect_uri", f.code.RedirectURI)
+	}
 	for name, value := range map[string]string{
-		"redirect_uri":          f.code.RedirectURI,
 		"code_challenge":        f.code.CodeChallenge,
 		"code_challenge_method": f.code.CodeChallengeMethod,
 	} {

@@ -27,6 +27,7 @@ type flow struct {
 	own *grant.Grant // in which the client acts for itself
 
 	presented string         // the code or refresh token
+	verifier  string         // the code_verifier
 	code      *grant.Code    // what the presented code stands for
 	refresh   *grant.Refresh // what the presented refresh token stands for
 	repeated  bool           // the refresh token was used a moment ago

@@ -11,6 +11,7 @@ import (
 
 	"countersign/authz/protocol"
 	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/grant"
 )
 
@@ -32,7 +33,7 @@ type TokenResponse struct {
 // is approved. Errors are [*protocol.Error] where the client is at fault;
 // a failing database is [storage.ErrUnavailable].
 func (e *Engine) Token(ctx context.Context, c *clientstore.Client, form url.Values) (*TokenResponse, error) {
-	f := &flow{client: c, grantType: form.Get("grant_type")}
+	f := &flow{client: c, grantType: form.Get("grant_type"), verifier: form.Get("code_verifier")}
 	if _, ok := e.grants[f.grantType]; !ok {
 		return nil, protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type.")
 	}
@@ -64,6 +65,9 @@ func (e *Engine) refused(ctx context.Context, f *flow, err error) error {
 			return err
 		}
 	}
+	if errors.Is(err, storage.ErrNotFound) { // the account went between two reads
+		return grantEnded()
+	}
 	return f.failedOr(err)
 }
 
@@ -83,10 +87,10 @@ func (e *Engine) keep(ctx context.Context, f *flow) error {
 		err = e.rotate(ctx, f)
 	}
 	switch {
+	case errors.Is(err, grant.ErrNotPermitted), f.kept && errors.Is(err, grant.ErrSpent):
+		return grantEnded()
 	case errors.Is(err, grant.ErrSpent):
 		return e.reused(ctx, f)
-	case errors.Is(err, grant.ErrNotPermitted):
-		return grantEnded()
 	default:
 		return err
 	}

@@ -87,6 +87,8 @@ type Consent struct {
 	// Access is how long an access token lives, and Offline how long the
 	// application may renew it on its own; 0 when it did not ask to.
 	Access, Offline time.Duration
+	// Shown identifies what the page says, for the form to bring back.
+	Shown string
 }
 
 func (Consent) template() string { return "consent.html" }
@@ -140,6 +142,22 @@ func (Waiting) template() string { return "waiting.html" }
 
 // ReasonText is the reason, fit to be shown.
 func (p Waiting) ReasonText() string { return Plain(p.Reason) }
+
+// FormPost is the page that brings an answer to a client by a form (OAuth 2.0
+// Form Post Response Mode, section 2). A script sends it; without one, a
+// person does.
+type FormPost struct {
+	// Action is the validated redirect URI.
+	Action string
+	Fields []Field
+}
+
+// Field is a field of a form that brings something along.
+type Field struct{ Name, Value string }
+
+func (FormPost) template() string { return "form_post.html" }
+
+func (p FormPost) destination() string { return sources([]string{p.Action}) }
 
 // Home is the page of somebody who is signed in.
 type Home struct {

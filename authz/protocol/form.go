@@ -21,6 +21,7 @@ const (
 
 // Parameters are the parameters of a request, each with one value.
 type Parameters struct {
+	all    url.Values
 	values url.Values
 	// repeated are the names that came more than once, whose values nobody
 	// may rely on.
@@ -34,7 +35,7 @@ func (p Parameters) Get(name string) string { return p.values.Get(name) }
 // Has reports whether a parameter was sent with a value.
 func (p Parameters) Has(name string) bool { return p.values.Get(name) != "" }
 
-// Values returns the parameters as they may be kept.
+// Values returns the parameters with the first value of each.
 func (p Parameters) Values() url.Values { return p.values }
 
 // Repeated returns the first name that came more than once, empty if none did.
@@ -50,40 +51,47 @@ func (p Parameters) IsRepeated(name string) bool {
 	return slices.Contains(p.repeated, name)
 }
 
-// Kept returns parameters that were validated before.
-func Kept(values url.Values) Parameters { return Parameters{values: values} }
+// Kept returns parameters that were read before and kept as [Parameters.All]
+// or [Parameters.Values] gave them.
+func Kept(all url.Values) Parameters {
+	p := Parameters{all: all, values: url.Values{}}
+	for name, values := range all {
+		if values[0] != "" {
+			p.values.Set(name, values[0])
+		}
+		if len(values) > 1 {
+			p.repeated = append(p.repeated, name)
+		}
+	}
+	slices.Sort(p.repeated)
+	return p
+}
+
+// All returns the parameters with every value that came.
+func (p Parameters) All() url.Values { return p.all }
 
 // Parse reads a query string or a form body. It refuses what two readers might
 // understand differently: broken escapes, semicolons, bytes that are not
 // UTF-8, control characters. Repeated names are noted, not refused, because
 // the authorization endpoint must first learn where to send its refusal.
 func Parse(encoded ...string) (Parameters, error) {
-	p := Parameters{values: url.Values{}}
-	seen := map[string]int{}
+	all := url.Values{}
 	for _, part := range encoded {
 		if strings.Count(part, "&") >= maxParameters {
-			return p, errors.New("too many parameters")
+			return Parameters{}, errors.New("too many parameters")
 		}
 		parsed, err := url.ParseQuery(part)
 		if err != nil {
-			return p, errors.New("the parameters are not form-encoded correctly")
+			return Parameters{}, errors.New("the parameters are not form-encoded correctly")
 		}
 		for name, values := range parsed {
 			if err := acceptable(name, values); err != nil {
-				return p, err
+				return Parameters{}, err
 			}
-			if seen[name] += len(values); values[0] != "" {
-				p.values.Set(name, values[0])
-			}
+			all[name] = append(all[name], values...)
 		}
 	}
-	for name, times := range seen {
-		if times > 1 {
-			p.repeated = append(p.repeated, name)
-		}
-	}
-	slices.Sort(p.repeated)
-	return p, nil
+	return Kept(all), nil
 }
 
 func acceptable(name string, values []string) error {

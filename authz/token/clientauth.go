@@ -17,7 +17,8 @@ type credentials struct {
 	method string // a token_endpoint_auth_method
 	id     string
 	secret string
-	header bool // the Authorization header was used, whatever it held
+	raw    string // the secret as it came, where decoding made it another
+	header bool   // the Authorization header was used, whatever it held
 }
 
 // errUnknown is what everybody gets who does not prove to be an approved
@@ -60,11 +61,12 @@ func (c credentials) basic(r *http.Request) (credentials, error) {
 	if !ok {
 		return c, errUnknown()
 	}
+	raw := secret
 	id, secret = unescape(id), unescape(secret)
 	if c.id != "" && c.id != id {
 		return c, protocol.Refuse(protocol.InvalidRequest, "The client_id in the body is not the one in the Authorization header.")
 	}
-	return credentials{method: clientstore.AuthBasic, id: id, secret: secret, header: true}, nil
+	return credentials{method: clientstore.AuthBasic, id: id, secret: secret, raw: raw, header: true}, nil
 }
 
 func unescape(s string) string {
@@ -110,15 +112,18 @@ func (h *Handler) prove(r *http.Request, c *clientstore.Client, given credential
 		}
 		return nil
 	}
-	if err := h.guesses.check(r.RemoteAddr, given.id, c); err != nil {
+	if err := h.guesses.check(r.RemoteAddr, c); err != nil {
 		return err
 	}
 	ok, err := h.cfg.Clients.VerifySecret(r.Context(), c, given.secret)
+	if err == nil && !ok && given.raw != "" && given.raw != given.secret {
+		ok, err = h.cfg.Clients.VerifySecret(r.Context(), c, given.raw)
+	}
 	if err != nil {
 		return err
 	}
 	if !ok || c.Metadata.TokenEndpointAuthMethod != given.method {
-		return h.guesses.failed(r.RemoteAddr, given.id)
+		return h.guesses.failed(r.RemoteAddr, c)
 	}
 	return nil
 }

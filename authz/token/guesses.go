@@ -40,28 +40,32 @@ func newGuesses(now func() time.Time) *guesses {
 // check refuses, unseen, a guess at a secret that a person typed once too many
 // guesses failed. A generated secret is not worth the refusal: it costs
 // nothing to compare and cannot be guessed.
-func (g *guesses) check(addr, client string, c *clientstore.Client) error {
+func (g *guesses) check(addr string, c *clientstore.Client) error {
 	if c == nil || !hasTyped(c) {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l, ok := g.by[guesser{network(addr), client}]
+	l, ok := g.by[guesser{network(addr), c.ID}]
 	if ok && l.TokensAt(g.now()) < 1 {
 		return errSlowDown()
 	}
 	return nil
 }
 
-// failed notes a wrong secret and returns the answer to it.
-func (g *guesses) failed(addr, client string) error {
+// failed notes a wrong secret and returns the answer to it. All clients that do
+// not exist count as one, so that their names cannot crowd out the others.
+func (g *guesses) failed(addr string, c *clientstore.Client) error {
+	who := guesser{network: network(addr)}
+	if c != nil {
+		who.client = c.ID
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	who := guesser{network(addr), client}
 	l, ok := g.by[who]
 	if !ok {
 		if len(g.by) >= maxGuessers {
-			clear(g.by)
+			g.forget()
 		}
 		l = rate.NewLimiter(guessRate, guessBurst)
 		g.by[who] = l
@@ -70,6 +74,23 @@ func (g *guesses) failed(addr, client string) error {
 		return errSlowDown()
 	}
 	return errUnknown()
+}
+
+// forget makes room: who has not failed lately goes first, and anybody else
+// only when that is not enough.
+func (g *guesses) forget() {
+	now := g.now()
+	for who, l := range g.by {
+		if l.TokensAt(now) >= guessBurst {
+			delete(g.by, who)
+		}
+	}
+	for who := range g.by {
+		if len(g.by) < maxGuessers {
+			return
+		}
+		delete(g.by, who)
+	}
 }
 
 func hasTyped(c *clientstore.Client) bool {

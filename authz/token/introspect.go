@@ -74,7 +74,7 @@ func (h *Handler) describe(asked *clientstore.Inquiry) introspection {
 		return introspection{}
 	}
 	answer := introspection{
-		Active: true, Scope: t.Scope, ClientID: t.Grant.ClientID, Username: t.Username, Subject: t.Grant.Subject,
+		Active: true, Scope: strings.Join(t.EffectiveScope(), " "), ClientID: t.Grant.ClientID, Username: t.Username, Subject: t.Grant.Subject,
 		Expires: t.ExpiresAt.Unix(), IssuedAt: t.CreatedAt.Unix(), Issuer: h.cfg.Issuer, ACR: t.Grant.ACR,
 	}
 	if t.Kind == seal.AccessToken {

@@ -49,6 +49,9 @@ func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 	if err := mayUse(c, form.Get("grant_type")); err != nil {
 		return err
 	}
+	if err := isComplete(form); err != nil {
+		return err
+	}
 	answer, err := h.cfg.Engine.Token(r.Context(), c, form.Values())
 	if err != nil {
 		return err
@@ -72,6 +75,20 @@ func mayUse(c *clientstore.Client, grantType string) error {
 	default:
 		return nil
 	}
+}
+
+// required are the parameters that a grant type cannot do without (RFC 6749,
+// sections 4.1.3 and 6).
+var required = map[string]string{
+	clientstore.GrantAuthorizationCode: "code",
+	clientstore.GrantRefreshToken:      "refresh_token",
+}
+
+func isComplete(form protocol.Parameters) error {
+	if name := required[form.Get("grant_type")]; name != "" && !form.Has(name) {
+		return protocol.Refuse(protocol.InvalidRequest, "Send the "+name+".")
+	}
+	return nil
 }
 
 // write answers with JSON that nobody keeps.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"countersign/authz/claims"
@@ -72,7 +71,7 @@ func (h *Handler) claims(r *http.Request) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	scope := strings.Fields(token.Scope)
+	scope := token.EffectiveScope()
 	if !slices.Contains(scope, "openid") || token.Grant.AccountID == "" {
 		return nil, &protocol.Error{
 			Code: protocol.InsufficientScope, Status: http.StatusForbidden,

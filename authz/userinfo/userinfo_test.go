@@ -95,8 +95,8 @@ func (w *world) token(t *testing.T, scope, claims string) (access, refresh, code
 	t.Helper()
 	code, access, refresh = seal.NewToken(seal.AuthorizationCode), seal.NewToken(seal.AccessToken), seal.NewToken(seal.RefreshToken)
 	now := w.db.Now()
-	err := w.grants.IssueCode(t.Context(), grant.NewCode{
-		Code: code, ExpiresAt: now.Add(time.Minute),
+	err := w.grants.Authorize(t.Context(), grant.Answer{
+		Code: code, CodeExpiresAt: now.Add(time.Minute),
 		Grant: grant.Grant{
 			ID: uuid.NewString(), Kind: clientstore.GrantAuthorizationCode, ClientID: w.client.ID, AccountID: w.account.ID, SessionID: w.session.ID,
 			Subject: "subject-of-the-id-token", Scope: scope, Claims: claims, ExpiresAt: now.Add(time.Hour),

@@ -100,10 +100,10 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 const clockSkew = 5 * time.Minute
 
 // keptAfter is how long a retired signing key is needed: for what it signed,
-// and to recognise an ID token that comes back as a hint while its person is
-// signed in.
+// and to recognise an ID token that an application kept and brings back as a
+// hint, for as long as its grant may live.
 func keptAfter(cfg *config.Config) time.Duration {
-	return max(cfg.IDTokenLifetime, cfg.AccessTokenLifetime, cfg.SessionAbsolute) + clockSkew
+	return max(cfg.IDTokenLifetime, cfg.AccessTokenLifetime, cfg.SessionAbsolute, cfg.RefreshAbsolute) + clockSkew
 }
 
 // actor is who changes something by the command line: the operating system's

@@ -14,7 +14,8 @@ type Answer struct {
 	Grant Grant
 	// Code is empty when the response has none.
 	Code                string
-	RedirectURI         string // as the request sent it; empty when it sent none
+	RedirectURI         string // where the code goes
+	RedirectURISent     bool   // whether the request named it
 	CodeChallenge       string
 	CodeChallengeMethod string
 	CodeExpiresAt       time.Time
@@ -25,7 +26,8 @@ type Answer struct {
 
 // Code is an authorization code that was issued.
 type Code struct {
-	RedirectURI         string
+	RedirectURI         string // where the code went
+	RedirectURISent     bool   // whether the request named it
 	CodeChallenge       string
 	CodeChallengeMethod string
 	CreatedAt           time.Time
@@ -47,8 +49,8 @@ const insertGrant = `
 		AND s.id = @session AND s.account_id = a.id AND s.account_epoch = a.epoch AND s.ended_at IS NULL`
 
 const insertCode = `
-	INSERT INTO authorization_codes (grant_id, hash, redirect_uri, code_challenge, code_challenge_method, created_at, expires_at)
-	SELECT g.id, @code, @redirect_uri, @challenge, @challenge_method, @now, @code_expires_at FROM g`
+	INSERT INTO authorization_codes (grant_id, hash, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, created_at, expires_at)
+	SELECT g.id, @code, @redirect_uri, @redirect_uri_sent, @challenge, @challenge_method, @now, @code_expires_at FROM g`
 
 const insertFirstAccess = `
 	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
@@ -61,7 +63,7 @@ func (s *Store) Authorize(ctx context.Context, a Answer) error {
 	var inserts []string
 	if a.Code != "" {
 		inserts = append(inserts, insertCode)
-		args["code"], args["redirect_uri"] = s.Hash(a.Code), a.RedirectURI
+		args["code"], args["redirect_uri"], args["redirect_uri_sent"] = s.Hash(a.Code), a.RedirectURI, a.RedirectURISent
 		args["challenge"], args["challenge_method"] = a.CodeChallenge, a.CodeChallengeMethod
 		args["code_expires_at"] = a.CodeExpiresAt
 	}
@@ -123,7 +125,7 @@ func (s *Store) grantArgs(g Grant) map[string]any {
 func (s *Store) Code(ctx context.Context, code string) (*Code, error) {
 	var found []Code
 	err := s.db.With(ctx).Raw(`
-		SELECT ac.redirect_uri, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
+		SELECT ac.redirect_uri, ac.redirect_uri_sent, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
 			COALESCE(`+live+`, false) AS live, `+columns+`
 		FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id`+standing+`
 		WHERE ac.hash = @code`, map[string]any{"code": s.Hash(code), "now": s.db.Now()}).Scan(&found).Error
@@ -149,7 +151,7 @@ func (s *Store) Redeem(ctx context.Context, code string, i Issue) error {
 	args := s.issueArgs(i)
 	args["old"] = s.Hash(code)
 	return s.exchange(ctx, "redeem authorization code", exchange{
-		spend: `UPDATE authorization_codes SET spent_at = @now WHERE hash = @old AND spent_at IS NULL AND expires_at > @now`,
+		spend: `UPDATE authorization_codes SET spent_at = @now WHERE hash = @old AND spent_at IS NULL`,
 		args:  args, refresh: i.RefreshToken != "",
 	})
 }

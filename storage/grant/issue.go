@@ -54,6 +54,10 @@ type exchange struct {
 	args    map[string]any
 }
 
+// spentGrant returns the grant of what was spent, and none when that had
+// expired: whoever is late is no thief.
+const spentGrant = ` RETURNING CASE WHEN expires_at > @now THEN grant_id ELSE '' END AS grant_id`
+
 const insertAccess = `
 	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 	SELECT l.grant_id, @access, @scope, @audience, @now, @access_expires_at FROM l`
@@ -102,7 +106,7 @@ func (s *Store) exchange(ctx context.Context, doing string, e exchange) error {
 
 // exchangeInOne is the exchange as one PostgreSQL statement.
 func (s *Store) exchangeInOne(ctx context.Context, e exchange) (o outcome, err error) {
-	query := `WITH u AS (` + e.spend + ` RETURNING grant_id),
+	query := `WITH u AS (` + e.spend + spentGrant + `),
 		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + standing + ` WHERE ` + live + `),
 		t AS (` + insertAccess + `)`
 	if e.refresh {
@@ -116,7 +120,7 @@ func (s *Store) exchangeInOne(ctx context.Context, e exchange) (o outcome, err e
 // which nothing can come between. SQLite has no data-modifying WITH.
 func (s *Store) exchangeInTurn(ctx context.Context, e exchange) (o outcome, err error) {
 	var granted []string
-	if err := s.db.With(ctx).Raw(e.spend+` RETURNING grant_id`, e.args).Scan(&granted).Error; err != nil {
+	if err := s.db.With(ctx).Raw(e.spend+spentGrant, e.args).Scan(&granted).Error; err != nil {
 		return o, err
 	}
 	o.Spent = int64(len(granted))

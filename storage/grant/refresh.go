@@ -2,10 +2,7 @@ package grant
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"countersign/storage"
 )
 
 // Refresh is a refresh token that was issued.
@@ -36,7 +33,7 @@ func (s *Store) Rotate(ctx context.Context, old string, i Issue) error {
 	args := s.issueArgs(i)
 	args["old"] = s.Hash(old)
 	return s.exchange(ctx, "rotate refresh token", exchange{
-		spend: `UPDATE refresh_tokens SET used_at = @now WHERE hash = @old AND used_at IS NULL AND expires_at > @now`,
+		spend: `UPDATE refresh_tokens SET used_at = @now WHERE hash = @old AND used_at IS NULL`,
 		args:  args, refresh: true, child: true,
 	})
 }
@@ -53,8 +50,9 @@ func (s *Store) Keep(ctx context.Context, token string, i Issue) error {
 }
 
 // Repeat issues an access token to a client that presents a refresh token
-// again whose answer it lost. It does so while the token's successor is
-// unused; afterwards the repetition is a theft's sign, and gets [ErrSpent].
+// again whose answer it lost, or that another of its windows was quicker with.
+// The token's successor stays the same one. [ErrNotPermitted] means that the
+// grant holds no more.
 func (s *Store) Repeat(ctx context.Context, old string, i Issue) error {
 	args := s.issueArgs(i)
 	args["old"] = s.Hash(old)
@@ -62,15 +60,8 @@ func (s *Store) Repeat(ctx context.Context, old string, i Issue) error {
 		INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 		SELECT g.id, @access, @scope, @audience, @now, @access_expires_at
 		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+standing+`
-		WHERE rt.parent_hash = @old AND rt.used_at IS NULL AND `+live, args)
-	switch {
-	case res.Error != nil:
-		return storage.Err("repeat refresh", res.Error)
-	case res.RowsAffected == 0:
-		return fmt.Errorf("repeat refresh: %w", ErrSpent)
-	default:
-		return nil
-	}
+		WHERE rt.parent_hash = @old AND `+live, args)
+	return issued("repeat refresh", res.RowsAffected, res.Error)
 }
 
 // Successor returns the refresh token that takes the place of token, the same

@@ -3,6 +3,8 @@ package grant
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"countersign/storage"
@@ -24,6 +26,14 @@ type Token struct {
 	AccountUpdatedAt *time.Time
 	// Live reports whether the token is good at the moment of the statement.
 	Live bool
+	// RegisteredScope is the scope that the client is registered for now.
+	RegisteredScope string
+}
+
+// EffectiveScope is the token's scope without what the client has lost since.
+func (t *Token) EffectiveScope() []string {
+	registered := strings.Fields(t.RegisteredScope)
+	return slices.DeleteFunc(strings.Fields(t.Scope), func(s string) bool { return !slices.Contains(registered, s) })
 }
 
 // tokenRows selects the token with hash @token from one of the two tables.
@@ -33,20 +43,25 @@ var tokenRows = map[seal.Kind]string{
 	seal.AccessToken: `
 		SELECT 'at' AS kind, t.scope, t.audience, t.created_at, t.expires_at, ` + columns + `,
 			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
-			COALESCE(t.revoked_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live
-		FROM access_tokens t JOIN grants g ON g.id = t.grant_id` + standing + `
-		WHERE t.hash = @token`,
+			COALESCE(t.revoked_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live, `,
 	seal.RefreshToken: `
 		SELECT 'rt' AS kind, g.scope, g.audience, t.created_at, t.expires_at, ` + columns + `,
 			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
-			COALESCE(t.used_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live
-		FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id` + standing + `
-		WHERE t.hash = @token`,
+			COALESCE(t.used_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live, `,
+}
+
+// tokenTables are the tables of the two kinds.
+var tokenTables = map[seal.Kind]string{seal.AccessToken: "access_tokens", seal.RefreshToken: "refresh_tokens"}
+
+// registeredScope is the scope that the client is registered for now.
+var registeredScope = map[storage.Dialect]string{
+	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.scope'), '') AS registered_scope`,
+	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'scope', '') AS registered_scope`,
 }
 
 // TokenColumns are the columns that [Store.TokenQuery] selects.
 var TokenColumns = []string{
-	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live",
+	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope",
 	"grant_id", "grant_kind", "grant_client_id", "grant_client_epoch", "grant_account_id", "grant_account_epoch",
 	"grant_session_id", "grant_subject", "grant_scope", "grant_audience", "grant_claims", "grant_nonce", "grant_acr",
 	"grant_amr", "grant_auth_time", "grant_offline", "grant_confirmation", "grant_created_at", "grant_expires_at", "grant_revoked_at",
@@ -66,7 +81,10 @@ func TokenKind(token string) (seal.Kind, bool) {
 // TokenQuery returns the query for a token of this kind, for a statement that
 // reads more than the token, and the arguments that it takes.
 func (s *Store) TokenQuery(kind seal.Kind, token string) (query string, args map[string]any) {
-	return tokenRows[kind], map[string]any{"token": s.Hash(token), "now": s.db.Now()}
+	query = tokenRows[kind] + registeredScope[s.db.Dialect()] + `
+		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + standing + `
+		WHERE t.hash = @token`
+	return query, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
 }
 
 // AccessToken returns a live access token; anything else is

@@ -37,7 +37,9 @@ type Interaction struct {
 	ConsentedBy    string
 	ConsentedScope string
 	// DeniedAt is when the resource owner refused on this request's page.
-	DeniedAt  *time.Time
-	CreatedAt time.Time
-	ExpiresAt time.Time
+	DeniedAt *time.Time
+	// AnsweredAt is when the client first got its answer.
+	AnsweredAt *time.Time
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
 }

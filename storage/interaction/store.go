@@ -17,7 +17,10 @@ const (
 	idLen = 26
 	// keptAfter is how long an expired interaction can still name its
 	// application.
-	keptAfter = 24 * time.Hour
+	keptAfter = time.Hour
+	// answeredAgain is how long a request that was answered may be answered
+	// again, for who clicked twice or lost the answer on the way.
+	answeredAgain = time.Minute
 )
 
 // Store keeps interactions in the database.
@@ -67,6 +70,9 @@ func (s *Store) Get(ctx context.Context, id, browser string) (*Interaction, erro
 	i, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if i.AnsweredAt != nil && s.db.Now().Sub(*i.AnsweredAt) > answeredAgain {
+		return nil, storage.ErrNotFound
 	}
 	expired := !i.ExpiresAt.After(s.db.Now())
 	if i.BrowserHash == nil && !expired {
@@ -118,6 +124,13 @@ func (s *Store) Denied(ctx context.Context, id string) error {
 	return s.note(ctx, id, map[string]any{"denied_at": s.db.Now()})
 }
 
+// Answered notes that the client got its answer, the first time it did.
+func (s *Store) Answered(ctx context.Context, id string) error {
+	err := s.db.With(ctx).Model(&Interaction{}).Where("id = ? AND answered_at IS NULL", id).
+		UpdateColumn("answered_at", s.db.Now()).Error
+	return storage.Err("note answer", err)
+}
+
 // note writes to an interaction that waits and was not refused. Otherwise it
 // is [storage.ErrNotFound].
 func (s *Store) note(ctx context.Context, id string, columns map[string]any) error {
@@ -143,7 +156,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 	return storage.Err("remove interaction", s.db.With(ctx).Where("id = ?", id).Delete(&Interaction{}).Error)
 }
 
-// Purge deletes interactions that expired over a day ago, at most limit of
+// Purge deletes interactions that expired over an hour ago, at most limit of
 // them: until then the page of an expired one can still name its application.
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	res := s.db.With(ctx).Exec(`DELETE FROM interactions WHERE id IN (SELECT id FROM interactions WHERE expires_at <= ? LIMIT ?)`,

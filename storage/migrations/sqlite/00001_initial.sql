@@ -62,6 +62,7 @@ CREATE TABLE interactions (
 	consented_by     TEXT     NOT NULL DEFAULT '', -- account that consented
 	consented_scope  TEXT     NOT NULL DEFAULT '',
 	denied_at        DATETIME,
+	answered_at      DATETIME, -- first; a later answer must follow within a minute
 	created_at       DATETIME NOT NULL,
 	expires_at       DATETIME NOT NULL
 );
@@ -128,7 +129,8 @@ CREATE INDEX grants_expires_at ON grants (expires_at);
 CREATE TABLE authorization_codes (
 	hash                  BLOB     NOT NULL PRIMARY KEY,
 	grant_id              TEXT     NOT NULL REFERENCES grants (id) ON DELETE CASCADE,
-	redirect_uri          TEXT     NOT NULL,     -- as the request sent it; empty when it sent none
+	redirect_uri          TEXT     NOT NULL,     -- where the code went
+	redirect_uri_sent     BOOLEAN  NOT NULL,     -- whether the request named it
 	code_challenge        TEXT     NOT NULL,
 	code_challenge_method TEXT     NOT NULL,
 	created_at            DATETIME NOT NULL,

@@ -59,3 +59,8 @@ for (const button of document.querySelectorAll("button[data-looks-again]")) {
     document.getElementById("looking").textContent = "This page no longer looks again by itself.";
   });
 }
+
+// An answer on its way needs no click.
+for (const form of document.querySelectorAll("form[data-sends-itself]")) {
+  form.submit();
+}
