@@ -41,6 +41,9 @@ func readCredentials(r *http.Request, form protocol.Parameters) (credentials, er
 	if form.Has("client_secret") {
 		c.method, c.secret = clientstore.AuthPost, form.Get("client_secret")
 	}
+	if len(r.Header.Values("Authorization")) > 1 {
+		return c, protocol.Refuse(protocol.InvalidRequest, "Send one Authorization header.")
+	}
 	if c.header {
 		return c.basic(r)
 	}
@@ -112,8 +115,10 @@ func (h *Handler) prove(r *http.Request, c *clientstore.Client, given credential
 		}
 		return nil
 	}
-	if err := h.guesses.check(r.RemoteAddr, c); err != nil {
-		return err
+	if c != nil && !h.cfg.Clients.Recognises(c, given.secret) {
+		if err := h.guesses.check(r.RemoteAddr, c); err != nil {
+			return err
+		}
 	}
 	ok, err := h.cfg.Clients.VerifySecret(r.Context(), c, given.secret)
 	if err == nil && !ok && given.raw != "" && given.raw != given.secret {
