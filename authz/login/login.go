@@ -110,7 +110,7 @@ func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction
 	switch {
 	case expired:
 		return nil, nil, page.ExpiredInteraction(app)
-	case c.Usable() != nil: // whoever has not signed in learns nothing of it
+	case c.Status != clientstore.Approved: // whoever has not signed in learns nothing of it
 		return i, nil, nil
 	default:
 		return i, &app, nil
