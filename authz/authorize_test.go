@@ -354,6 +354,27 @@ func TestAnsweredRequestIsNotAnsweredForLong(t *testing.T) {
 		}
 		w.clock.Advance(2 * time.Minute)
 		w.wantPage(resume(jar), "E-INTERACTION-UNKNOWN")
+
+		// What somebody was asked to do was done for one answer.
+		first = w.do(w.request(http.MethodPost, "/authorize", formType, w.web.ask("max_age", "3600").Encode()))
+		answered = resume(nil)
+		if answered.sent().Get("code") == "" {
+			w.Fatalf("not answered: %s", answered.Status)
+		}
+		w.wantPage(resume(answered.Cookies()), "E-INTERACTION-UNKNOWN")
+	})
+}
+
+func TestWaitingRequestsAreLimited(t *testing.T) {
+	each(t, func(w *world) {
+		w.cookie = ""
+		for range 310 {
+			if res := w.authorize(w.web.ask()); res.StatusCode == http.StatusTooManyRequests {
+				w.wantPage(res, "E-TOO-MANY")
+				return
+			}
+		}
+		w.Error("310 requests at once were kept")
 	})
 }
 

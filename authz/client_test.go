@@ -155,3 +155,26 @@ func TestCA11GuessingATypedSecretIsSlowedDown(t *testing.T) {
 		w.wantError(w.post("/token", w.web, redemption("x")), 400, "invalid_grant") // others are not
 	})
 }
+
+// CA-11: who guesses from the same network does not shut out the client itself.
+func TestClientIsKnownWhileOthersGuess(t *testing.T) {
+	each(t, func(w *world) {
+		r := registration("Typed")
+		r.Secret = "typed by an administrator"
+		typed := w.register(r)
+		w.wantError(w.post("/token", typed, redemption("x")), 400, "invalid_grant")
+		for range 60 {
+			w.post("/token", app{typed.Client, "guess"}, redemption("x"))
+		}
+		w.wantError(w.post("/token", typed, redemption("x")), 400, "invalid_grant")
+	})
+}
+
+func TestTwoAuthorizationHeaders(t *testing.T) {
+	each(t, func(w *world) {
+		r := w.request(http.MethodPost, "/token", formType, redemption("x").Encode())
+		r.SetBasicAuth(w.web.ID, w.web.secret)
+		r.Header.Add("Authorization", "Basic bm9ib2R5Ong=")
+		w.wantError(w.do(r), 400, "invalid_request")
+	})
+}

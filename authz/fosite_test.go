@@ -340,7 +340,8 @@ func TestRevocation(t *testing.T) {
 	})
 }
 
-// F5: fosite lets anybody introspect anything.
+// F5: fosite lets anybody introspect anything. IN-05: of an inactive token
+// nothing else is said, see active.
 func TestIntrospection(t *testing.T) {
 	each(t, func(w *world) {
 		tokens := w.tokens(w.web)

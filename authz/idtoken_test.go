@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -106,11 +107,11 @@ func TestNoIDTokenWithoutOpenID(t *testing.T) {
 		if tokens.str("id_token") != "" || tokens.str("refresh_token") == "" {
 			w.Errorf("plain OAuth 2.0: %s", tokens.body)
 		}
-		if res := w.userinfo(tokens.str("access_token")); res.StatusCode != 403 || !strings.Contains(res.Header.Get("WWW-Authenticate"), "insufficient_scope") {
+		if res := w.userinfo(tokens.str("access_token")); res.StatusCode != http.StatusForbidden || !strings.Contains(res.Header.Get("WWW-Authenticate"), "insufficient_scope") {
 			w.Errorf("UI-04: %s %q", res.Status, res.Header.Get("WWW-Authenticate"))
 		}
 		for _, token := range []string{tokens.str("refresh_token"), w.tokens(w.web).str("id_token"), w.code(w.web)} { // UI-05, RT-15
-			if res := w.userinfo(token); res.StatusCode != 401 || !strings.Contains(res.Header.Get("WWW-Authenticate"), "invalid_token") {
+			if res := w.userinfo(token); res.StatusCode != http.StatusUnauthorized || !strings.Contains(res.Header.Get("WWW-Authenticate"), "invalid_token") {
 				w.Errorf("%.10s…: %s", token, res.Status)
 			}
 		}

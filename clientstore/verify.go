@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 
 	"countersign/storage/seal"
 )
@@ -48,6 +49,17 @@ func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (
 		}
 	}
 	return false, nil
+}
+
+// Recognises reports whether the presented secret is one of the client's that
+// is known without the work of a guess: a generated one, or a typed one that
+// was verified before. Who sends it needs no slowing down.
+func (s *Store) Recognises(c *Client, presented string) bool {
+	now := s.db.Now()
+	live := slices.DeleteFunc(slices.Clone(c.Secrets), func(secret Secret) bool { return !secret.Live(now) })
+	return s.verifyGenerated(live, presented) || slices.ContainsFunc(live, func(secret Secret) bool {
+		return secret.Algorithm == Argon2id && s.typed.remembers(s.typed.entry(secret, presented))
+	})
 }
 
 // verifyGenerated tries the secrets that the server generated. What has not

@@ -9,7 +9,7 @@ import (
 
 // txTimeout bounds a transaction: it is longer than any of ours takes and
 // shorter than a client waits.
-const txTimeout = 10 * time.Second
+const txTimeout = 5 * time.Second
 
 // txKey finds the transaction of one database in a context.
 type txKey struct{ db *DB }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"countersign/authz/page"
 	"countersign/authz/protocol"
@@ -129,4 +130,15 @@ func silenced() error {
 		"Go back to the application and sign in from there.")
 	p.Status, p.Who = http.StatusForbidden, page.You
 	return p
+}
+
+// tooMany is the page of a network from which more requests come than people
+// can sign in for.
+func tooMany() error {
+	return &page.Problem{
+		Status: http.StatusTooManyRequests, Code: "E-TOO-MANY", Who: page.You, RetryAfter: time.Second,
+		Title:  "Too many sign-ins begin at once",
+		What:   "More sign-ins were begun from your network than this server keeps waiting.",
+		Remedy: "Wait a moment and reload this page.",
+	}
 }

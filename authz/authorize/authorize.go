@@ -19,6 +19,7 @@ import (
 
 	"countersign/authz/browser"
 	"countersign/authz/engine"
+	"countersign/authz/limit"
 	"countersign/authz/page"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
@@ -52,17 +53,31 @@ type Config struct {
 }
 
 // Handler serves the endpoint.
-type Handler struct{ cfg Config }
+type Handler struct {
+	cfg     Config
+	waiters *limit.Limiter
+}
+
+// A network may have waitersBurst requests wait at once, and then so many more
+// a second: each is a row that anybody can make.
+const (
+	waitersBurst     = 300
+	waitersPerSecond = 10
+)
 
 // New returns the endpoint.
-func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+func New(cfg Config) *Handler {
+	return &Handler{cfg: cfg, waiters: limit.New(waitersPerSecond, waitersBurst, cfg.Now)}
+}
 
 // Start serves GET and POST /authorize.
 func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 	p, err := read(r)
 	if e, ok := errors.AsType[*protocol.Error](err); ok {
-		return &page.Problem{Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: e.Description,
-			Remedy: "Tell the developer of the application. Nothing was shared with it."}
+		return &page.Problem{
+			Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: e.Description,
+			Remedy: "Tell the developer of the application. Nothing was shared with it.",
+		}
 	}
 	if err != nil {
 		return unreadable(err)
@@ -195,6 +210,9 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s state, path stri
 
 // wait keeps the request, without what no later step reads.
 func (h *Handler) wait(w http.ResponseWriter, r *http.Request, waiting interaction.Waiting, path string) error {
+	if !h.waiters.Allow(limit.Network(r.RemoteAddr)) {
+		return tooMany()
+	}
 	kept, err := worthKeeping(waiting.Request)
 	if err != nil {
 		return err
@@ -226,6 +244,9 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, s state, refusal *
 
 // grant answers the request with what was allowed.
 func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
+	if err := h.spend(r.Context(), s); err != nil {
+		return err
+	}
 	parameters, err := h.cfg.Engine.Authorize(r.Context(), engine.Authorization{
 		Client: s.client, Session: s.session, ResponseType: s.request.responseType, Scope: s.request.scope,
 		RedirectURI: s.request.target.redirectURI, SentRedirectURI: s.request.sentRedirectURI, State: s.request.target.state, Nonce: s.request.nonce,
@@ -237,7 +258,7 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	if err != nil {
 		return err
 	}
-	if err := h.answered(r.Context(), s); err != nil {
+	if err := h.cfg.Sessions.Touch(r.Context(), s.session); err != nil {
 		return err
 	}
 	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"),
@@ -245,15 +266,18 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	return h.answer(w, r, s.request.target, parameters)
 }
 
-// answered notes that the session was seen and, of a request that waited, that
-// it was answered.
-func (h *Handler) answered(ctx context.Context, s state) error {
-	if s.interaction != nil {
-		if err := h.cfg.Interactions.Answered(ctx, s.interaction.ID); err != nil {
-			return err
-		}
+// spend notes that a request that waited is answered now. It may be answered
+// again for a minute, to a second click, unless it asked for somebody to do
+// something: that was done for one answer.
+func (h *Handler) spend(ctx context.Context, s state) error {
+	if s.interaction == nil {
+		return nil
 	}
-	return h.cfg.Sessions.Touch(ctx, s.session)
+	first, err := h.cfg.Interactions.Answered(ctx, s.interaction.ID)
+	if err == nil && !first && s.demanding() {
+		return page.LostInteraction()
+	}
+	return err
 }
 
 // hold keeps the request of a client that no administrator approves of. Only

@@ -96,3 +96,9 @@ func (s state) mayAnswer() bool {
 	}
 	return s.consented && !slices.Contains(s.request.prompt, "consent") && !s.client.IsImpersonable()
 }
+
+// demanding reports whether the request asks for a sign-in or a consent of its
+// own, be it in words or because any application could have sent it.
+func (s state) demanding() bool {
+	return len(s.request.prompt) > 0 || s.request.maxAge != nil || s.client.IsImpersonable()
+}

@@ -107,10 +107,14 @@ func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction
 		return nil, nil, err
 	}
 	app := page.Asking(c, i.Request)
-	if expired {
+	switch {
+	case expired:
 		return nil, nil, page.ExpiredInteraction(app)
+	case c.Status != clientstore.Approved: // whoever has not signed in learns nothing of it
+		return i, nil, nil
+	default:
+		return i, &app, nil
 	}
-	return i, &app, nil
 }
 
 // settled reports whether there is nothing to ask any more: somebody signed in

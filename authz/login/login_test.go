@@ -67,6 +67,9 @@ func open(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.client, err = clients.Approve(t.Context(), operator, s.client.ID); err != nil {
+		t.Fatal(err)
+	}
 	s.serve(clients)
 	return s
 }

@@ -41,6 +41,9 @@ func readCredentials(r *http.Request, form protocol.Parameters) (credentials, er
 	if form.Has("client_secret") {
 		c.method, c.secret = clientstore.AuthPost, form.Get("client_secret")
 	}
+	if len(r.Header.Values("Authorization")) > 1 {
+		return c, protocol.Refuse(protocol.InvalidRequest, "Send one Authorization header.")
+	}
 	if c.header {
 		return c.basic(r)
 	}
@@ -112,13 +115,7 @@ func (h *Handler) prove(r *http.Request, c *clientstore.Client, given credential
 		}
 		return nil
 	}
-	if err := h.guesses.check(r.RemoteAddr, c); err != nil {
-		return err
-	}
-	ok, err := h.cfg.Clients.VerifySecret(r.Context(), c, given.secret)
-	if err == nil && !ok && given.raw != "" && given.raw != given.secret {
-		ok, err = h.cfg.Clients.VerifySecret(r.Context(), c, given.raw)
-	}
+	ok, err := h.knows(r, c, given)
 	if err != nil {
 		return err
 	}
@@ -126,6 +123,20 @@ func (h *Handler) prove(r *http.Request, c *clientstore.Client, given credential
 		return h.guesses.failed(r.RemoteAddr, c)
 	}
 	return nil
+}
+
+// knows reports whether the client knows its secret.
+func (h *Handler) knows(r *http.Request, c *clientstore.Client, given credentials) (bool, error) {
+	if c != nil && !h.cfg.Clients.Recognises(c, given.secret) {
+		if err := h.guesses.check(r.RemoteAddr, c); err != nil {
+			return false, err
+		}
+	}
+	ok, err := h.cfg.Clients.VerifySecret(r.Context(), c, given.secret)
+	if err == nil && !ok && given.raw != "" && given.raw != given.secret {
+		ok, err = h.cfg.Clients.VerifySecret(r.Context(), c, given.raw)
+	}
+	return ok, err
 }
 
 // mayWork refuses a client that no administrator approves of. Who proved to be

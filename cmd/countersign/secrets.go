@@ -117,6 +117,14 @@ func makeDataFolder(cfg *config.Config) error {
 	if err := os.MkdirAll(cfg.Folder(), 0o700); err != nil {
 		return remedy(err, fmt.Sprintf("make the data folder: %v", err), "set COUNTERSIGN_DATA to a folder that this user may write to")
 	}
+	info, err := os.Stat(cfg.Folder())
+	if err != nil {
+		return remedy(err, fmt.Sprintf("look at the data folder: %v", err), "set COUNTERSIGN_DATA to a folder that this user may read")
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return remedy(nil, fmt.Sprintf("others may write to the data folder %s, and so put another database or key in place", cfg.Folder()),
+			"run `chmod go-w "+cfg.Folder()+"`")
+	}
 	return nil
 }
 

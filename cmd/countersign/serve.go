@@ -138,9 +138,9 @@ func (s *server) servers() ([]listen.Server, error) {
 	if s.certificate != nil {
 		secure = s.certificate.TLS()
 	}
-	list := []listen.Server{{Listener: s.listeners.main, Handler: s.wrap(doors.main, s.mainHosts()), TLS: secure}}
+	list := []listen.Server{{Listener: s.listeners.main, Handler: s.wrap(doors.main, s.cfg.Listen, s.mainHosts()), TLS: secure}}
 	if s.listeners.admin != nil {
-		list = append(list, listen.Server{Listener: s.listeners.admin, Handler: s.wrap(doors.admin, s.adminHosts()), TLS: secure})
+		list = append(list, listen.Server{Listener: s.listeners.admin, Handler: s.wrap(doors.admin, s.cfg.AdminListen, s.adminHosts()), TLS: secure})
 	}
 	if s.listeners.private != nil {
 		list = append(list, listen.Server{Listener: s.listeners.private, Handler: s.private()})
@@ -148,9 +148,9 @@ func (s *server) servers() ([]listen.Server, error) {
 	return list, nil
 }
 
-func (s *server) wrap(d dispatcher, hosts middleware.Hosts) http.Handler {
+func (s *server) wrap(d dispatcher, listen string, hosts middleware.Hosts) http.Handler {
 	return middleware.Wrap(d, middleware.Config{
-		Log: s.log, Metrics: s.metrics, TrustedProxies: s.cfg.TrustedProxies,
+		Log: s.log, Metrics: s.metrics, TrustedProxies: s.cfg.TrustedProxies, BehindProxy: s.cfg.BehindProxy(listen),
 		Route: d.route, HSTS: s.cfg.IssuerURL().Scheme == "https", Hosts: hosts,
 		AnyHost: s.health, Now: time.Now,
 	})

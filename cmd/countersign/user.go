@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"text/tabwriter"
 	"time"
 
@@ -67,7 +68,8 @@ func (p *program) withStores(cmd *cobra.Command, do func(context.Context, *store
 	if err != nil {
 		return err
 	}
-	s, err := openStores(cmd.Context(), cfg, p.logger(cfg), migrateNew)
+	// What is risky about the database's settings is for serve and doctor to say.
+	s, err := openStores(cmd.Context(), cfg, slog.New(slog.DiscardHandler), migrateNew)
 	if err != nil {
 		return err
 	}

@@ -37,10 +37,10 @@ func checkPassword(password string, a *Account) error {
 	switch {
 	case !utf8.ValidString(password), strings.Contains(password, "\x00"):
 		return fault("Use text only; this one has bytes that no keyboard types.")
-	case length < minPassword:
-		return fault("Use at least 8 characters; a few unrelated words are easy to remember.")
 	case length < minAdministratorPassword && a.Has(ConfigureServer):
 		return fault("Use at least 12 characters, because this account may configure the server; a few unrelated words are easy to remember.")
+	case length < minPassword:
+		return fault("Use at least 8 characters; a few unrelated words are easy to remember.")
 	case len(password) > maxPassword:
 		return fault("Use at most 1024 bytes.")
 	case weak(password, length, a):

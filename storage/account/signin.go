@@ -26,6 +26,9 @@ func (s *Store) Authenticate(ctx context.Context, in SignIn) (a *Account, device
 	if !possible(in.Password) {
 		return nil, "", ErrWrongPassword
 	}
+	if len(in.Username) > maxTypedName {
+		in.Username = "" // nobody's, and costs as much as any other
+	}
 	c, err := s.candidate(ctx, in.Username)
 	if err != nil {
 		return nil, "", err
@@ -47,6 +50,10 @@ func (s *Store) Authenticate(ctx context.Context, in SignIn) (a *Account, device
 	}
 	return c, s.deviceCookie(in.Device, c.ID, device), nil
 }
+
+// maxTypedName bounds a username that somebody types: folding a longer one
+// costs more than it is worth, and nobody has one.
+const maxTypedName = 4 * maxUsername
 
 // candidate returns the account that a username claims to be. For a name that
 // is nobody's it returns one without ID whose hash costs as much to check, and

@@ -73,13 +73,19 @@ func (w *world) issue() grant.Issue {
 }
 
 // tokens redeems a new code for tokens.
-func (w *world) tokens(offline bool) grant.Issue {
+func (w *world) tokens() grant.Issue {
 	w.Helper()
 	i := w.issue()
-	if !offline {
-		i.RefreshToken = ""
-	}
-	w.must(w.grants.Redeem(w.Context(), w.issueCode(offline), i))
+	w.must(w.grants.Redeem(w.Context(), w.issueCode(true), i))
+	return i
+}
+
+// onlineToken redeems a new code for a token that is bound to the session.
+func (w *world) onlineToken() grant.Issue {
+	w.Helper()
+	i := w.issue()
+	i.RefreshToken = ""
+	w.must(w.grants.Redeem(w.Context(), w.issueCode(false), i))
 	return i
 }
 
@@ -171,7 +177,7 @@ func TestWhatAGrantDependsOnDecides(t *testing.T) {
 				w.exec(`DELETE FROM accounts`)
 				w.exec(`DELETE FROM clients`)
 				w = newWorld(t, db)
-				code, online, offline := w.issueCode(false), w.tokens(false), w.tokens(true)
+				code, online, offline := w.issueCode(false), w.onlineToken(), w.tokens()
 				if !w.isLive(online.AccessToken) || !w.isLive(offline.AccessToken) {
 					t.Fatal("tokens are dead before anything happened")
 				}
@@ -311,7 +317,7 @@ func TestINV04FiftyRotationsHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
-		old := w.tokens(true).RefreshToken
+		old := w.tokens().RefreshToken
 		won := w.race(50, grant.ErrSpent, func() error {
 			i := w.issue()
 			i.RefreshToken = w.grants.Successor(old)
@@ -327,7 +333,7 @@ func TestRT13LostAnswerIsRepeated(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
-		first := w.tokens(true).RefreshToken
+		first := w.tokens().RefreshToken
 		w.want(w.grants.Repeat(t.Context(), first, w.issue()), grant.ErrNotPermitted) // nothing to repeat yet
 		second := w.rotate(first)
 		again := w.issue()
@@ -350,7 +356,7 @@ func TestKeptRefreshTokenStaysAndMovesItsExpiry(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
-		token := w.tokens(true).RefreshToken
+		token := w.tokens().RefreshToken
 		w.clock.Advance(30 * time.Minute)
 		i := w.issue()
 		w.must(w.grants.Keep(t.Context(), token, i))
@@ -368,7 +374,7 @@ func TestRevocation(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
-		one, two := w.tokens(true), w.tokens(true)
+		one, two := w.tokens(), w.tokens()
 		w.must(w.grants.RevokeAccessToken(t.Context(), one.AccessToken))
 		w.must(w.grants.RevokeAccessToken(t.Context(), one.AccessToken))
 		if w.isLive(one.AccessToken) || !w.isLive(two.AccessToken) {
@@ -388,7 +394,7 @@ func TestAccessTokenCarriesItsAccount(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
-		i := w.tokens(true)
+		i := w.tokens()
 		got, err := w.grants.AccessToken(t.Context(), i.AccessToken)
 		w.must(err)
 		if got.Username != "ada" || got.AccountClaims != `{"email":"ada@example.test"}` || got.Scope != "openid" ||
@@ -407,7 +413,7 @@ func TestSL07FailingDatabaseIsNeverAVerdict(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
-		code, tokens := w.issueCode(true), w.tokens(true)
+		code, tokens := w.issueCode(true), w.tokens()
 		calls := map[string]func() error{
 			"Authorize":    func() error { return w.grants.Authorize(t.Context(), w.newCode(false)) },
 			"Code":         func() error { _, err := w.grants.Code(t.Context(), code); return err },
@@ -471,7 +477,7 @@ func TestConsent(t *testing.T) {
 		if c.Covers("d2", []string{"email"}) || !c.Covers("d2", []string{"openid"}) {
 			t.Errorf("CN-05: consent to what the client was covers what it is: %+v", c)
 		}
-		i := w.tokens(true)
+		i := w.tokens()
 		w.must(w.grants.WithdrawConsent(t.Context(), "a1", "c1"))
 		if w.isLive(i.AccessToken) {
 			t.Error("RT-11: a token outlives its consent")
@@ -483,8 +489,8 @@ func TestPurgeLeavesWhatLivesAndWhatTellsOfReuse(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
-		w.issueCode(true)      // never redeemed
-		live := w.tokens(true) // refreshed and alive
+		w.issueCode(true)  // never redeemed
+		live := w.tokens() // refreshed and alive
 		w.clock.Advance(55 * time.Minute)
 		next := w.rotate(live.RefreshToken)
 		w.clock.Advance(20 * time.Minute)

@@ -124,11 +124,12 @@ func (s *Store) Denied(ctx context.Context, id string) error {
 	return s.note(ctx, id, map[string]any{"denied_at": s.db.Now()})
 }
 
-// Answered notes that the client got its answer, the first time it did.
-func (s *Store) Answered(ctx context.Context, id string) error {
-	err := s.db.With(ctx).Model(&Interaction{}).Where("id = ? AND answered_at IS NULL", id).
-		UpdateColumn("answered_at", s.db.Now()).Error
-	return storage.Err("note answer", err)
+// Answered notes that the client gets its answer, and reports whether it is the
+// first one.
+func (s *Store) Answered(ctx context.Context, id string) (first bool, err error) {
+	res := s.db.With(ctx).Model(&Interaction{}).Where("id = ? AND answered_at IS NULL", id).
+		UpdateColumn("answered_at", s.db.Now())
+	return res.RowsAffected == 1, storage.Err("note answer", res.Error)
 }
 
 // note writes to an interaction that waits and was not refused. Otherwise it

@@ -67,7 +67,18 @@ func (c *Config) Warnings() []string {
 	if host, _, err := net.SplitHostPort(c.PrivateListen); err == nil && !IsLoopback(host) {
 		list = append(list, "private_listen is an address that other machines may reach; metrics are served there without sign-in")
 	}
+	if strings.HasPrefix(c.Issuer, "https:") && !c.TLS() && len(c.TrustedProxies) == 0 {
+		list = append(list, "the issuer is https and something in front speaks TLS, but trusted_proxies is empty: "+
+			"to the throttles and the audit trail everybody has the proxy's address; set trusted_proxies to it")
+	}
 	return list
+}
+
+// BehindProxy reports whether a listener speaks plain http to other machines,
+// which is for the trusted proxies only.
+func (c *Config) BehindProxy(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && !IsLoopback(host) && !c.TLS()
 }
 
 func (c *Config) validate(origin map[string]string) error {

@@ -200,7 +200,7 @@ func TestSecretRotation(t *testing.T) {
 		if got := s.Tokens(&old, u); got.access == "" {
 			t.Error("the old secret does not work during the overlap")
 		}
-		typed := s.canaries.add("typed secret", "a typed secret: ü+%/&= "+newVerifier())
+		typed := s.canaries.add("typed secret", "a typed secret: +%/&="+newVerifier())
 		s.CLI(typed+"\n", "client", "rotate-secret", c.ID, "--secret-stdin", "--overlap", "0s")
 		for range 3 { // the first is hashed slowly, the others come from the memo
 			c.Secret = typed

@@ -68,7 +68,7 @@ func TestTutorial(t *testing.T) {
 	}
 	s := prepare(t, sqlite)
 	installed := filepath.Dir(s.bin) // what `go install` would yield
-	env := append([]string{"HOME=" + s.dir, "PATH=" + installed + ":" + os.Getenv("PATH")}, s.env...)
+	env := append([]string{"HOME=" + s.dir, "PATH=" + installed + ":" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, s.env...)
 	sh := &shell{t: t, dir: s.dir, env: env}
 	for i, b := range blocks(t, filepath.Join(root, "docs", "tutorial.md")) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -36,6 +36,25 @@ func realAddress(next http.Handler, trusted []netip.Prefix) http.Handler {
 	})
 }
 
+// byProxy answers trusted proxies alone, and of those only what reached them by
+// https: anybody else would sign in without encryption.
+func byProxy(next http.Handler, trusted []netip.Prefix, open func(*http.Request) http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		proto := r.Header.Get("X-Forwarded-Proto")
+		switch {
+		case open != nil && open(r) != nil:
+		case err != nil || !contains(trusted, peer.Addr().Unmap()):
+			http.Error(w, "This port is for the proxy in front of it. Use the server's https address.", http.StatusForbidden)
+			return
+		case proto != "" && !strings.EqualFold(proto, "https"):
+			http.Error(w, "Use https.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // clientAddress walks X-Forwarded-For from the right, from one trusted proxy to
 // the next, and returns the first address that is not one. What it cannot read
 // it does not believe: then the last proxy that it knows counts as the client.

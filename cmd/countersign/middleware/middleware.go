@@ -4,6 +4,7 @@
 package middleware
 
 import (
+	"context"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,9 @@ type Config struct {
 	Metrics *Metrics // nil measures nothing
 	// TrustedProxies may say which address a request comes from.
 	TrustedProxies []netip.Prefix
+	// BehindProxy tells that the listener speaks plain http to other machines,
+	// of which only the trusted proxies may be answered.
+	BehindProxy bool
 	// Route names the route of a request for log and metrics; it returns one
 	// of few names, whatever was requested.
 	Route func(*http.Request) string
@@ -35,14 +39,30 @@ const maxBody = 64 << 10
 
 // Wrap puts the chain in front of next.
 func Wrap(next http.Handler, cfg Config) http.Handler {
-	guarded := canonical(http.MaxBytesHandler(next, maxBody))
+	guarded := canonical(http.MaxBytesHandler(deadline(next), maxBody))
 	guarded = checkHost(guarded, cfg.Hosts)
 	h := bypass(guarded, cfg.AnyHost)
 	h = securityHeaders(h, cfg)
 	h = recoverer(h, cfg.Log)
 	h = observe(h, cfg)
 	h = realAddress(h, cfg.TrustedProxies)
+	if cfg.BehindProxy {
+		h = byProxy(h, cfg.TrustedProxies, cfg.AnyHost)
+	}
 	return requestID(h)
+}
+
+// patience is how long a request may take, most of which is waiting for the
+// database. A database that no longer answers is one that is down: whoever
+// asked is told so while they still listen.
+const patience = 5 * time.Second
+
+func deadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // RequestIDHeader carries the identifier of a request, to the doors as well as

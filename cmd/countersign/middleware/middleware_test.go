@@ -376,3 +376,45 @@ func FuzzClientAddress(f *testing.F) {
 		}
 	})
 }
+
+// BR-09: a port without TLS is for the proxy in front of it.
+func TestPlainHTTPIsForTrustedProxies(t *testing.T) {
+	t.Parallel()
+	c := newChain(echo, func(cfg *Config) {
+		cfg.BehindProxy, cfg.TrustedProxies = true, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	})
+	for name, tt := range map[string]struct {
+		path, peer, proto string
+		want              int
+	}{
+		"the proxy":               {"/", "10.1.2.3:5", "https", http.StatusOK},
+		"a proxy that says less":  {"/", "10.1.2.3:5", "", http.StatusOK},
+		"what came to it by http": {"/", "10.1.2.3:5", "http", http.StatusForbidden},
+		"a stranger":              {"/", "192.0.2.1:5", "", http.StatusForbidden},
+		"a stranger who lies":     {"/", "192.0.2.1:5", "https", http.StatusForbidden},
+		"a probe of health":       {"/livez", "192.0.2.1:5", "", http.StatusOK},
+	} {
+		w := c.get(tt.path, func(r *http.Request) {
+			r.RemoteAddr = tt.peer
+			if tt.proto != "" {
+				r.Header.Set("X-Forwarded-Proto", tt.proto)
+			}
+		})
+		if w.Code != tt.want {
+			t.Errorf("%s: %d; want %d", name, w.Code, tt.want)
+		}
+	}
+}
+
+// HT-15: no request waits for a database longer than its client would.
+func TestEveryRequestHasADeadline(t *testing.T) {
+	t.Parallel()
+	c := newChain(func(w http.ResponseWriter, r *http.Request) {
+		if at, ok := r.Context().Deadline(); !ok || time.Until(at) > patience {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}, nil)
+	if w := c.get("/", nil); w.Code != http.StatusOK {
+		t.Error("a request has no deadline")
+	}
+}

@@ -15,7 +15,7 @@ func observe(next http.Handler, cfg Config) http.Handler {
 		start := cfg.Now()
 		route := cfg.Route(r)
 		rec := &recorder{ResponseWriter: w}
-		defer func() {
+		defer func() { //nolint:contextcheck // the log takes the context of the request
 			took := cfg.Now().Sub(start)
 			cfg.Metrics.observe(r.Method, route, rec.code(), took)
 			cfg.Log.LogAttrs(r.Context(), level(route), "request",

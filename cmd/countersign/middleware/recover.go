@@ -13,7 +13,7 @@ import (
 // what to quote when asking for help, and nothing else.
 func recoverer(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
+		defer func() { //nolint:contextcheck // the log takes the context of the request
 			p := recover()
 			if p == nil {
 				return

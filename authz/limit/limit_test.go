@@ -1,0 +1,58 @@
+package limit
+
+import (
+	"strconv"
+	"testing"
+	"time"
+)
+
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := New(1, 2, func() time.Time { return now })
+	for i, want := range []bool{true, true, false} {
+		if l.Allow("a") != want {
+			t.Errorf("attempt %d: allowed %t", i+1, !want)
+		}
+	}
+	if !l.Allow("b") {
+		t.Error("another key is held back")
+	}
+	now = now.Add(time.Second)
+	if !l.Allow("a") || l.Allow("a") {
+		t.Error("a second allows one more")
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := New(1, 1, func() time.Time { return now })
+	for i := range maxKeys + 500 {
+		l.Allow(strconv.Itoa(i))
+	}
+	if len(l.by) > maxKeys {
+		t.Errorf("%d keys are kept", len(l.by))
+	}
+	now = now.Add(time.Minute)
+	l.Allow("next")
+	if len(l.by) != 1 {
+		t.Errorf("%d keys are kept of those that have not come lately", len(l.by)-1)
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"192.0.2.77:1234":          "192.0.2.0/24",
+		"192.0.2.77":               "192.0.2.0/24",
+		"[::ffff:192.0.2.77]:1":    "192.0.2.0/24",
+		"[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64",
+		"fe80::1%eth0":             "fe80::/64",
+		"somewhere":                "somewhere",
+	} {
+		if got := Network(address); got != want {
+			t.Errorf("Network(%q) = %q; want %q", address, got, want)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const repository = "../.."
+
+// chapters are the parts of the catalogue of security cases.
+var chapters = map[string]string{
+	"1.1": "Authorization endpoint", "1.2": "Redirect URIs", "1.3": "Proof keys", "1.4": "Authorization codes",
+	"1.5": "Token endpoint and client authentication", "1.6": "Refresh tokens", "1.7": "Revocation, introspection, userinfo",
+	"1.8": "JWT and keys", "1.13": "Life cycle of clients", "1.14": "Sign-in, session, consent, logout",
+}
+
+var (
+	caseID   = regexp.MustCompile(`\b[A-Z]{2}-\d\d\b|Test[A-Za-z]*?([A-Z]{2})(\d\d)`)
+	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+)
+
+// Every case of the catalogue has a test that names it, or a sentence why not;
+// docs/security.md lists which.
+func TestEverySecurityCaseIsAnswered(t *testing.T) {
+	t.Parallel()
+	tests := testsByCase(t)
+	catalogue, err := os.ReadFile(filepath.Join(repository, "docs/security-cases.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("# Security cases\n\nWhat has been tried on the endpoints, and which test tries it again. " +
+		"The cases are in `security-cases.tsv`; this page is made from it and from the tests that name them.\n")
+	chapter := ""
+	for line := range strings.Lines(string(catalogue)) {
+		column := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if column[0] != chapter {
+			chapter = column[0]
+			fmt.Fprintf(&b, "\n## %s\n\n| case | what | test, or why not |\n|---|---|---|\n", chapters[chapter])
+		}
+		proof := strings.Join(tests[column[1]], ", ")
+		if proof == "" {
+			proof = column[3]
+		}
+		if proof == "" {
+			t.Errorf("%s (%s) has neither a test nor a reason", column[1], column[2])
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", column[1], column[2], proof)
+	}
+	golden(t, filepath.Join(repository, "docs/security.md"), b.String())
+}
+
+// golden compares with a file that UPDATE_GOLDEN=1 rewrites.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is out of date; run UPDATE_GOLDEN=1 go test ./cmd/countersign", filepath.Base(file))
+	}
+}
+
+// testsByCase returns the tests that name a case: in their own name, or
+// somewhere in their body; a data file's cases are its package's.
+func testsByCase(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string]map[string]bool{}
+	note := func(id, where string) {
+		if found[id] == nil {
+			found[id] = map[string]bool{}
+		}
+		found[id][where] = true
+	}
+	err := filepath.WalkDir(repository, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			if entry != nil && (entry.Name() == ".git" || entry.Name() == "node_modules" || entry.Name() == "docs") {
+				return filepath.SkipDir
+			}
+			return err
+		}
+		data := strings.HasSuffix(path, ".txt") && strings.Contains(path, "testdata")
+		if !data && !strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "cases_test.go") {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		folder, _ := filepath.Rel(repository, filepath.Dir(path))
+		if data {
+			for _, id := range caseID.FindAllString(string(content), -1) {
+				note(id, "`"+folder+"`")
+			}
+			return nil
+		}
+		casesOf(string(content), func(id, test string) { note(id, "`"+test+"` in "+folder) })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string][]string{}
+	for id, where := range found {
+		list := slices.Sorted(maps.Keys(where))
+		tests[id] = list[:min(len(list), 3)]
+	}
+	return tests
+}
+
+// casesOf tells which test of a file names which case. What stands between two
+// tests belongs to the one before, and a comment right above a test to it.
+func casesOf(content string, note func(id, test string)) {
+	starts := testFunc.FindAllStringSubmatchIndex(content, -1)
+	for i, start := range starts {
+		from, to := start[0], len(content)
+		if i+1 < len(starts) {
+			to = commentAbove(content, starts[i+1][0])
+		}
+		from = commentAbove(content, from)
+		for _, m := range caseID.FindAllStringSubmatch(content[from:to], -1) {
+			id := m[0]
+			if m[1] != "" {
+				id = m[1] + "-" + m[2]
+			}
+			note(id, content[start[2]:start[3]])
+		}
+	}
+}
+
+// commentAbove returns where the comment right above a position begins.
+func commentAbove(content string, at int) int {
+	for at > 0 {
+		line := strings.LastIndexByte(content[:at-1], '\n') + 1
+		if !strings.HasPrefix(content[line:at], "//") {
+			break
+		}
+		at = line
+	}
+	return at
+}
