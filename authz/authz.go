@@ -105,7 +105,10 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	})
 	d.token = token.New(token.Config{Issuer: cfg.Issuer, Clients: cfg.Clients, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
-	d.discovery = discovery.New(discovery.Config{Issuer: cfg.Issuer, Keys: cfg.Keys})
+	d.discovery = discovery.New(discovery.Config{
+		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes,
+		GrantTypes: append([]string{clientstore.GrantImplicit}, engine.GrantTypes...), // implicit follows from the response types
+	})
 }
 
 func (d *door) wirePages(cfg Config, cookies browser.Cookies) {

@@ -27,6 +27,8 @@ const MaxAge = 5 * time.Minute
 type Config struct {
 	Issuer string
 	Keys   *keyset.Store
+	// What the authorization and token endpoints know.
+	ResponseTypes, GrantTypes []string
 	// Addresses of pages for people; those that are empty are left out.
 	ServiceDocumentation string
 	PolicyURI            string

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"countersign/authz/discovery"
+	"countersign/authz/engine"
 	"countersign/authz/protocol"
 	"countersign/storage"
 	"countersign/storage/audit"
@@ -21,6 +22,8 @@ import (
 	"countersign/storage/keyset/keysettest"
 	"countersign/storage/storagetest"
 )
+
+var config = discovery.Config{Issuer: issuer, ResponseTypes: engine.ResponseTypes, GrantTypes: append([]string{"implicit"}, engine.GrantTypes...)}
 
 const issuer = "https://id.example/auth"
 
@@ -62,7 +65,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := discovery.New(discovery.Config{Issuer: issuer})
+	h := discovery.New(config)
 	for name, f := range map[string]serve{"OpenID Connect": h.Configuration, "RFC 8414": h.AuthorizationServer} {
 		w := get(t, f)
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" {
