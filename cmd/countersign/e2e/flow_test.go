@@ -224,6 +224,15 @@ func wantError(t testing.TB, a answer, status int, code string) {
 	}
 }
 
+// delivered is what a redirect brings the client, in its query or its fragment.
+func delivered(callback *url.URL) url.Values {
+	if callback.RawQuery != "" {
+		return callback.Query()
+	}
+	fragment, _ := url.ParseQuery(callback.EscapedFragment()) // what cannot be read is nothing
+	return fragment
+}
+
 // wantRedirectError asserts the answer REDIR(code): a 303 to the registered
 // redirect URI with the error, the state and the issuer, and nothing issued.
 func wantRedirectError(t testing.TB, p *page, r *request, code string) {
@@ -233,9 +242,9 @@ func wantRedirectError(t testing.TB, p *page, r *request, code string) {
 		return
 	}
 	registered, _ := url.Parse(r.Get("redirect_uri")) // it is the client's
-	q := p.Callback.Query()
+	q := delivered(p.Callback)
 	got := *p.Callback
-	got.RawQuery, got.Fragment = "", ""
+	got.RawQuery, got.Fragment, got.RawFragment = "", "", ""
 	if got.String() != registered.String() {
 		t.Errorf("redirected to %s; want %s", got.String(), registered)
 	}

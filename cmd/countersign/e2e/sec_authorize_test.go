@@ -100,11 +100,7 @@ func wantAuthorize(t *testing.T, p *page, r *request, want string) {
 	t.Helper()
 	wants := strings.Split(want, "|")
 	if p.Callback != nil {
-		got := p.Callback.Query().Get("error")
-		if got == "" { // of a response type that answers by the fragment
-			fragment, _ := url.ParseQuery(p.Callback.EscapedFragment())
-			got = fragment.Get("error")
-		}
+		got := delivered(p.Callback).Get("error")
 		for _, w := range wants {
 			if w == got {
 				wantRedirectError(t, p, r, w)
