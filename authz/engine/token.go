@@ -29,11 +29,21 @@ type TokenResponse struct {
 	GrantID string `json:"-"`
 }
 
-// Token answers a token request of a client that has proved to be itself and
-// is approved. Errors are [*protocol.Error] where the client is at fault;
-// a failing database is [storage.ErrUnavailable].
-func (e *Engine) Token(ctx context.Context, c *clientstore.Client, form url.Values) (*TokenResponse, error) {
-	f := &flow{client: c, grantType: form.Get("grant_type"), verifier: form.Get("code_verifier")}
+// TokenRequest is a token request of a client that has proved to be itself and
+// is approved.
+type TokenRequest struct {
+	Client *clientstore.Client
+	Form   url.Values
+	// Device is what the device code stands for, read with the client; nil in
+	// every other grant, and when there is none.
+	Device *grant.Device
+}
+
+// Token answers a token request. Errors are [*protocol.Error] where the client
+// is at fault; a failing database is [storage.ErrUnavailable].
+func (e *Engine) Token(ctx context.Context, asked TokenRequest) (*TokenResponse, error) {
+	form := asked.Form
+	f := &flow{client: asked.Client, grantType: form.Get("grant_type"), verifier: form.Get("code_verifier"), device: asked.Device}
 	if _, ok := e.grants[f.grantType]; !ok {
 		return nil, protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type.")
 	}
@@ -79,6 +89,8 @@ func (e *Engine) keep(ctx context.Context, f *flow) error {
 		err = e.cfg.Grants.IssueToClient(ctx, *f.own, f.issue)
 	case f.code != nil:
 		err = e.cfg.Grants.Redeem(ctx, f.presented, f.issue)
+	case f.device != nil:
+		err = e.cfg.Grants.RedeemDevice(ctx, f.presented, f.issue)
 	case f.kept:
 		err = e.cfg.Grants.Keep(ctx, f.presented, f.issue)
 	case f.repeated:
@@ -106,11 +118,11 @@ func (e *Engine) rotate(ctx context.Context, f *flow) error {
 	return err
 }
 
-// reused ends the grant of a code or refresh token that was used twice: one of
+// reused ends the grant of a code, device code or refresh token that was used twice: one of
 // the two users stole it (RFC 6749, section 10.5; RFC 9700, section 4.14.2).
 func (e *Engine) reused(ctx context.Context, f *flow) error {
 	id := f.grant().ID
-	e.cfg.Log.WarnContext(ctx, "code or refresh token used again; its grant is revoked",
+	e.cfg.Log.WarnContext(ctx, "code, device code or refresh token used again; its grant is revoked",
 		"client_id", f.client.ID, "grant_type", f.grantType, "grant_id", id)
 	if err := e.cfg.Grants.Revoke(ctx, id); err != nil {
 		return err
@@ -132,6 +144,8 @@ func (f *flow) grant() *grant.Grant {
 		return f.own
 	case f.code != nil:
 		return &f.code.Grant
+	case f.device != nil:
+		return &f.device.Grant
 	default:
 		return &f.refresh.Grant
 	}
