@@ -112,7 +112,9 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
-	d.discovery = discovery.New(discovery.Config{Issuer: cfg.Issuer, Keys: cfg.Keys})
+	d.discovery = discovery.New(discovery.Config{
+		Issuer: cfg.Issuer, Keys: cfg.Keys, PasswordGrant: cfg.Clients.Permits(clientstore.GrantPassword),
+	})
 }
 
 func (d *door) wirePages(cfg Config, cookies browser.Cookies) {

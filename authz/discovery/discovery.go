@@ -27,6 +27,8 @@ const MaxAge = 5 * time.Minute
 type Config struct {
 	Issuer string
 	Keys   *keyset.Store
+	// PasswordGrant tells that the server's policy lets clients use it.
+	PasswordGrant bool
 	// Addresses of pages for people; those that are empty are left out.
 	ServiceDocumentation string
 	PolicyURI            string

@@ -61,7 +61,7 @@ type Metadata struct {
 // byte, and none depends on the request.
 func metadata(cfg Config) Metadata {
 	at := func(path string) string { return strings.TrimSuffix(cfg.Issuer, "/") + path }
-	return Metadata{
+	m := Metadata{
 		Issuer:                cfg.Issuer,
 		AuthorizationEndpoint: at("/authorize"),
 		TokenEndpoint:         at("/token"),
@@ -99,4 +99,8 @@ func metadata(cfg Config) Metadata {
 		PolicyURI:            cfg.PolicyURI,
 		TosURI:               cfg.TosURI,
 	}
+	if cfg.PasswordGrant {
+		m.GrantTypesSupported = append(m.GrantTypesSupported, clientstore.GrantPassword)
+	}
+	return m
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage/grant"
-	"countersign/storage/seal"
 	"countersign/storage/session"
 )
 
@@ -127,21 +125,6 @@ func (h *deviceHandler) reused(ctx context.Context, f *flow) error {
 // PopulateTokenEndpointResponse makes the tokens.
 func (h *deviceHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) error {
 	return h.engine.populate(ctx, flowOf(ctx).device.Grant, r, response)
-}
-
-// populate makes the first tokens of a grant that has no code.
-func (e *Engine) populate(ctx context.Context, g grant.Grant, r fosite.AccessRequester, response fosite.AccessResponder) error {
-	f := flowOf(ctx)
-	e.gatherAccess(f, seal.NewToken(seal.AccessToken), g)
-	if g.Offline {
-		e.gatherRefresh(f, seal.NewToken(seal.RefreshToken), g)
-	}
-	response.SetAccessToken(f.issue.AccessToken)
-	response.SetTokenType("bearer")
-	if !slices.Contains(f.scope, "openid") {
-		return nil
-	}
-	return e.ids.IssueExplicitIDToken(ctx, e.cfg.Lifetimes.IDToken, r, response)
 }
 
 // DeviceGrant is the grant of a device whose owner allows it in a session. It

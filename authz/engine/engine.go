@@ -78,6 +78,7 @@ func New(cfg Config) *Engine {
 		clientstore.GrantRefreshToken:      {&refreshHandler{engine: e, ids: ids}},
 		clientstore.GrantClientCredentials: {own},
 		clientstore.GrantDeviceCode:        {&deviceHandler{e}},
+		clientstore.GrantPassword:          {&passwordHandler{e}},
 	}
 	e.provider = fosite.NewOAuth2Provider(store, c)
 	return e
@@ -160,7 +161,7 @@ const scopeNobodyHas = "\x00"
 // GrantTypes are the grant types of the token endpoint.
 var GrantTypes = []string{
 	clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantClientCredentials,
-	clientstore.GrantDeviceCode,
+	clientstore.GrantDeviceCode, clientstore.GrantPassword,
 }
 
 // ResponseTypes are the response types of the authorization endpoint, their

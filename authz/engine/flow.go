@@ -24,7 +24,7 @@ type flow struct {
 	responseType string
 	state        string
 
-	own *grant.Grant // in which the client acts for itself
+	own *grant.Grant // begins at the token endpoint: the client acts for itself, or on a password
 
 	presented string         // the code, refresh token or device code
 	verifier  string         // the code_verifier

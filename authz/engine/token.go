@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/grant"
+	"countersign/storage/seal"
 )
 
 // TokenResponse is a successful answer of the token endpoint (RFC 6749,
@@ -37,6 +39,9 @@ type TokenRequest struct {
 	// Device is what the device code stands for, read with the client; nil in
 	// every other grant, and when there is none.
 	Device *grant.Device
+	// IP is where the request came from; guesses at passwords are counted by
+	// it.
+	IP string
 }
 
 // Token answers a token request. Errors are [*protocol.Error] where the client
@@ -47,10 +52,8 @@ func (e *Engine) Token(ctx context.Context, asked TokenRequest) (*TokenResponse,
 	if _, ok := e.grants[f.grantType]; !ok {
 		return nil, protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type.")
 	}
-	if f.grantType == clientstore.GrantClientCredentials {
-		if err := e.actForItself(f, form); err != nil {
-			return nil, err
-		}
+	if err := e.begin(ctx, f, asked); err != nil {
+		return nil, err
 	}
 	ctx = withFlow(ctx, f)
 	request, err := e.provider.NewAccessRequest(ctx, post(form), newSessionView(""))
@@ -65,6 +68,18 @@ func (e *Engine) Token(ctx context.Context, asked TokenRequest) (*TokenResponse,
 		return nil, err
 	}
 	return e.tokenResponse(f, response), nil
+}
+
+// begin prepares the grants that begin at the token endpoint.
+func (e *Engine) begin(ctx context.Context, f *flow, asked TokenRequest) error {
+	switch f.grantType {
+	case clientstore.GrantClientCredentials:
+		return e.actForItself(f, asked.Form)
+	case clientstore.GrantPassword:
+		return e.actOnPassword(ctx, f, asked)
+	default:
+		return nil
+	}
 }
 
 // refused says why fosite refused. A code whose proof was wrong is burnt on
@@ -86,7 +101,7 @@ func (e *Engine) keep(ctx context.Context, f *flow) error {
 	var err error
 	switch {
 	case f.own != nil:
-		err = e.cfg.Grants.IssueToClient(ctx, *f.own, f.issue)
+		err = e.keepOwn(ctx, f)
 	case f.code != nil:
 		err = e.cfg.Grants.Redeem(ctx, f.presented, f.issue)
 	case f.device != nil:
@@ -106,6 +121,14 @@ func (e *Engine) keep(ctx context.Context, f *flow) error {
 	default:
 		return err
 	}
+}
+
+// keepOwn keeps a grant that began at the token endpoint.
+func (e *Engine) keepOwn(ctx context.Context, f *flow) error {
+	if f.own.AccountID != "" {
+		return e.cfg.Grants.IssueToAccount(ctx, *f.own, f.issue)
+	}
+	return e.cfg.Grants.IssueToClient(ctx, *f.own, f.issue)
 }
 
 // rotate spends the refresh token. Whoever loses a race for it lost an answer
@@ -149,6 +172,21 @@ func (f *flow) grant() *grant.Grant {
 	default:
 		return &f.refresh.Grant
 	}
+}
+
+// populate makes the first tokens of a grant that has no code.
+func (e *Engine) populate(ctx context.Context, g grant.Grant, r fosite.AccessRequester, response fosite.AccessResponder) error {
+	f := flowOf(ctx)
+	e.gatherAccess(f, seal.NewToken(seal.AccessToken), g)
+	if g.Offline && f.client.Offline(strings.Fields(g.Scope)) {
+		e.gatherRefresh(f, seal.NewToken(seal.RefreshToken), g)
+	}
+	response.SetAccessToken(f.issue.AccessToken)
+	response.SetTokenType("bearer")
+	if !slices.Contains(f.scope, "openid") {
+		return nil
+	}
+	return e.ids.IssueExplicitIDToken(ctx, e.cfg.Lifetimes.IDToken, r, response)
 }
 
 func (e *Engine) tokenResponse(f *flow, response fosite.AccessResponder) *TokenResponse {

@@ -92,7 +92,7 @@ func (h *Handler) describeDevice(d grant.DeviceStart) deviceAuthorization {
 // identify authenticates the client of a token request. What a device code
 // stands for is read with the client, in one statement.
 func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.TokenRequest, error) {
-	asked := engine.TokenRequest{Form: form.Values()}
+	asked := engine.TokenRequest{Form: form.Values(), IP: address(r)}
 	find := h.cfg.Clients.Get
 	if form.Get("grant_type") == clientstore.GrantDeviceCode {
 		find = func(ctx context.Context, id string) (*clientstore.Client, error) {

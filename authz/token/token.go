@@ -79,16 +79,19 @@ func (h *Handler) mayUse(c *clientstore.Client, grantType string) error {
 }
 
 // required are the parameters that a grant type cannot do without (RFC 6749,
-// sections 4.1.3 and 6; RFC 8628, section 3.4).
-var required = map[string]string{
-	clientstore.GrantAuthorizationCode: "code",
-	clientstore.GrantRefreshToken:      "refresh_token",
-	clientstore.GrantDeviceCode:        "device_code",
+// sections 4.1.3, 4.3.2 and 6; RFC 8628, section 3.4).
+var required = map[string][]string{
+	clientstore.GrantAuthorizationCode: {"code"},
+	clientstore.GrantRefreshToken:      {"refresh_token"},
+	clientstore.GrantDeviceCode:        {"device_code"},
+	clientstore.GrantPassword:          {"username", "password"},
 }
 
 func isComplete(form protocol.Parameters) error {
-	if name := required[form.Get("grant_type")]; name != "" && !form.Has(name) {
-		return protocol.Refuse(protocol.InvalidRequest, "Send the "+name+".")
+	for _, name := range required[form.Get("grant_type")] {
+		if !form.Has(name) {
+			return protocol.Refuse(protocol.InvalidRequest, "Send the "+name+".")
+		}
 	}
 	return nil
 }
