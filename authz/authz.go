@@ -14,6 +14,7 @@ import (
 	"countersign/authz/authorize"
 	"countersign/authz/browser"
 	"countersign/authz/consent"
+	"countersign/authz/device"
 	"countersign/authz/discovery"
 	"countersign/authz/engine"
 	"countersign/authz/home"
@@ -63,6 +64,7 @@ type door struct {
 	authorize *authorize.Handler
 	login     *login.Handler
 	consent   *consent.Handler
+	device    *device.Handler
 	home      *home.Handler
 	token     *token.Handler
 	userinfo  *userinfo.Handler
@@ -104,10 +106,14 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.token = token.New(token.Config{Issuer: cfg.Issuer, Clients: cfg.Clients, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now})
+	d.device = device.New(device.Config{
+		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
+		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
+	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
 	d.discovery = discovery.New(discovery.Config{
-		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes,
-		GrantTypes: append([]string{clientstore.GrantImplicit}, engine.GrantTypes...), // implicit follows from the response types
+		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
 	})
 }
 
@@ -124,4 +130,16 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages,
 	})
+}
+
+// grantTypes are those that a client may use: of the token endpoint's, what the
+// policy permits, and implicit, which follows from the response types.
+func grantTypes(clients *clientstore.Store) []string {
+	permitted := []string{clientstore.GrantImplicit}
+	for _, g := range engine.GrantTypes {
+		if clients.Permits(g) {
+			permitted = append(permitted, g)
+		}
+	}
+	return permitted
 }

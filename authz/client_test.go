@@ -73,7 +73,7 @@ func TestTokenRequests(t *testing.T) {
 			"TK-05 no grant type":       {url.Values{"code": {"x"}}, "invalid_request"},
 			"TK-06 unknown grant type":  {url.Values{"grant_type": {"cheese"}}, "unsupported_grant_type"},
 			"TK-06 two grant types":     {url.Values{"grant_type": {"authorization_code refresh_token"}}, "unsupported_grant_type"},
-			"TK-14 password":            {url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {"x"}}, "unsupported_grant_type"},
+			"TK-14 password":            {url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {"x"}}, "unauthorized_client"},
 			"CD-11 code as refresh":     {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {w.code(w.web)}}, "invalid_grant"},
 			"CD-11 refresh as code":     {url.Values{"grant_type": {"authorization_code"}, "code": {w.tokens(w.web).str("refresh_token")}}, "invalid_grant"},
 			"RT-05 garbage as refresh":  {url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, "invalid_grant"},

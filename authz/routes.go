@@ -41,10 +41,12 @@ func (d *door) routes() []route {
 		{"/authorize/resume", pages, on(d.authorize.Resume, "GET")},
 		{"/login", pages, form(d.login.Show, d.login.Submit)},
 		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
+		{"/device", pages, form(d.device.Show, d.device.Submit)},
 		{"/logout", pages, form(d.home.ConfirmLogout, d.home.Logout)},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 
 		{"/token", machine, on(d.token.Issue, "POST")},
+		{"/device_authorization", machine, on(d.token.AuthorizeDevice, "POST")},
 		{"/introspect", machine, on(d.token.Introspect, "POST")},
 		{"/revoke", machine, on(d.token.Revoke, "POST")},
 		{"/userinfo", machine, on(d.userinfo.Serve, "GET", "POST")},

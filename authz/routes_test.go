@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"countersign/clientstore"
 	"countersign/storage/storagetest"
 )
 
@@ -19,7 +20,7 @@ func newTestDoor(t *testing.T, issuer string) *door {
 	t.Helper()
 	db := storagetest.Open(t)
 	d, err := newDoor(Config{
-		Issuer: issuer, Name: "Countersign", Log: slog.New(slog.DiscardHandler), Tx: db.Tx(), Now: db.Now,
+		Issuer: issuer, Name: "Countersign", Log: slog.New(slog.DiscardHandler), Clients: clientstore.New(db, clientstore.Config{}), Tx: db.Tx(), Now: db.Now,
 		Asset: func(name string) string { return "/assets/" + name },
 	})
 	if err != nil {

@@ -65,12 +65,17 @@ var admin = audit.Actor{Name: "root", Via: audit.ViaCLI}
 
 func newWorld(t *testing.T, db *storage.DB) *world {
 	t.Helper()
+	return newWorldUnder(t, db, clientstore.Default)
+}
+
+func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *world {
+	t.Helper()
 	keys, events := storagetest.Keys(t), audit.New(db)
 	w := &world{
 		T: t, db: db, clock: storagetest.Clock(db),
 		accounts: account.New(db, account.Config{Keys: keys, Audit: events, Cost: account.HashCost{Memory: 8, Passes: 1}}),
 		sessions: session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
-		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: clientstore.Default}),
+		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: policy}),
 		grants:   grant.New(db, keys),
 	}
 	signing := keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})

@@ -109,6 +109,13 @@ func (c *Client) checkOAuth1() error {
 	return nil
 }
 
+// Permits reports whether the server's policy lets any client use the grant
+// type. A client that was registered under another policy may still list it.
+func (s *Store) Permits(grantType string) bool { return s.cfg.Policy.permits(grantType) }
+
+// permits refuses what RFC 9700, section 2.4, forbids.
+func (p Policy) permits(grantType string) bool { return p != Strict || grantType != GrantPassword }
+
 func (c *Client) checkFlow(p Policy) error {
 	m, allowed := &c.Metadata, responseTypes[c.Type]
 	for _, g := range m.GrantTypes {

@@ -7,6 +7,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/grant"
+	"countersign/storage/seal"
 	"countersign/storage/session"
 )
 
@@ -97,6 +98,47 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and token: %w", storage.ErrNotFound)
+	}
+	return &found[0], nil
+}
+
+// Poll is a client with the device's request that it asks about.
+type Poll struct {
+	Client Client `gorm:"embedded"`
+	// Device is the request, its ClientID empty when there is none.
+	Device grant.Device `gorm:"embedded;embeddedPrefix:device_"`
+}
+
+// deviceColumns are the columns of a [grant.Device] as [Poll] embeds it.
+var deviceColumns = func() string {
+	columns := make([]string, len(grant.DeviceColumns))
+	for i, c := range grant.DeviceColumns {
+		columns[i] = "x." + c + " AS device_" + c
+	}
+	return strings.Join(columns, ", ")
+}()
+
+// Poll reads, in one statement, the client with the device's request that has
+// the device code, whichever client that belongs to.
+func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, deviceCode string) (*Poll, error) {
+	if !seal.WellFormed(seal.DeviceCode, deviceCode) || !wellFormedKey(id) {
+		c, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return &Poll{Client: *c}, nil
+	}
+	query, args := devices.DeviceQuery(deviceCode)
+	args["caller"] = id
+	var found []Poll
+	err := s.db.With(ctx).Raw(`SELECT caller.*, `+deviceColumns+`
+		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
+		WHERE caller.id = @caller`, args).Scan(&found).Error
+	if err != nil {
+		return nil, storage.Err("get client and device", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("get client and device: %w", storage.ErrNotFound)
 	}
 	return &found[0], nil
 }

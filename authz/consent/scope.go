@@ -14,48 +14,12 @@ const offlineAccess = "offline_access"
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
-// group is a kind of scope, and sentences say what those of it allow.
-type group int
-
-const (
-	identity group = iota
-	data
-	offline
-)
-
-var titles = [...]string{identity: "About you", data: "What it works with", offline: "While you are away"}
-
-var sentences = map[string]struct {
-	group group
-	text  string
-}{
-	"openid":      {identity, "Recognise you when you come back, by an identifier of your account."},
-	"profile":     {identity, "See your profile: name, username, picture and the like."},
-	"email":       {identity, "See your email address."},
-	"phone":       {identity, "See your phone number."},
-	"address":     {identity, "See your postal address."},
-	offlineAccess: {offline, "Keep this access when you are not using it."},
-}
-
 // groups says what is asked for, in sentences. What the person has not allowed
 // before is marked, if there is a before.
 func groups(v *visit, before *grant.Consent) []page.ScopeGroup {
-	all := make([]page.ScopeGroup, len(titles))
-	for g, title := range titles {
-		all[g].Title = title
-	}
-	for _, s := range v.asked() {
-		g, line := data, page.Scope{Text: "Use what it calls", Name: page.Plain(s)}
-		if known, ok := sentences[s]; ok {
-			g, line = known.group, page.Scope{Text: known.text}
-		}
-		line.New = before != nil && contains(v.scope, s) && !contains(strings.Fields(before.Scope), s)
-		all[g].Scopes = append(all[g].Scopes, line)
-	}
-	if further := furtherClaims(v.scope, v.interaction.Request); len(further) > 0 {
-		all[identity].Scopes = append(all[identity].Scopes, page.Scope{Text: "See also:", Name: strings.Join(further, ", ")})
-	}
-	return slices.DeleteFunc(all, func(g page.ScopeGroup) bool { return len(g.Scopes) == 0 })
+	return page.ScopeGroups(v.asked(), func(s string) bool {
+		return before != nil && contains(v.scope, s) && !contains(strings.Fields(before.Scope), s)
+	}, furtherClaims(v.scope, v.interaction.Request))
 }
 
 // furtherClaims returns in words the claims that the request asks for one by

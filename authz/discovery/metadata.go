@@ -27,6 +27,8 @@ type Metadata struct {
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
 
+	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"` // RFC 8628, section 4
+
 	ScopesSupported               []string `json:"scopes_supported"`
 	ResponseTypesSupported        []string `json:"response_types_supported"`
 	ResponseModesSupported        []string `json:"response_modes_supported"`
@@ -67,6 +69,8 @@ func metadata(cfg Config) Metadata {
 		IntrospectionEndpoint: at("/introspect"),
 		RevocationEndpoint:    at("/revoke"),
 		JWKSURI:               at("/.well-known/jwks.json"),
+
+		DeviceAuthorizationEndpoint: at("/device_authorization"),
 
 		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},
 		ResponseTypesSupported:        cfg.ResponseTypes,

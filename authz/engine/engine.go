@@ -48,6 +48,7 @@ type Config struct {
 type Engine struct {
 	cfg      Config
 	provider fosite.OAuth2Provider
+	ids      *openid.IDTokenHandleHelper
 	grants   map[string]fosite.TokenEndpointHandlers
 }
 
@@ -56,6 +57,7 @@ func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg}
 	c := &config{Config: e.fositeConfig(), engine: e}
 	tokens, store, ids := tokenStrategy{}, codeStore{e}, &openid.IDTokenHandleHelper{IDTokenStrategy: idTokenStrategy{e}}
+	e.ids = ids
 	code := &oauth2.AuthorizeExplicitGrantHandler{
 		AccessTokenStrategy: tokens, RefreshTokenStrategy: tokens, AuthorizeCodeStrategy: tokens,
 		CoreStorage: store, TokenRevocationStorage: store, Config: c,
@@ -75,6 +77,8 @@ func New(cfg Config) *Engine {
 		clientstore.GrantAuthorizationCode: {code, id, proof},
 		clientstore.GrantRefreshToken:      {&refreshHandler{engine: e, ids: ids}},
 		clientstore.GrantClientCredentials: {own},
+		clientstore.GrantDeviceCode:        {&deviceHandler{e}},
+		clientstore.GrantPassword:          {&passwordHandler{e}},
 	}
 	e.provider = fosite.NewOAuth2Provider(store, c)
 	return e
@@ -155,7 +159,10 @@ func (*config) GetRefreshTokenScopes(ctx context.Context) []string {
 const scopeNobodyHas = "\x00"
 
 // GrantTypes are the grant types of the token endpoint.
-var GrantTypes = []string{clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantClientCredentials}
+var GrantTypes = []string{
+	clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantClientCredentials,
+	clientstore.GrantDeviceCode, clientstore.GrantPassword,
+}
 
 // ResponseTypes are the response types of the authorization endpoint, their
 // words in alphabetical order (OAuth 2.0 Multiple Response Type Encoding

@@ -24,12 +24,13 @@ type flow struct {
 	responseType string
 	state        string
 
-	own *grant.Grant // in which the client acts for itself
+	own *grant.Grant // begins at the token endpoint: the client acts for itself, or on a password
 
-	presented string         // the code or refresh token
+	presented string         // the code, refresh token or device code
 	verifier  string         // the code_verifier
 	code      *grant.Code    // what the presented code stands for
 	refresh   *grant.Refresh // what the presented refresh token stands for
+	device    *grant.Device  // what the presented device code stands for
 	repeated  bool           // the refresh token was used a moment ago
 	kept      bool           // the refresh token stays the client's
 	scope     []string       // of the access token

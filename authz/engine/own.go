@@ -18,10 +18,9 @@ import (
 // is about a person. Its subject is the client, whose key no account has as
 // identifier (RFC 9700, section 4.15).
 func (e *Engine) actForItself(f *flow, form url.Values) error {
-	scope, unregistered := f.client.SettleScope(form.Get("scope"))
-	if unregistered != "" {
-		return protocol.Refuse(protocol.InvalidScope,
-			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
+	scope, err := settle(f.client, form)
+	if err != nil {
+		return err
 	}
 	f.scope = slices.DeleteFunc(scope, aboutAPerson)
 	f.own = &grant.Grant{
@@ -33,4 +32,14 @@ func (e *Engine) actForItself(f *flow, form url.Values) error {
 
 func aboutAPerson(scope string) bool {
 	return scope == "openid" || scope == "offline_access" || slices.Contains(claims.Scopes(), scope)
+}
+
+// settle returns the scope that a token request asks for.
+func settle(c *clientstore.Client, form url.Values) ([]string, error) {
+	scope, unregistered := c.SettleScope(form.Get("scope"))
+	if unregistered != "" {
+		return nil, protocol.Refuse(protocol.InvalidScope,
+			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
+	}
+	return scope, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/grant"
+	"countersign/storage/seal"
 )
 
 // TokenResponse is a successful answer of the token endpoint (RFC 6749,
@@ -29,18 +31,29 @@ type TokenResponse struct {
 	GrantID string `json:"-"`
 }
 
-// Token answers a token request of a client that has proved to be itself and
-// is approved. Errors are [*protocol.Error] where the client is at fault;
-// a failing database is [storage.ErrUnavailable].
-func (e *Engine) Token(ctx context.Context, c *clientstore.Client, form url.Values) (*TokenResponse, error) {
-	f := &flow{client: c, grantType: form.Get("grant_type"), verifier: form.Get("code_verifier")}
+// TokenRequest is a token request of a client that has proved to be itself and
+// is approved.
+type TokenRequest struct {
+	Client *clientstore.Client
+	Form   url.Values
+	// Device is what the device code stands for, read with the client; nil in
+	// every other grant, and when there is none.
+	Device *grant.Device
+	// IP is where the request came from; guesses at passwords are counted by
+	// it.
+	IP string
+}
+
+// Token answers a token request. Errors are [*protocol.Error] where the client
+// is at fault; a failing database is [storage.ErrUnavailable].
+func (e *Engine) Token(ctx context.Context, asked TokenRequest) (*TokenResponse, error) {
+	form := asked.Form
+	f := &flow{client: asked.Client, grantType: form.Get("grant_type"), verifier: form.Get("code_verifier"), device: asked.Device}
 	if _, ok := e.grants[f.grantType]; !ok {
 		return nil, protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type.")
 	}
-	if f.grantType == clientstore.GrantClientCredentials {
-		if err := e.actForItself(f, form); err != nil {
-			return nil, err
-		}
+	if err := e.begin(ctx, f, asked); err != nil {
+		return nil, err
 	}
 	ctx = withFlow(ctx, f)
 	request, err := e.provider.NewAccessRequest(ctx, post(form), newSessionView(""))
@@ -55,6 +68,18 @@ func (e *Engine) Token(ctx context.Context, c *clientstore.Client, form url.Valu
 		return nil, err
 	}
 	return e.tokenResponse(f, response), nil
+}
+
+// begin prepares the grants that begin at the token endpoint.
+func (e *Engine) begin(ctx context.Context, f *flow, asked TokenRequest) error {
+	switch f.grantType {
+	case clientstore.GrantClientCredentials:
+		return e.actForItself(f, asked.Form)
+	case clientstore.GrantPassword:
+		return e.actOnPassword(ctx, f, asked)
+	default:
+		return nil
+	}
 }
 
 // refused says why fosite refused. A code whose proof was wrong is burnt on
@@ -76,9 +101,11 @@ func (e *Engine) keep(ctx context.Context, f *flow) error {
 	var err error
 	switch {
 	case f.own != nil:
-		err = e.cfg.Grants.IssueToClient(ctx, *f.own, f.issue)
+		err = e.keepOwn(ctx, f)
 	case f.code != nil:
 		err = e.cfg.Grants.Redeem(ctx, f.presented, f.issue)
+	case f.device != nil:
+		err = e.cfg.Grants.RedeemDevice(ctx, f.presented, f.issue)
 	case f.kept:
 		err = e.cfg.Grants.Keep(ctx, f.presented, f.issue)
 	case f.repeated:
@@ -96,6 +123,14 @@ func (e *Engine) keep(ctx context.Context, f *flow) error {
 	}
 }
 
+// keepOwn keeps a grant that began at the token endpoint.
+func (e *Engine) keepOwn(ctx context.Context, f *flow) error {
+	if f.own.AccountID != "" {
+		return e.cfg.Grants.IssueToAccount(ctx, *f.own, f.issue)
+	}
+	return e.cfg.Grants.IssueToClient(ctx, *f.own, f.issue)
+}
+
 // rotate spends the refresh token. Whoever loses a race for it lost an answer
 // in effect, and gets the winner's successor.
 func (e *Engine) rotate(ctx context.Context, f *flow) error {
@@ -106,11 +141,11 @@ func (e *Engine) rotate(ctx context.Context, f *flow) error {
 	return err
 }
 
-// reused ends the grant of a code or refresh token that was used twice: one of
+// reused ends the grant of a code, device code or refresh token that was used twice: one of
 // the two users stole it (RFC 6749, section 10.5; RFC 9700, section 4.14.2).
 func (e *Engine) reused(ctx context.Context, f *flow) error {
 	id := f.grant().ID
-	e.cfg.Log.WarnContext(ctx, "code or refresh token used again; its grant is revoked",
+	e.cfg.Log.WarnContext(ctx, "code, device code or refresh token used again; its grant is revoked",
 		"client_id", f.client.ID, "grant_type", f.grantType, "grant_id", id)
 	if err := e.cfg.Grants.Revoke(ctx, id); err != nil {
 		return err
@@ -132,9 +167,26 @@ func (f *flow) grant() *grant.Grant {
 		return f.own
 	case f.code != nil:
 		return &f.code.Grant
+	case f.device != nil:
+		return &f.device.Grant
 	default:
 		return &f.refresh.Grant
 	}
+}
+
+// populate makes the first tokens of a grant that has no code.
+func (e *Engine) populate(ctx context.Context, g grant.Grant, r fosite.AccessRequester, response fosite.AccessResponder) error {
+	f := flowOf(ctx)
+	e.gatherAccess(f, seal.NewToken(seal.AccessToken), g)
+	if g.Offline && f.client.Offline(strings.Fields(g.Scope)) {
+		e.gatherRefresh(f, seal.NewToken(seal.RefreshToken), g)
+	}
+	response.SetAccessToken(f.issue.AccessToken)
+	response.SetTokenType("bearer")
+	if !slices.Contains(f.scope, "openid") {
+		return nil
+	}
+	return e.ids.IssueExplicitIDToken(ctx, e.cfg.Lifetimes.IDToken, r, response)
 }
 
 func (e *Engine) tokenResponse(f *flow, response fosite.AccessResponder) *TokenResponse {

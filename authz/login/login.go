@@ -89,7 +89,7 @@ func (h *Handler) showAlone(w http.ResponseWriter, r *http.Request, other bool) 
 	return nil
 }
 
-// waiting returns the interaction with the application that asked.
+// waiting returns the interaction with the application that asked, if one did.
 func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction.Interaction, *page.Application, error) {
 	i, err := h.cfg.Interactions.Get(ctx, id, browser)
 	expired := errors.Is(err, interaction.ErrExpired)
@@ -98,6 +98,12 @@ func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction
 		return nil, nil, page.LostInteraction()
 	case err != nil && !expired:
 		return nil, nil, err
+	}
+	if i.ClientID == "" { // a page of ours that waits, no application
+		if expired {
+			return nil, nil, page.LostInteraction()
+		}
+		return i, nil, nil
 	}
 	c, err := h.cfg.Clients.Get(ctx, i.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {

@@ -49,6 +49,15 @@ func samples() map[string]Page {
 		"consent":              consent(a, ada),
 		"waiting":              Waiting{Application: a, Status: Pending, ResumeURL: "/auth/authorize/resume?interaction=I", RefreshSeconds: 5},
 		"disapproved":          Waiting{Application: a, Status: Disapproved, Reason: "It asks for too much.", ResumeURL: "/auth/authorize/resume?interaction=I"},
+		"device code":          DeviceCode{},
+		"device code wrong":    DeviceCode{UserCode: "AAAA", Fault: WrongCode},
+		"device code expired":  DeviceCode{UserCode: "BCDF-GHJK", Fault: ExpiredCode},
+		"device code used":     DeviceCode{UserCode: "BCDF-GHJK", Fault: UsedCode},
+		"device client":        DeviceCode{UserCode: "BCDF-GHJK", Fault: UnusableClient},
+		"device throttled":     DeviceCode{UserCode: "BCDF-GHJK", Fault: TooManyCodes, Wait: 4 * time.Second},
+		"device":               device(a, ada),
+		"device connected":     DeviceDone{Application: a, Allowed: true},
+		"device refused":       DeviceDone{Application: a},
 		"home":                 Home{Person: ada, Since: time.Unix(1, 0).UTC(), Administrator: true},
 		"sign out":             SignOut{Person: ada},
 		"signed out":           SignedOut{},
@@ -71,6 +80,13 @@ func samples() map[string]Page {
 func consent(a Application, ada Person) Consent {
 	return Consent{
 		Application: a, Interaction: "I", Person: ada, Again: true, Access: 10 * time.Minute, Offline: 720 * time.Hour,
+		Groups: []ScopeGroup{{Title: "About you", Scopes: []Scope{{Text: "Read your email address.", New: true}, {Text: "Use", Name: "models.read"}}}},
+	}
+}
+
+func device(a Application, ada Person) Device {
+	return Device{
+		Application: a, Person: ada, UserCode: "BCDF-GHJK", From: "192.0.2.7", Elsewhere: true, Access: 10 * time.Minute, Offline: 720 * time.Hour,
 		Groups: []ScopeGroup{{Title: "About you", Scopes: []Scope{{Text: "Read your email address.", New: true}, {Text: "Use", Name: "models.read"}}}},
 	}
 }

@@ -36,6 +36,10 @@ const (
 	// RFC 6750, section 3.1.
 	InvalidToken      Code = "invalid_token"
 	InsufficientScope Code = "insufficient_scope"
+	// RFC 8628, section 3.5.
+	AuthorizationPending Code = "authorization_pending"
+	SlowDown             Code = "slow_down"
+	ExpiredToken         Code = "expired_token"
 	// RFC 7009, section 2.2.1.
 	UnsupportedTokenType Code = "unsupported_token_type"
 )

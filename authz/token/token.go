@@ -1,5 +1,6 @@
 // Package token serves the endpoints that clients post to: token (RFC 6749,
-// section 3.2), introspection (RFC 7662) and revocation (RFC 7009). It
+// section 3.2), device authorization (RFC 8628), introspection (RFC 7662) and
+// revocation (RFC 7009). It
 // authenticates clients and writes answers; the engine issues tokens.
 package token
 
@@ -42,32 +43,32 @@ func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := h.authenticate(r, form, h.cfg.Clients.Get)
+	asked, err := h.identify(r, form)
 	if err != nil {
 		return err
 	}
-	if err := mayUse(c, form.Get("grant_type")); err != nil {
+	if err := h.mayUse(asked.Client, form.Get("grant_type")); err != nil {
 		return err
 	}
 	if err := isComplete(form); err != nil {
 		return err
 	}
-	answer, err := h.cfg.Engine.Token(r.Context(), c, form.Values())
+	answer, err := h.cfg.Engine.Token(r.Context(), asked)
 	if err != nil {
 		return err
 	}
 	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-ID"),
-		"client_id", c.ID, "grant_type", form.Get("grant_type"), "grant_id", answer.GrantID, "scope", answer.Scope)
+		"client_id", asked.Client.ID, "grant_type", form.Get("grant_type"), "grant_id", answer.GrantID, "scope", answer.Scope)
 	return write(w, http.StatusOK, answer)
 }
 
 // mayUse refuses a grant type that the server does not know, or that the
 // client is not registered for.
-func mayUse(c *clientstore.Client, grantType string) error {
+func (h *Handler) mayUse(c *clientstore.Client, grantType string) error {
 	switch {
 	case grantType == "":
 		return protocol.Refuse(protocol.InvalidRequest, "Send a grant_type.")
-	case !slices.Contains(engine.GrantTypes, grantType):
+	case !slices.Contains(engine.GrantTypes, grantType), !h.cfg.Clients.Permits(grantType):
 		return protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type "+protocol.Printable(grantType)+".")
 	case !slices.Contains(c.Metadata.GrantTypes, grantType):
 		return protocol.Refuse(protocol.UnauthorizedClient,
@@ -78,15 +79,19 @@ func mayUse(c *clientstore.Client, grantType string) error {
 }
 
 // required are the parameters that a grant type cannot do without (RFC 6749,
-// sections 4.1.3 and 6).
-var required = map[string]string{
-	clientstore.GrantAuthorizationCode: "code",
-	clientstore.GrantRefreshToken:      "refresh_token",
+// sections 4.1.3, 4.3.2 and 6; RFC 8628, section 3.4).
+var required = map[string][]string{
+	clientstore.GrantAuthorizationCode: {"code"},
+	clientstore.GrantRefreshToken:      {"refresh_token"},
+	clientstore.GrantDeviceCode:        {"device_code"},
+	clientstore.GrantPassword:          {"username", "password"},
 }
 
 func isComplete(form protocol.Parameters) error {
-	if name := required[form.Get("grant_type")]; name != "" && !form.Has(name) {
-		return protocol.Refuse(protocol.InvalidRequest, "Send the "+name+".")
+	for _, name := range required[form.Get("grant_type")] {
+		if !form.Has(name) {
+			return protocol.Refuse(protocol.InvalidRequest, "Send the "+name+".")
+		}
 	}
 	return nil
 }

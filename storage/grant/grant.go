@@ -55,6 +55,9 @@ type Store struct {
 // New returns a store on db.
 func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: keys} }
 
+// Now returns the time by the clock that codes and tokens expire by.
+func (s *Store) Now() time.Time { return s.db.Now() }
+
 // Hash returns the hash under which a code or token is kept.
 func (s *Store) Hash(token string) []byte { return s.keys.Hash(token) }
 

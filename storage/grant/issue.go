@@ -45,6 +45,35 @@ func (s *Store) IssueToClient(ctx context.Context, g Grant, i Issue) error {
 	return s.keepGrant(ctx, "issue token to client", insertOwnGrant, []string{insertFirstAccess}, args)
 }
 
+const insertPersonalGrant = `
+	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, subject, scope, audience,
+		acr, amr, auth_time, offline, confirmation, created_at, expires_at)
+	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, @subject, @scope, @audience,
+		@acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
+	FROM clients c, accounts a
+	WHERE c.id = @client AND c.status = 'approved'
+		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch`
+
+const insertFirstRefresh = `
+	INSERT INTO refresh_tokens (grant_id, hash, created_at, expires_at)
+	SELECT g.id, @refresh, @now, @refresh_expires_at FROM g`
+
+// IssueToAccount keeps a grant that an account gave without a session, and its
+// tokens, if at this moment the client is approved and the account is what it
+// was when it was authenticated; otherwise [ErrNotPermitted]. The scope and
+// audience of the issue are the grant's.
+func (s *Store) IssueToAccount(ctx context.Context, g Grant, i Issue) error {
+	args := s.grantArgs(g)
+	args["account_epoch"] = g.AccountEpoch
+	args["access"], args["access_expires_at"] = s.Hash(i.AccessToken), i.AccessTokenExpiresAt
+	yields := []string{insertFirstAccess}
+	if i.RefreshToken != "" {
+		args["refresh"], args["refresh_expires_at"] = s.Hash(i.RefreshToken), i.RefreshTokenExpiresAt
+		yields = append(yields, insertFirstRefresh)
+	}
+	return s.keepGrant(ctx, "issue tokens to account", insertPersonalGrant, yields, args)
+}
+
 // exchange is one credential spent for tokens: a code for its first ones, a
 // refresh token for the next.
 type exchange struct {

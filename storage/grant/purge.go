@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"time"
 
 	"countersign/storage"
 )
@@ -16,15 +17,21 @@ var purges = []string{
 	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM refresh_tokens WHERE expires_at <= @now AND used_at IS NULL LIMIT @limit)`,
 	`DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at <= @now AND used_at IS NOT NULL LIMIT @limit)`,
 	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM authorization_codes WHERE expires_at <= @now AND spent_at IS NULL LIMIT @limit)`,
+	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM device_codes WHERE expires_at <= @past AND spent_at IS NULL AND grant_id IS NOT NULL LIMIT @limit)`,
+	`DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_at <= @past AND spent_at IS NULL LIMIT @limit)`,
 	`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= @now LIMIT @limit)`,
 }
+
+// deviceKept is how long a device code can still be told to have expired.
+const deviceKept = time.Hour
 
 // Purge deletes what expired, at most limit rows of each kind, and returns how
 // many went.
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	var total int64
+	now := s.db.Now()
 	for _, statement := range purges {
-		res := s.db.With(ctx).Exec(statement, map[string]any{"now": s.db.Now(), "limit": limit})
+		res := s.db.With(ctx).Exec(statement, map[string]any{"now": now, "past": now.Add(-deviceKept), "limit": limit})
 		if res.Error != nil {
 			return total, storage.Err("purge grants", res.Error)
 		}

@@ -60,8 +60,12 @@ var registeredScope = map[storage.Dialect]string{
 }
 
 // TokenColumns are the columns that [Store.TokenQuery] selects.
-var TokenColumns = []string{
+var TokenColumns = append([]string{
 	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope",
+}, grantColumns...)
+
+// grantColumns are the names that columns gives a grant's columns.
+var grantColumns = []string{
 	"grant_id", "grant_kind", "grant_client_id", "grant_client_epoch", "grant_account_id", "grant_account_epoch",
 	"grant_session_id", "grant_subject", "grant_scope", "grant_audience", "grant_claims", "grant_nonce", "grant_acr",
 	"grant_amr", "grant_auth_time", "grant_offline", "grant_confirmation", "grant_created_at", "grant_expires_at", "grant_revoked_at",

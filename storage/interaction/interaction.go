@@ -18,7 +18,8 @@ var ErrExpired = errors.New("interaction expired")
 
 // Interaction is a waiting authorization request.
 type Interaction struct {
-	ID       string `gorm:"primaryKey"`
+	ID string `gorm:"primaryKey"`
+	// ClientID is the client that asked; empty when a page of ours did.
 	ClientID string
 	// ResumePath is where the door that waits takes up the request again,
 	// under the issuer's path.

@@ -16,6 +16,7 @@ const (
 	AccessToken       Kind = "at"
 	RefreshToken      Kind = "rt"
 	AuthorizationCode Kind = "ac"
+	DeviceCode        Kind = "dc"
 	ClientSecret      Kind = "cs"
 	SessionCookie     Kind = "sid"
 	BrowserCookie     Kind = "bid"

@@ -1,0 +1,222 @@
+// Package device serves the page on which somebody who is signed in types the
+// code that a device shows, and decides whether the application on it may what
+// it asks for (RFC 8628, section 3.3).
+package device
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"countersign/authz/browser"
+	"countersign/authz/page"
+	"countersign/clientstore"
+	"countersign/storage"
+	"countersign/storage/account"
+	"countersign/storage/grant"
+	"countersign/storage/interaction"
+	"countersign/storage/session"
+)
+
+// path is the page, under the issuer's.
+const path = "/device"
+
+// Config is what the page needs.
+type Config struct {
+	IssuerPath   string // without a slash at its end
+	Accounts     *account.Store
+	Sessions     *session.Store
+	Interactions *interaction.Store
+	Clients      *clientstore.Store
+	Grants       *grant.Store
+	Tx           storage.Tx
+	Cookies      browser.Cookies
+	Pages        *page.Pages
+	Log          *slog.Logger
+	// Grant is what the owner of the device gives its client in the session.
+	Grant func(c *clientstore.Client, s *session.Session, d *grant.Device, scope []string) grant.Grant
+	// AccessToken is how long an access token lives, and Offline how long a
+	// client may renew it while nobody is there.
+	AccessToken, Offline time.Duration
+}
+
+// Handler serves the page.
+type Handler struct{ cfg Config }
+
+// New returns the page.
+func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+
+// Show serves GET /device, with the code that a link brought along if it did
+// (RFC 8628, section 3.3.1). It grants nothing (DV-11).
+func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
+	typed := r.URL.Query().Get("user_code")
+	if id := r.URL.Query().Get("interaction"); id != "" {
+		i, err := h.cfg.Interactions.Get(r.Context(), id, h.cfg.Cookies.Browser(r))
+		switch {
+		case err == nil && i.ResumePath == path:
+			typed = i.Request.Get("user_code")
+		case err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, interaction.ErrExpired):
+			return err
+		}
+	}
+	s, err := h.session(r)
+	switch {
+	case err != nil:
+		return err
+	case s == nil:
+		return h.signIn(w, r, typed)
+	case typed == "":
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceCode{})
+	default:
+		return h.ask(w, r, s, typed)
+	}
+}
+
+// Submit serves POST /device: a code that was typed, or a decision.
+func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
+	form, err := page.Form(r)
+	if err != nil {
+		return err
+	}
+	typed := form.Get("user_code")
+	s, err := h.session(r)
+	switch {
+	case err != nil:
+		return err
+	case s == nil:
+		return h.signIn(w, r, typed)
+	case form.Get("decision") == "":
+		return h.ask(w, r, s, typed)
+	case form.Get("account") != s.AccountID: // CN-02
+		return page.OtherAccount(h.url(typed))
+	default:
+		return h.decide(w, r, s, form)
+	}
+}
+
+// session returns the browser's session, nil when it has none.
+func (h *Handler) session(r *http.Request) (*session.Session, error) {
+	s, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil //nolint:nilnil // nobody is an answer, not an error
+	}
+	return s, err
+}
+
+// signIn asks who it is first: only somebody may try codes.
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, typed string) error {
+	if code, ok := grant.ReadUserCode(typed); ok {
+		typed = grant.ShowUserCode(code)
+	} else {
+		typed = ""
+	}
+	i, err := h.cfg.Interactions.Create(r.Context(), interaction.Waiting{
+		ResumePath: path, Request: url.Values{"user_code": {typed}}, Browser: h.cfg.Cookies.EnsureBrowser(w, r),
+	})
+	if err != nil {
+		return err
+	}
+	h.redirect(w, "/login?"+url.Values{"interaction": {i.ID}}.Encode())
+	return nil
+}
+
+// ask shows what the device asks for.
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s *session.Session, typed string) error {
+	v, err := h.open(r, s, typed)
+	if err != nil {
+		return h.refuse(w, r, typed, err)
+	}
+	p, err := h.describe(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+}
+
+// decide takes the answer.
+func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Session, form url.Values) error {
+	typed := form.Get("user_code")
+	v, err := h.open(r, s, typed)
+	if err != nil {
+		return h.refuse(w, r, typed, err)
+	}
+	if form.Get("shown") != v.shown() { // an administrator changed the client meanwhile
+		h.redirect(w, strings.TrimPrefix(h.url(typed), h.cfg.IssuerPath))
+		return nil
+	}
+	decision := form.Get("decision")
+	switch decision {
+	case "allow":
+		err = h.allow(r.Context(), v)
+	case "deny":
+		err = h.cfg.Grants.DenyDevice(r.Context(), v.userCode)
+	default:
+		return page.BadRequest("E-DECISION", "The form says neither that you allow it nor that you do not. Nothing was shared.",
+			"Go back, reload the page, and choose Allow or Cancel.")
+	}
+	switch {
+	case errors.Is(err, grant.ErrSpent), errors.Is(err, grant.ErrNotPermitted):
+		// It was answered in another window, or lost what it stood on: the
+		// page that follows says which.
+		h.redirect(w, strings.TrimPrefix(h.url(typed), h.cfg.IssuerPath))
+		return nil
+	case err != nil:
+		return err
+	}
+	h.cfg.Log.InfoContext(r.Context(), "device answered", "request_id", r.Header.Get("X-Request-ID"), "client_id", v.client.ID,
+		"account_id", s.AccountID, "decision", decision, "device_ip", v.device.IP, "ip", v.ip, "elsewhere", v.elsewhere())
+	return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceDone{
+		Application: page.NewApplication(v.client, ""), Allowed: decision == "allow",
+	})
+}
+
+// allow keeps what the page showed, whatever the form says (CN-03).
+func (h *Handler) allow(ctx context.Context, v *visit) error {
+	g := h.cfg.Grant(v.client, v.session, v.device, v.scope)
+	return h.cfg.Tx.InTx(ctx, func(ctx context.Context) error {
+		if err := h.cfg.Grants.AllowDevice(ctx, v.userCode, g); err != nil {
+			return err
+		}
+		if v.client.IsImpersonable() {
+			return nil
+		}
+		return h.cfg.Grants.RememberConsent(ctx, g.AccountID, v.client.ID, g.Scope, v.client.ConsentDigest)
+	})
+}
+
+// refuse shows the form again and says what is wrong with the code.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, typed string, err error) error {
+	p, status := page.DeviceCode{UserCode: page.Plain(typed)}, http.StatusUnprocessableEntity
+	fault, isFault := errors.AsType[faultError](err)
+	throttled, isThrottled := errors.AsType[*account.ThrottledError](err)
+	switch {
+	case isFault:
+		p.Fault = page.DeviceFault(fault)
+	case isThrottled:
+		p.Fault, p.Wait, status = page.TooManyCodes, throttled.RetryAfter, http.StatusTooManyRequests
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((p.Wait+time.Second-1)/time.Second), 10))
+	default:
+		return err
+	}
+	return h.cfg.Pages.Render(w, r, status, p)
+}
+
+// url is the page with a code.
+func (h *Handler) url(typed string) string {
+	code, ok := grant.ReadUserCode(typed)
+	if !ok {
+		return h.cfg.IssuerPath + path
+	}
+	return h.cfg.IssuerPath + path + "?" + url.Values{"user_code": {grant.ShowUserCode(code)}}.Encode()
+}
+
+func (h *Handler) redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", h.cfg.IssuerPath+to)
+	w.WriteHeader(http.StatusSeeOther)
+}

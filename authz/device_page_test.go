@@ -1,0 +1,172 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"countersign/storage/grant"
+)
+
+func TestDevicePageSaysWhatIsWrong(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.register(television("TV"))
+		used, expired, fallen := w.device(a, "api"), w.device(a, "api"), w.register(television("Fallen"))
+		w.decide(used.str("user_code"), "allow")
+		suspended := w.device(fallen, "api")
+		_, err := w.clients.Disapprove(w.Context(), admin, fallen.ID, "No.")
+		w.must(err)
+		d := w.device(a, "api")
+		bare := strings.ReplaceAll(d.str("user_code"), "-", "")
+		for typed, want := range map[string]string{
+			strings.ToLower(d.str("user_code")):             "Did you start this?", // DV-10
+			" " + bare[:2] + " " + bare[2:] + " ":           "Did you start this?",
+			bare[:4] + "\u2013" + strings.ToLower(bare[4:]): "Did you start this?",
+			used.str("user_code"):                           "This code has been used",
+			suspended.str("user_code"):                      "may not be used",
+			"BBBB-BBBB":                                     "No device shows this code",
+			"\u0412" + bare[1:]:                             "No device shows this code", // a Cyrillic letter
+			strings.Repeat("B", 1000):                       "No device shows this code",
+		} {
+			res := w.deviceForm(url.Values{"user_code": {typed}})
+			if !strings.Contains(res.body, want) || (res.StatusCode == http.StatusOK) != strings.Contains(want, "start") {
+				w.Errorf("%.20q: %s; want %q: %s", typed, res.Status, want, res.body)
+			}
+		}
+		w.clock.Advance(10 * time.Minute)
+		if res := w.deviceForm(url.Values{"user_code": {expired.str("user_code")}}); !strings.Contains(res.body, "This code has expired") {
+			w.Errorf("expired: %s", res.body)
+		}
+		for name, tt := range map[string]struct {
+			change []string
+			status int
+			want   string
+		}{
+			"CN-02 another account":           {[]string{"account", "somebody"}, 403, "E-OTHER-ACCOUNT"},
+			"neither allowed nor denied":      {[]string{"decision", "maybe"}, 400, "E-DECISION"},
+			"CN-03 another page than today's": {[]string{"shown", "x"}, 303, ""},
+		} {
+			d := w.device(a, "api")
+			page := w.deviceForm(url.Values{"user_code": {d.str("user_code")}})
+			form := url.Values{"decision": {"allow"}}
+			for _, f := range hiddenField.FindAllStringSubmatch(page.body, -1) {
+				form.Set(f[1], f[2])
+			}
+			if res := w.deviceForm(with(form, tt.change...)); res.StatusCode != tt.status || !strings.Contains(res.body, tt.want) {
+				w.Errorf("%s: %s %s", name, res.Status, res.body)
+			}
+			w.wantError(w.poll(a, d.str("device_code")), 400, "authorization_pending")
+		}
+	})
+}
+
+// DV-08: sessions of one account share what it may guess.
+func TestDV08GuessingCodesIsSlowedDown(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.register(television("TV"))
+		d := w.device(a, "api")
+		for n := range 7 {
+			if n == 3 {
+				w.signIn() // another session
+			}
+			want := http.StatusUnprocessableEntity
+			if n >= 5 {
+				want = http.StatusTooManyRequests
+			}
+			res := w.deviceForm(url.Values{"user_code": {"BBBB-BBBB"}})
+			if res.StatusCode != want || (want == http.StatusTooManyRequests) != (res.Header.Get("Retry-After") != "") {
+				w.Errorf("guess %d: %s", n+1, res.Status)
+			}
+		}
+		if res := w.deviceForm(url.Values{"user_code": {d.str("user_code")}}); res.StatusCode != http.StatusTooManyRequests {
+			w.Errorf("a right guess among wrong ones: %s", res.Status)
+		}
+		w.clock.Advance(5 * time.Second)
+		w.decide(d.str("user_code"), "allow")
+	})
+}
+
+// DV-12, and the way through the sign-in page.
+func TestDevicePageAsksToSignInFirst(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.register(television("TV"))
+		d := w.device(a, "api")
+		w.cookie = "" // nobody is signed in
+		for _, address := range []string{"/device", "/device?user_code=" + strings.ToLower(d.str("user_code"))} {
+			first := w.get(address)
+			to := first.Header.Get("Location")
+			if first.StatusCode != http.StatusSeeOther || !strings.HasPrefix(to, "/login?interaction=") {
+				w.Fatalf("%s: %s %q", address, first.Status, to)
+			}
+			r := w.request(http.MethodPost, "/login", formType, url.Values{
+				"username": {"ada"}, "password": {"correct horse battery staple"}, "interaction": {strings.TrimPrefix(to, "/login?interaction=")},
+			}.Encode())
+			jar := first.Cookies()
+			for _, c := range jar {
+				r.AddCookie(c)
+			}
+			signedIn := w.do(r)
+			r = w.request(http.MethodGet, signedIn.Header.Get("Location"), "", "")
+			for _, c := range append(jar, signedIn.Cookies()...) {
+				r.AddCookie(c)
+			}
+			page := w.do(r)
+			want := `name="user_code" type="text"`
+			if strings.Contains(address, "?") {
+				want = "Did you start this?"
+			}
+			if page.StatusCode != http.StatusOK || !strings.Contains(page.body, want) {
+				w.Errorf("%s: %s %s", address, page.Status, page.body)
+			}
+			if !strings.Contains(page.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+				w.Error("DV-12: the page may be framed")
+			}
+		}
+		if res := w.deviceForm(url.Values{"user_code": {d.str("user_code")}, "decision": {"allow"}}); res.StatusCode != http.StatusSeeOther {
+			w.Errorf("nobody decides: %s", res.Status)
+		}
+		w.wantError(w.poll(a, d.str("device_code")), 400, "authorization_pending")
+	})
+}
+
+func TestUserCodes(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	letters := map[rune]int{}
+	for range 2000 {
+		code := grant.NewUserCode()
+		if read, ok := grant.ReadUserCode(grant.ShowUserCode(code)); !ok || read != code || seen[code] {
+			t.Fatalf("%q is read as %q, %t", code, read, ok)
+		}
+		seen[code] = true
+		for _, r := range code {
+			letters[r]++
+		}
+	}
+	for r, n := range letters {
+		if n < 600 || n > 1000 { // 800 each
+			t.Errorf("%c comes %d times in 16000", r, n)
+		}
+	}
+	if len(letters) != 20 {
+		t.Errorf("%d letters; want 20", len(letters))
+	}
+}
+
+func FuzzReadUserCode(f *testing.F) {
+	for _, s := range []string{"BCDF-GHJK", "bcdf ghjk", "BCDFGHJ\u017f", "\u0412CDFGHJK", "-", "B\x00", "BCDFGHJK\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, typed string) {
+		code, ok := grant.ReadUserCode(typed)
+		if !ok {
+			return
+		}
+		if again, ok := grant.ReadUserCode(code); !ok || again != code || slices.ContainsFunc([]byte(code), func(b byte) bool { return b < 'B' || b > 'Z' }) {
+			t.Fatalf("%q is read as %q", typed, code)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"countersign/authz/engine"
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage"
+	"countersign/storage/grant"
+	"countersign/storage/seal"
+)
+
+// deviceAuthorization is the answer of the device authorization endpoint (RFC
+// 8628, section 3.2).
+type deviceAuthorization struct {
+	DeviceCode              string `json:"device_code"`
+	UserCode                string `json:"user_code"`
+	VerificationURI         string `json:"verification_uri"`
+	VerificationURIComplete string `json:"verification_uri_complete"`
+	ExpiresIn               int64  `json:"expires_in"` // seconds
+	Interval                int64  `json:"interval"`   // seconds
+}
+
+// AuthorizeDevice serves POST /device_authorization. A client that awaits
+// approval gets nothing here, as at every endpoint: a code that nobody may
+// allow is of no use to the person who would type it.
+func (h *Handler) AuthorizeDevice(w http.ResponseWriter, r *http.Request) error {
+	form, err := protocol.Form(r)
+	if err != nil {
+		return err
+	}
+	c, err := h.authenticate(r, form, h.cfg.Clients.Get)
+	if err != nil {
+		return err
+	}
+	if err := h.mayUse(c, clientstore.GrantDeviceCode); err != nil {
+		return err
+	}
+	scope, unregistered := c.SettleScope(form.Get("scope"))
+	if unregistered != "" {
+		return protocol.Refuse(protocol.InvalidScope,
+			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
+	}
+	d := grant.DeviceStart{
+		ClientID: c.ID, Scope: strings.Join(scope, " "), IP: address(r), Network: network(r.RemoteAddr),
+		PollInterval: int64(engine.DeviceInterval / time.Second), ExpiresAt: h.cfg.Now().Add(engine.DeviceLifetime),
+	}
+	if err := h.startDevice(r.Context(), &d); err != nil {
+		return err
+	}
+	h.cfg.Log.InfoContext(r.Context(), "device codes issued", "request_id", r.Header.Get("X-Request-ID"), "client_id", c.ID, "scope", d.Scope)
+	return write(w, http.StatusOK, h.describeDevice(d))
+}
+
+// startDevice keeps the request under codes of its own.
+func (h *Handler) startDevice(ctx context.Context, d *grant.DeviceStart) error {
+	err := storage.ErrConflict
+	for attempt := 0; attempt < 3 && errors.Is(err, storage.ErrConflict); attempt++ { // the user code may be another's
+		d.DeviceCode, d.UserCode = seal.NewToken(seal.DeviceCode), grant.NewUserCode()
+		err = h.cfg.Grants.StartDevice(ctx, *d)
+	}
+	switch {
+	case errors.Is(err, grant.ErrTooMany):
+		return &protocol.Error{
+			Code: protocol.TemporarilyUnavailable, Status: http.StatusTooManyRequests, RetryAfter: 60,
+			Description: "Too many device codes of this client wait that were asked for from this network. Use those, or wait until they expire.",
+		}
+	case errors.Is(err, grant.ErrNotPermitted):
+		return protocol.Refuse(protocol.UnauthorizedClient, "The client lost its approval just now.")
+	default:
+		return err
+	}
+}
+
+func (h *Handler) describeDevice(d grant.DeviceStart) deviceAuthorization {
+	page := strings.TrimSuffix(h.cfg.Issuer, "/") + "/device"
+	shown := grant.ShowUserCode(d.UserCode)
+	return deviceAuthorization{
+		DeviceCode: d.DeviceCode, UserCode: shown, VerificationURI: page,
+		VerificationURIComplete: page + "?" + url.Values{"user_code": {shown}}.Encode(),
+		ExpiresIn:               int64(engine.DeviceLifetime / time.Second), Interval: d.PollInterval,
+	}
+}
+
+// identify authenticates the client of a token request. What a device code
+// stands for is read with the client, in one statement.
+func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.TokenRequest, error) {
+	asked := engine.TokenRequest{Form: form.Values(), IP: address(r)}
+	find := h.cfg.Clients.Get
+	if form.Get("grant_type") == clientstore.GrantDeviceCode {
+		find = func(ctx context.Context, id string) (*clientstore.Client, error) {
+			found, err := h.cfg.Clients.Poll(ctx, id, h.cfg.Grants, form.Get("device_code"))
+			if err != nil {
+				return nil, err
+			}
+			if found.Device.ClientID != "" {
+				asked.Device = &found.Device
+			}
+			return &found.Client, nil
+		}
+	}
+	var err error
+	asked.Client, err = h.authenticate(r, form, find)
+	return asked, err
+}
+
+// address is the address of the client without its port.
+func address(r *http.Request) string {
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return ip
+}

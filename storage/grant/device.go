@@ -1,0 +1,177 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"countersign/storage"
+)
+
+// ErrTooMany reports that as many codes wait already as one client may have
+// from one network.
+var ErrTooMany = errors.New("too many device codes wait")
+
+// maxDevices is how many device codes of one client may wait that were asked
+// for from one network.
+const maxDevices = 100
+
+// Device is the request of a device that has no browser (RFC 8628): a device
+// code for the device, and a user code for whoever owns it.
+type Device struct {
+	ClientID     string
+	Scope        string // asked for, space-separated
+	IP           string // where the device asks from
+	PollInterval int64  // seconds
+	PolledAt     *time.Time
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+	DeniedAt     *time.Time
+	SpentAt      *time.Time
+	// Permitted reports whether the client has been approved all the time since.
+	Permitted bool
+	// Grant is what somebody allowed, its ID empty until then.
+	Grant Grant `gorm:"embedded;embeddedPrefix:grant_"`
+	// Live reports whether that grant holds.
+	Live bool
+}
+
+// DeviceStart is what a device's request is made of. Only hashes of the two
+// codes are kept.
+type DeviceStart struct {
+	ClientID     string
+	Scope        string
+	IP           string
+	Network      string
+	DeviceCode   string
+	UserCode     string // as [ReadUserCode] returns it
+	PollInterval int64
+	ExpiresAt    time.Time
+}
+
+// userHash is the hash under which a user code is kept. Such a code is short:
+// the purpose keeps its hashes apart from those of tokens, and the key keeps
+// whoever reads the table from trying all codes.
+func (s *Store) userHash(userCode string) []byte { return s.keys.Hash("user code|" + userCode) }
+
+// StartDevice keeps the request of a device if its client is approved at this
+// moment; otherwise [ErrNotPermitted]. [ErrTooMany] means that the client has
+// enough of them from this network, [storage.ErrConflict] that the user code
+// is taken.
+func (s *Store) StartDevice(ctx context.Context, d DeviceStart) error {
+	args := map[string]any{
+		"client": d.ClientID, "scope": d.Scope, "ip": d.IP, "network": d.Network, "interval": d.PollInterval,
+		"hash": s.Hash(d.DeviceCode), "user_hash": s.userHash(d.UserCode), "now": s.db.Now(), "expires_at": d.ExpiresAt, "max": maxDevices,
+	}
+	res := s.db.With(ctx).Exec(`
+		INSERT INTO device_codes (client_id, client_epoch, hash, user_hash, scope, ip, network, poll_interval, created_at, expires_at)
+		SELECT c.id, c.epoch, @hash, @user_hash, @scope, @ip, @network, @interval, @now, @expires_at
+		FROM clients c WHERE c.id = @client AND c.status = 'approved' AND @max > (SELECT count(*) FROM (
+			SELECT 1 FROM device_codes d WHERE d.client_id = @client AND d.network = @network AND d.spent_at IS NULL AND d.expires_at > @now
+			LIMIT @max) waiting)`, args)
+	if res.Error != nil || res.RowsAffected == 1 {
+		return storage.Err("start device", res.Error)
+	}
+	var approved int64
+	err := s.db.With(ctx).Raw(`SELECT count(*) FROM clients WHERE id = @client AND status = 'approved'`, args).Scan(&approved).Error
+	if err == nil && approved == 1 {
+		return fmt.Errorf("start device: %w", ErrTooMany)
+	}
+	return issued("start device", 0, err)
+}
+
+// DeviceColumns are the columns that [Store.DeviceQuery] selects.
+var DeviceColumns = append([]string{
+	"client_id", "scope", "ip", "poll_interval", "polled_at", "created_at", "expires_at", "denied_at", "spent_at", "permitted", "live",
+}, grantColumns...)
+
+const deviceRow = `
+	SELECT d.client_id, d.scope, d.ip, d.poll_interval, d.polled_at, d.created_at, d.expires_at, d.denied_at, d.spent_at,
+		(c.status = 'approved' AND c.epoch = d.client_epoch) AS permitted, COALESCE(` + live + `, false) AS live, ` + columns + `
+	FROM device_codes d JOIN clients c ON c.id = d.client_id
+		LEFT JOIN grants g ON g.id = d.grant_id
+		LEFT JOIN accounts a ON a.id = g.account_id
+		LEFT JOIN sessions s ON s.id = g.session_id`
+
+// DeviceQuery returns the query for the device's request with this device
+// code, for a statement that reads more than that, and the arguments that it
+// takes.
+func (s *Store) DeviceQuery(deviceCode string) (query string, args map[string]any) {
+	return deviceRow + ` WHERE d.hash = @device`, map[string]any{"device": s.Hash(deviceCode), "now": s.db.Now()}
+}
+
+// DeviceByUserCode returns the device's request with this user code, whatever
+// became of it; [storage.ErrNotFound] when there is none.
+func (s *Store) DeviceByUserCode(ctx context.Context, userCode string) (*Device, error) {
+	var found []Device
+	err := s.db.With(ctx).Raw(deviceRow+` WHERE d.user_hash = @user`,
+		map[string]any{"user": s.userHash(userCode), "now": s.db.Now()}).Scan(&found).Error
+	return one("get device", found, err)
+}
+
+// undecided matches the request of a device that nobody answered.
+const undecided = `user_hash = @user AND grant_id IS NULL AND denied_at IS NULL AND spent_at IS NULL AND expires_at > @now`
+
+// AllowDevice keeps what somebody allowed the device, if at this moment the
+// client is approved and the account's session is live; otherwise
+// [ErrNotPermitted]. A request that was answered before, that expired, or whose
+// client lost its approval meanwhile is [ErrSpent].
+func (s *Store) AllowDevice(ctx context.Context, userCode string, g Grant) error {
+	args := s.grantArgs(g)
+	args["user"] = s.userHash(userCode)
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		res := s.db.With(ctx).Exec(insertGrant, args)
+		if err := issued("allow device", res.RowsAffected, res.Error); err != nil {
+			return err
+		}
+		return decided("allow device", s.db.With(ctx).Exec(`UPDATE device_codes SET grant_id = @grant WHERE `+undecided+`
+			AND client_id = @client AND client_epoch = (SELECT client_epoch FROM grants WHERE id = @grant)`, args))
+	})
+}
+
+// DenyDevice refuses the device. A request that was answered before, or that
+// expired, is [ErrSpent].
+func (s *Store) DenyDevice(ctx context.Context, userCode string) error {
+	return decided("deny device", s.db.With(ctx).Exec(`UPDATE device_codes SET denied_at = @now WHERE `+undecided,
+		map[string]any{"now": s.db.Now(), "user": s.userHash(userCode)}))
+}
+
+// PollDevice notes that the device asked, and how long it has to wait before it
+// asks again. It is false when another request did so since the device was
+// read.
+func (s *Store) PollDevice(ctx context.Context, deviceCode string, read *Device, interval int64) (bool, error) {
+	before := `polled_at IS NULL`
+	args := map[string]any{"now": s.db.Now(), "device": s.Hash(deviceCode), "interval": interval, "read_interval": read.PollInterval}
+	if read.PolledAt != nil {
+		before, args["before"] = `polled_at = @before`, *read.PolledAt
+	}
+	res := s.db.With(ctx).Exec(`UPDATE device_codes SET polled_at = @now, poll_interval = @interval
+		WHERE hash = @device AND poll_interval = @read_interval AND `+before, args)
+	return res.RowsAffected == 1, storage.Err("poll device", res.Error)
+}
+
+// RedeemDevice spends a device code that somebody allowed and issues what it
+// yields, as one: see [Store.Redeem].
+func (s *Store) RedeemDevice(ctx context.Context, deviceCode string, i Issue) error {
+	args := s.issueArgs(i)
+	args["old"] = s.Hash(deviceCode)
+	return s.exchange(ctx, "redeem device code", exchange{
+		spend: `UPDATE device_codes SET spent_at = @now WHERE hash = @old AND spent_at IS NULL AND grant_id IS NOT NULL`,
+		args:  args, refresh: i.RefreshToken != "",
+	})
+}
+
+// decided restates that a decision found nothing to decide.
+func decided(doing string, res *gorm.DB) error {
+	switch {
+	case res.Error != nil:
+		return storage.Err(doing, res.Error)
+	case res.RowsAffected == 0:
+		return fmt.Errorf("%s: %w", doing, ErrSpent)
+	default:
+		return nil
+	}
+}
