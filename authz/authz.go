@@ -4,6 +4,7 @@
 package authz
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"countersign/authz/home"
 	"countersign/authz/login"
 	"countersign/authz/page"
+	"countersign/authz/registration"
 	"countersign/authz/token"
 	"countersign/authz/userinfo"
 	"countersign/clientstore"
@@ -38,6 +40,11 @@ type Config struct {
 	// tell people to ask.
 	Name, Contact string
 	Lifetimes     engine.Lifetimes
+	// Registration is who may register clients by the endpoint; empty means
+	// nobody.
+	Registration registration.Mode
+	// Stopping is closed when the server stops.
+	Stopping <-chan struct{}
 
 	Tx           storage.Tx
 	Accounts     *account.Store
@@ -67,6 +74,8 @@ type door struct {
 	token     *token.Handler
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
+
+	registration *registration.Handler
 }
 
 // New returns the door. It fails when a page is missing or wrong.
@@ -105,7 +114,11 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	})
 	d.token = token.New(token.Config{Issuer: cfg.Issuer, Clients: cfg.Clients, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
-	d.discovery = discovery.New(discovery.Config{Issuer: cfg.Issuer, Keys: cfg.Keys})
+	mode := cmp.Or(cfg.Registration, registration.Off)
+	d.registration = registration.New(registration.Config{
+		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
+	})
+	d.discovery = discovery.New(discovery.Config{Issuer: cfg.Issuer, Keys: cfg.Keys, Registration: mode != registration.Off})
 }
 
 func (d *door) wirePages(cfg Config, cookies browser.Cookies) {

@@ -15,6 +15,7 @@ import (
 
 	"countersign/authz"
 	"countersign/authz/engine"
+	dynamic "countersign/authz/registration"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -82,7 +83,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
-		Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
+		Registration: dynamic.Open, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
 		Clients: w.clients, Grants: w.grants, Keys: signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})

@@ -27,6 +27,8 @@ const MaxAge = 5 * time.Minute
 type Config struct {
 	Issuer string
 	Keys   *keyset.Store
+	// Registration says that clients may register themselves.
+	Registration bool
 	// Addresses of pages for people; those that are empty are left out.
 	ServiceDocumentation string
 	PolicyURI            string

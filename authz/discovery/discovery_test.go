@@ -62,7 +62,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := discovery.New(discovery.Config{Issuer: issuer})
+	h := discovery.New(discovery.Config{Issuer: issuer, Registration: true})
 	for name, f := range map[string]serve{"OpenID Connect": h.Configuration, "RFC 8414": h.AuthorizationServer} {
 		w := get(t, f)
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" {
@@ -77,7 +77,7 @@ func TestMetadata(t *testing.T) {
 func TestURLsBeginWithTheIssuer(t *testing.T) {
 	t.Parallel()
 	for _, issuer := range []string{"https://id.example", "https://id.example:8443/a/b", "http://localhost:8080", "https://id.example/%C3%A4&b"} {
-		h := discovery.New(discovery.Config{Issuer: issuer})
+		h := discovery.New(discovery.Config{Issuer: issuer, Registration: true})
 		w := get(t, h.Configuration, "X-Forwarded-Host", "attacker.example", "Forwarded", "host=attacker.example") // MD-04
 		var members map[string]any
 		if err := json.Unmarshal(w.Body.Bytes(), &members); err != nil {
@@ -96,8 +96,8 @@ func TestURLsBeginWithTheIssuer(t *testing.T) {
 				t.Errorf("%s of %s is %v", name, issuer, value)
 			}
 		}
-		if urls != 6 {
-			t.Errorf("%d URLs; want 6", urls)
+		if urls != 7 {
+			t.Errorf("%d URLs; want 7", urls)
 		}
 	}
 }

@@ -36,6 +36,11 @@ const (
 	// RFC 6750, section 3.1.
 	InvalidToken      Code = "invalid_token"
 	InsufficientScope Code = "insufficient_scope"
+	// RFC 7591, section 3.2.2.
+	InvalidRedirectURI          Code = "invalid_redirect_uri"
+	InvalidClientMetadata       Code = "invalid_client_metadata"
+	InvalidSoftwareStatement    Code = "invalid_software_statement"
+	UnapprovedSoftwareStatement Code = "unapproved_software_statement"
 	// RFC 7009, section 2.2.1.
 	UnsupportedTokenType Code = "unsupported_token_type"
 )
