@@ -31,7 +31,7 @@ type Config struct {
 }
 
 // maxBody bounds what a request may send: the registration of a client with
-// its keys. Forms are bounded further where they are read.
+// its keys. No form of ours comes near it.
 const maxBody = 256 << 10
 
 // Wrap puts the chain in front of next.
