@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -396,6 +397,87 @@ func TestModesOfRegistration(t *testing.T) {
 				t.Errorf("%s with an initial access token: %s %s", mode, res.Status, res.body)
 			}
 			server.Close()
+		}
+	})
+}
+
+// DC-19: so many wait openly, and no more, however many come at once; those
+// that nobody approved go.
+func TestWaitingClientsAreBounded(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clock := storagetest.Clock(db)
+		clients := clientstore.New(db, clientstore.Config{
+			Keys: storagetest.Keys(t), Audit: audit.New(db), MaxPending: 5, PendingLifetime: time.Hour,
+		})
+		by := audit.Actor{Name: "client", Via: audit.ViaRegistration}
+		e := clientstore.Enrolment{Name: "X", Type: clientstore.OIDC, Metadata: clientstore.Metadata{RedirectURIs: []string{callback}}}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var taken []string
+		full := 0
+		for range 20 {
+			wg.Go(func() {
+				got, err := clients.Enrol(t.Context(), by, e)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					taken = append(taken, got.Client.ID)
+				case errors.Is(err, clientstore.ErrFull):
+					full++
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if len(taken) != 5 || full != 15 {
+			t.Fatalf("%d taken, %d refused; want 5 and 15", len(taken), full)
+		}
+		if _, err := clients.Approve(t.Context(), admin, taken[0]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := clients.Disapprove(t.Context(), admin, taken[1], ""); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := clients.Enrol(t.Context(), by, e); err != nil {
+				t.Errorf("those that were decided about count: %v", err)
+			}
+		}
+		_, value, err := clients.CreateInitialToken(t.Context(), admin, clientstore.InitialGrant{Name: "x", Lifetime: time.Hour, Uses: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		invited := e
+		invited.InitialToken = value
+		if _, err := clients.Enrol(t.Context(), by, invited); err != nil {
+			t.Errorf("an initial access token is not bounded: %v", err)
+		}
+		byHand, _, err := clients.Register(t.Context(), admin, registration("By hand"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(time.Hour - time.Microsecond)
+		if n, err := clients.Purge(t.Context(), 10); n != 0 || err != nil {
+			t.Errorf("purged %d, %v; want none yet", n, err)
+		}
+		clock.Advance(8 * 24 * time.Hour)
+		for _, want := range []int64{4, 2, 0} {
+			if n, err := clients.Purge(t.Context(), 4); n != want || err != nil {
+				t.Errorf("purged %d, %v; want %d", n, err, want)
+			}
+		}
+		left, err := clients.List(t.Context(), clientstore.Filter{})
+		if err != nil || len(left) != 3 {
+			t.Errorf("%d left, %v; want those that were decided about, and %s", len(left), err, byHand.ID)
+		}
+		if tokens, err := clients.InitialTokens(t.Context()); err != nil || len(tokens) != 0 {
+			t.Errorf("%d initial access tokens left, %v", len(tokens), err)
+		}
+		if events, err := audit.New(db).List(t.Context(), audit.Filter{Action: "client.expire"}); err != nil || len(events) != 6 {
+			t.Errorf("%d recorded, %v", len(events), err)
 		}
 	})
 }

@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/storagetest"
 )
 
 func (w *world) revision(id string) *clientstore.Revision {
@@ -190,6 +192,57 @@ func TestRevisionsThatAreNotApproved(t *testing.T) {
 		}
 		if want := "disapprove revise withdraw_revision revise reject_revision revise approve register"; strings.Join(got, " ") != want {
 			w.Errorf("audit record %v; want %s", got, want)
+		}
+	})
+}
+
+// A client that waits for its approval is told when it comes.
+func TestWaitingForADecision(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.enrol("", w.encode(wish))
+		wait := func(seconds string) (answer, time.Duration) {
+			r := w.request(http.MethodGet, a.path, "", "")
+			r.Header.Set("Authorization", "Bearer "+a.token)
+			r.Header.Set("Prefer", "wait="+seconds)
+			began := time.Now()
+			return w.do(r), time.Since(began)
+		}
+		if res, took := wait("1"); res.str("status") != "pending" || took < time.Second || res.Header.Get("Preference-Applied") != "wait=1" {
+			w.Errorf("nothing happened: %s after %s", res.body, took)
+		}
+		go func() {
+			time.Sleep(200 * time.Millisecond)
+			_, _ = w.clients.Approve(w.Context(), admin, a.id)
+		}()
+		if res, took := wait("30"); res.str("status") != "approved" || took > 10*time.Second {
+			w.Errorf("approved: %s after %s", res.body, took)
+		}
+		if res, took := wait("30"); res.str("status") != "approved" || took > 10*time.Second || res.Header.Get("Preference-Applied") != "" {
+			w.Errorf("nothing to wait for: %s after %s", res.body, took)
+		}
+		w.send(http.MethodPut, a.path, a.token, w.encode(wish, "client_name", "Other"))
+		go func() {
+			time.Sleep(200 * time.Millisecond)
+			_ = w.clients.Remove(w.Context(), admin, a.id)
+		}()
+		res, _ := wait("30")
+		w.wantBearer(res)
+	})
+}
+
+// A server that stops sends nobody away without an answer.
+func TestWaitingEndsWhenTheServerStops(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		a := w.enrol("", w.encode(wish))
+		r := w.request(http.MethodGet, a.path, "", "")
+		r.Header.Set("Authorization", "Bearer "+a.token)
+		r.Header.Set("Prefer", "wait=20")
+		time.AfterFunc(300*time.Millisecond, func() { close(w.stopping) })
+		began := time.Now()
+		if res := w.do(r); res.str("status") != "pending" || time.Since(began) > 10*time.Second {
+			t.Errorf("%s %s after %s", res.Status, res.body, time.Since(began))
 		}
 	})
 }

@@ -53,6 +53,8 @@ type world struct {
 	web    app // confidential, consented to
 	native app // public, consented to
 
+	stopping chan struct{}
+
 	made int // further accounts
 }
 
@@ -73,6 +75,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 		sessions: session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
 		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: clientstore.Default}),
 		grants:   grant.New(db, keys),
+		stopping: make(chan struct{}),
 	}
 	signing := keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
@@ -83,7 +86,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
-		Registration: dynamic.Open, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
+		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
 		Clients: w.clients, Grants: w.grants, Keys: signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})

@@ -117,10 +117,14 @@ func (h *Handler) again(w http.ResponseWriter, r *http.Request, token string, e 
 	return write(w, http.StatusOK, h.information(&known.Client, token).withRevision(known))
 }
 
-// Read serves GET /register/{client_id} (RFC 7592, section 2.1).
+// Read serves GET /register/{client_id} (RFC 7592, section 2.1). A client that
+// prefers to wait is answered once an administrator has decided.
 func (h *Handler) Read(w http.ResponseWriter, r *http.Request) error {
 	token, known, err := h.known(w, r)
 	if err != nil {
+		return err
+	}
+	if known, err = h.follow(w, r, token, known); err != nil {
 		return err
 	}
 	return write(w, http.StatusOK, h.information(&known.Client, token).withRevision(known))
