@@ -204,7 +204,7 @@ func TestWaitingForADecision(t *testing.T) {
 			r := w.request(http.MethodGet, a.path, "", "")
 			r.Header.Set("Authorization", "Bearer "+a.token)
 			r.Header.Set("Prefer", "wait="+seconds)
-			began := time.Now()
+			began := time.Now() //nolint:forbidigo // waiting takes real time
 			return w.do(r), time.Since(began)
 		}
 		if res, took := wait("1"); res.str("status") != "pending" || took < time.Second || res.Header.Get("Preference-Applied") != "wait=1" {
@@ -240,7 +240,7 @@ func TestWaitingEndsWhenTheServerStops(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+a.token)
 		r.Header.Set("Prefer", "wait=20")
 		time.AfterFunc(300*time.Millisecond, func() { close(w.stopping) })
-		began := time.Now()
+		began := time.Now() //nolint:forbidigo // waiting takes real time
 		if res := w.do(r); res.str("status") != "pending" || time.Since(began) > 10*time.Second {
 			t.Errorf("%s %s after %s", res.Status, res.body, time.Since(began))
 		}

@@ -29,7 +29,7 @@ type Revision struct {
 }
 
 // TableName names the table.
-func (Revision) TableName() string { return "client_revisions" }
+func (*Revision) TableName() string { return "client_revisions" }
 
 // With returns the client as the revision would make it.
 func (r *Revision) With(c Client) *Client {
@@ -66,7 +66,7 @@ func (r *Revision) Differences(c *Client) ([]Difference, error) {
 }
 
 func (d Document) members() (map[string]any, error) {
-	encoded, err := json.Marshal(d)
+	encoded, err := json.Marshal(d) //nolint:gosec // it has no secret
 	if err != nil {
 		return nil, fmt.Errorf("encode client: %w", err)
 	}

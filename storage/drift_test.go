@@ -26,7 +26,7 @@ var records = []any{
 	audit.Event{},
 	clientstore.Client{},
 	clientstore.InitialToken{},
-	clientstore.Revision{},
+	&clientstore.Revision{},
 	grant.Consent{},
 	grant.Grant{},
 	interaction.Interaction{},

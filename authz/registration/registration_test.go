@@ -97,7 +97,7 @@ func FuzzRead(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	h := New(Config{Now: time.Now})
+	h := New(Config{})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/register", strings.NewReader(string(body)))
 		r.Header.Set("Content-Type", "application/json")

@@ -35,7 +35,7 @@ func preferredWait(headers []string) time.Duration {
 		if err != nil {
 			return 0
 		}
-		return min(time.Duration(seconds)*time.Second, maxWait) //nolint:gosec // 16 bits
+		return min(time.Duration(seconds)*time.Second, maxWait)
 	}
 	return 0
 }
@@ -52,13 +52,23 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, token string, k
 	w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
+	now, err := h.news(ctx, token, known)
+	if err != nil {
+		return nil, h.challenge(w, refusal(err))
+	}
+	return now, nil
+}
+
+// news returns the client when it is no longer what is known of it, and what is
+// known when the context ends before: the time is over, or the client has gone.
+func (h *Handler) news(ctx context.Context, token string, known *clientstore.Registered) (*clientstore.Registered, error) {
 	look := time.NewTicker(lookWait)
 	defer look.Stop()
 	for {
 		select {
 		case <-h.cfg.Stopping:
 			return known, nil
-		case <-ctx.Done(): // the time is over, or the client has gone
+		case <-ctx.Done():
 			return known, nil
 		case <-look.C:
 		}
@@ -67,8 +77,8 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, token string, k
 		case ctx.Err() != nil:
 			return known, nil
 		case err != nil:
-			return nil, h.challenge(w, refusal(err))
-		case now.Client.Status != known.Client.Status || now.Client.Version != known.Client.Version || now.Revision.ID != known.Revision.ID:
+			return nil, err
+		case now.Client.Version != known.Client.Version || now.Revision.ID != known.Revision.ID: // a decision is a version
 			return now, nil
 		}
 	}

@@ -126,6 +126,27 @@ func live(i clientstore.Impact) string {
 	return count(i.Tokens, "live token") + " of " + count(i.Accounts, "user")
 }
 
+// question is what an administrator is asked about a client.
+type question struct {
+	client  *clientstore.Client
+	confirm *confirmation
+	decision
+	reason string
+}
+
+// decideClient asks and decides about a client. It returns nothing when there
+// is no client left.
+func decideClient(ctx context.Context, cmd *cobra.Command, p *program, s *stores, q question) (*clientstore.Client, error) {
+	impact, err := s.clients.Impact(ctx, q.client.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)); err != nil {
+		return nil, err
+	}
+	return q.decide(ctx, s, q.client, q.reason)
+}
+
 func newClientDecision(p *program, d decision) *cobra.Command {
 	cmd := &cobra.Command{Use: d.verb + " CLIENT_ID", Short: d.short, Args: oneArg, Example: d.example}
 	reason := new(string)
@@ -143,21 +164,11 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			decide := decideClient
 			if *revision {
-				after, err := decideRevision(ctx, cmd, p, s, revisionQuestion{c, confirm, d.revisionImpact, d.decideRevision})
-				if err != nil {
-					return err
-				}
-				return printClient(p, out, after, "")
+				decide = decideRevision
 			}
-			impact, err := s.clients.Impact(ctx, c.ID)
-			if err != nil {
-				return err
-			}
-			if err := confirm.ask(cmd, p, d.impact(c, impact)); err != nil {
-				return err
-			}
-			after, err := d.decide(ctx, s, c, *reason)
+			after, err := decide(ctx, cmd, p, s, question{c, confirm, d, *reason})
 			if err != nil || after == nil {
 				return err
 			}

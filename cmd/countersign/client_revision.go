@@ -44,14 +44,14 @@ func (v *revisionView) lines(tw *tabwriter.Writer) {
 }
 
 // plain writes the value of a member for people.
-func plain(value any) any {
+func plain(value any) string {
 	switch value.(type) {
 	case nil, string, []any:
-		return value
+		return cell(value)
 	}
 	encoded, err := json.Marshal(value)
 	if err != nil {
-		return value
+		return cell(value)
 	}
 	return string(encoded)
 }
@@ -79,7 +79,7 @@ func printShown(p *program, out *output, c *clientstore.Client, v *revisionView)
 
 // decideRevision asks and decides about the revision of c, which must still be
 // the one that was shown.
-func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, s *stores, q revisionQuestion) (*clientstore.Client, error) {
+func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, s *stores, q question) (*clientstore.Client, error) {
 	v, err := viewRevision(ctx, s, q.client)
 	if err != nil {
 		return nil, err
@@ -92,22 +92,15 @@ func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, s *stor
 	if err := tw.Flush(); err != nil {
 		return nil, err
 	}
-	if err := q.confirm.ask(cmd, p, fmt.Sprintf(q.impact, title(q.client))); err != nil {
+	if err := q.confirm.ask(cmd, p, fmt.Sprintf(q.revisionImpact, title(q.client))); err != nil {
 		return nil, err
 	}
-	after, err := q.decide(ctx, s, q.client.ID, v.ID)
+	after, err := q.decideRevision(ctx, s, q.client.ID, v.ID)
 	if errors.Is(err, storage.ErrConflict) {
 		return nil, remedy(err, "the client changed the revision meanwhile; nothing was decided", "repeat the command and look at it again")
 	}
 	return after, err
 }
 
-// revisionQuestion is what an administrator is asked about a revision.
-type revisionQuestion struct {
-	client  *clientstore.Client
-	confirm *confirmation
-	impact  string // with a place for the client's title
-	decide  revisionDecision
-}
-
+// revisionDecision decides about the revision of a client.
 type revisionDecision func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error)
