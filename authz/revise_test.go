@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -245,4 +246,77 @@ func TestWaitingEndsWhenTheServerStops(t *testing.T) {
 			t.Errorf("%s %s after %s", res.Status, res.body, time.Since(began))
 		}
 	})
+}
+
+// INV-08: whichever statement fails, the client is told 503 and nothing has
+// happened.
+func TestEveryStatementOfRegistrationMayFail(t *testing.T) {
+	each(t, func(w *world) {
+		pending, other := w.enrol("", w.encode(wish)), w.encode(wish, "client_name", "Other")
+		approved := w.enrol("", w.encode(wish))
+		w.approve(approved.id)
+		_, value, err := w.clients.CreateInitialToken(w.Context(), admin, clientstore.InitialGrant{Name: "x", Lifetime: time.Hour, Uses: 1, Approve: true})
+		w.must(err)
+		for _, tt := range []struct{ name, method, path, token, body string }{
+			{"read", http.MethodGet, pending.path, pending.token, ""},
+			{"register", http.MethodPost, "/register", value, w.encode(wish)},
+			{"register again", http.MethodPost, "/register", pending.token, w.encode(wish)},
+			{"change while pending", http.MethodPut, pending.path, pending.token, other},
+			{"change once approved", http.MethodPut, approved.path, approved.token, other},
+			{"take the change back", http.MethodPut, approved.path, approved.token, w.encode(wish)},
+			{"remove", http.MethodDelete, pending.path, pending.token, ""},
+		} {
+			before := w.state()
+			for n := 1; ; n++ {
+				res, failed := w.failing(n, w.sending(tt.method, tt.path, tt.token, tt.body))
+				if !failed {
+					if res.StatusCode >= 300 || n == 1 {
+						w.Errorf("%s: %s %s after %d failures", tt.name, res.Status, res.body, n-1)
+					}
+					break
+				}
+				w.wantError(res, http.StatusServiceUnavailable, "temporarily_unavailable")
+				if after := w.state(); after != before {
+					w.Fatalf("%s: statement %d failed and left\n%s\nbefore\n%s", tt.name, n, after, before)
+				}
+			}
+		}
+	})
+}
+
+func (w *world) sending(method, path, token, body string) func() answer {
+	return func() answer { return w.send(method, path, token, body) }
+}
+
+// failing makes the statement with this number fail, if there are so many.
+func (w *world) failing(n int, do func() answer) (res answer, failed bool) {
+	w.Helper()
+	seen := 0
+	restore := storagetest.FailStatements(w.db, func(statement string) bool {
+		if statement == "ROLLBACK" {
+			return false
+		}
+		seen++
+		return seen == n
+	})
+	defer restore()
+	return do(), seen >= n
+}
+
+// state is everything that registration may change.
+func (w *world) state() string {
+	w.Helper()
+	var all []any
+	list, err := w.clients.List(w.Context(), clientstore.Filter{})
+	w.must(err)
+	for i := range list {
+		all = append(all, list[i].Document(), w.revision(list[i].ID))
+	}
+	tokens, err := w.clients.InitialTokens(w.Context())
+	w.must(err)
+	events, err := audit.New(w.db).List(w.Context(), audit.Filter{})
+	w.must(err)
+	text, err := json.Marshal(append(all, tokens, len(events)))
+	w.must(err)
+	return string(text)
 }

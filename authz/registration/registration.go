@@ -214,6 +214,8 @@ func refusal(err error) error {
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return errToken
+	case errors.Is(err, storage.ErrConflict):
+		return protocol.Unavailable() // somebody else changed the client at the same moment
 	case errors.Is(err, clientstore.ErrFull):
 		return &protocol.Error{
 			Code: protocol.TemporarilyUnavailable, Status: http.StatusTooManyRequests, RetryAfter: 600,
