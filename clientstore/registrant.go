@@ -12,7 +12,7 @@ func (m *Metadata) NaturalType() Type {
 	switch {
 	case openid:
 		return OIDC
-	case len(list) > 0 || slices.Contains(canonicalResponseTypes(m.ResponseTypes), "token"):
+	case len(list) > 0 || slices.Contains(m.ResponseTypes, "token"):
 		return OAuth2
 	default:
 		return OIDC

@@ -88,6 +88,45 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// A body of the greatest size is read quickly, whatever it is made of.
+func TestLargeBodies(t *testing.T) {
+	t.Parallel()
+	var members, strange strings.Builder
+	for i := range 20_000 {
+		members.WriteString(`,"m` + strconv.Itoa(i) + `":1`)
+		strange.WriteString(`,"M` + strconv.Itoa(i) + `#é":[]`)
+	}
+	var distinct strings.Builder
+	for i := range 20_000 {
+		distinct.WriteString(`,"` + strconv.Itoa(i) + `"`)
+	}
+	for name, body := range map[string]string{
+		"response types": `{"scope":"a","response_types":[""` + distinct.String() + `]}`,
+		"members":        `{"a":1` + members.String() + `}`,
+		"odd members":    `{"a":1` + strange.String()[:200_000] + `":1}`,
+		"redirect URIs":  `{"redirect_uris":[""` + strings.Repeat(`,""`, 80_000) + `]}`,
+		"one name":       `{"` + strings.Repeat("x", 250_000) + `":1}`,
+		"backslashes":    `{"client_name":"` + strings.Repeat(`\\`, 60_000) + `"}`,
+		"digits":         `{"default_max_age":` + strings.Repeat("9", 250_000) + `}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/register", strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_, _ = New(Config{}).read(r) // that it ends is what counts
+			}()
+			select {
+			case <-done:
+			case <-time.After(5 * time.Second):
+				t.Error("it is still being read")
+			}
+		})
+	}
+}
+
 // Whatever is sent, what is read of it is an object with each member once, and
 // nothing but a refusal comes of the rest.
 func FuzzRead(f *testing.F) {

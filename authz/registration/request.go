@@ -45,7 +45,10 @@ func (*Handler) read(r *http.Request) (*wanted, error) {
 		return nil, err
 	}
 	for name, raw := range w.members {
-		// The decoder ignores what it does not know.
+		if !clientstore.Known(name) {
+			continue
+		}
+		// The decoder ignores those that are not metadata.
 		one, err := stdjson.Marshal(map[string]stdjson.RawMessage{name: stdjson.RawMessage(raw)})
 		if err == nil {
 			err = json.Unmarshal(one, &w.Metadata)
