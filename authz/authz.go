@@ -4,6 +4,7 @@
 package authz
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"countersign/authz/home"
 	"countersign/authz/login"
 	"countersign/authz/page"
+	"countersign/authz/registration"
 	"countersign/authz/token"
 	"countersign/authz/userinfo"
 	"countersign/clientstore"
@@ -39,6 +41,11 @@ type Config struct {
 	// tell people to ask.
 	Name, Contact string
 	Lifetimes     engine.Lifetimes
+	// Registration is who may register clients by the endpoint; empty means
+	// nobody.
+	Registration registration.Mode
+	// Stopping is closed when the server stops.
+	Stopping <-chan struct{}
 
 	Tx           storage.Tx
 	Accounts     *account.Store
@@ -69,6 +76,8 @@ type door struct {
 	token     *token.Handler
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
+
+	registration *registration.Handler
 }
 
 // New returns the door. It fails when a page is missing or wrong.
@@ -112,8 +121,13 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
+	mode := cmp.Or(cfg.Registration, registration.Off)
+	d.registration = registration.New(registration.Config{
+		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
+	})
 	d.discovery = discovery.New(discovery.Config{
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
+		Registration: mode != registration.Off,
 	})
 }
 

@@ -51,6 +51,9 @@ func (d *door) routes() []route {
 		{"/revoke", machine, on(d.token.Revoke, "POST")},
 		{"/userinfo", machine, on(d.userinfo.Serve, "GET", "POST")},
 
+		{"/register", machine, on(d.registration.Register, "POST")},
+		{"/register/{client_id}", machine, map[string]serve{"GET": d.registration.Read, "PUT": d.registration.Replace, "DELETE": d.registration.Remove}},
+
 		{"/.well-known/openid-configuration", document, on(d.discovery.Configuration, "GET", "HEAD")},
 		{"/.well-known/oauth-authorization-server", document, on(d.discovery.AuthorizationServer, "GET", "HEAD")},
 		{"/.well-known/jwks.json", document, on(d.discovery.Keys, "GET", "HEAD")},
@@ -111,7 +114,7 @@ func (d *door) guard(route route) http.Handler {
 
 func allow(methods map[string]serve) string {
 	var known []string
-	for _, m := range []string{"GET", "HEAD", "POST"} {
+	for _, m := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
 		if methods[m] != nil {
 			known = append(known, m)
 		}

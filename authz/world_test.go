@@ -15,6 +15,7 @@ import (
 
 	"countersign/authz"
 	"countersign/authz/engine"
+	dynamic "countersign/authz/registration"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -52,6 +53,8 @@ type world struct {
 	web    app // confidential, consented to
 	native app // public, consented to
 
+	stopping chan struct{}
+
 	made int // further accounts
 }
 
@@ -77,6 +80,7 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 		sessions: session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
 		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: policy}),
 		grants:   grant.New(db, keys),
+		stopping: make(chan struct{}),
 	}
 	signing := keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
@@ -87,7 +91,7 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
-		Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
+		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
 		Clients: w.clients, Grants: w.grants, Keys: signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})

@@ -18,13 +18,30 @@ const maxReason = 500 // characters
 // approving a disapproved one does not bring back what was issued to it.
 func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client, error) {
 	return s.change(ctx, by, id, change{"client.approve", func(c *Client, now time.Time) (map[string]any, error) {
-		if c.Status == Approved {
-			return nil, nil // nothing to write
-		}
-		return map[string]any{
-			"status": Approved, "status_reason": "", "status_at": now, "status_by": actor(by),
-		}, nil
+		return approved(c, by, now), nil
 	}})
+}
+
+// ApproveSeen is [Store.Approve] of a client as it was looked at: one that was
+// changed meanwhile, as a pending client may change itself, is
+// [storage.ErrConflict].
+func (s *Store) ApproveSeen(ctx context.Context, by audit.Actor, seen *Client) (*Client, error) {
+	return s.change(ctx, by, seen.ID, change{"client.approve", func(c *Client, now time.Time) (map[string]any, error) {
+		if c.Version != seen.Version {
+			return nil, fmt.Errorf("approve client: %w", storage.ErrConflict)
+		}
+		return approved(c, by, now), nil
+	}})
+}
+
+// approved returns the columns that approve the client, nil when it is.
+func approved(c *Client, by audit.Actor, now time.Time) map[string]any {
+	if c.Status == Approved {
+		return nil // nothing to write
+	}
+	return map[string]any{
+		"status": Approved, "status_reason": "", "status_at": now, "status_by": actor(by),
+	}
 }
 
 // Disapprove stops the client at once; what was issued to it is dead for good,

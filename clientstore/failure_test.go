@@ -20,8 +20,9 @@ func everyChange(t *testing.T, clients *clientstore.Store, c *clientstore.Client
 			_, err := clients.Edit(t.Context(), ada, c.ID, clientstore.Edit{Name: &name, Version: c.Version})
 			return err
 		},
-		"approve":    func() error { _, err := clients.Approve(t.Context(), ada, c.ID); return err },
-		"disapprove": func() error { _, err := clients.Disapprove(t.Context(), ada, c.ID, ""); return err },
+		"approve as seen": func() error { _, err := clients.ApproveSeen(t.Context(), ada, c); return err },
+		"approve":         func() error { _, err := clients.Approve(t.Context(), ada, c.ID); return err },
+		"disapprove":      func() error { _, err := clients.Disapprove(t.Context(), ada, c.ID, ""); return err },
 		"rotate": func() error {
 			_, _, err := clients.RotateSecret(t.Context(), ada, c.ID, clientstore.Rotation{})
 			return err

@@ -17,6 +17,12 @@ var notTheRegistrants = []string{
 	"updated_at", "version",
 }
 
+// Known reports whether a registration's member means something to this
+// server, be it the registrant's to set or not.
+func Known(member string) bool {
+	return member == "client_name" || new(Metadata).member(member) != nil || slices.Contains(notTheRegistrants, member)
+}
+
 // SetMember sets one metadata member by its RFC 7591 name, value being JSON or
 // plain text (for `client create --set member=value`). A list is a JSON array,
 // or its entries with spaces or commas between them; response types and

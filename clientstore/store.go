@@ -29,6 +29,10 @@ type Config struct {
 	Keys   *seal.Keys
 	Audit  *audit.Store
 	Policy Policy
+	// MaxPending bounds the clients that registered themselves openly and wait
+	// for approval, and PendingLifetime how long they wait; 0 bounds nothing.
+	MaxPending      int
+	PendingLifetime time.Duration
 }
 
 // Store keeps clients in the database.

@@ -25,6 +25,8 @@ var records = []any{
 	account.Account{},
 	audit.Event{},
 	clientstore.Client{},
+	clientstore.InitialToken{},
+	&clientstore.Revision{},
 	grant.Consent{},
 	grant.Grant{},
 	interaction.Interaction{},
@@ -34,12 +36,13 @@ var records = []any{
 
 // tables are those that only statements of our own read and write.
 var tables = map[string]string{
-	"access_tokens":       "hash grant_id scope audience created_at expires_at revoked_at",
-	"authorization_codes": "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
-	"device_codes":        "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at",
-	"installation":        "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
-	"refresh_tokens":      "hash grant_id parent_hash created_at expires_at used_at",
-	"sign_in_throttles":   "key failures blocked_until expires_at",
+	"access_tokens":        "hash grant_id scope audience created_at expires_at revoked_at",
+	"authorization_codes":  "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
+	"client_registrations": "client_id hash initial_token_id created_at",
+	"device_codes":         "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at",
+	"installation":         "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
+	"refresh_tokens":       "hash grant_id parent_hash created_at expires_at used_at",
+	"sign_in_throttles":    "key failures blocked_until expires_at",
 }
 
 // sameType names the types of the dialects alike.

@@ -29,6 +29,8 @@ type Config struct {
 	Keys   *keyset.Store
 	// What the authorization and token endpoints know.
 	ResponseTypes, GrantTypes []string
+	// Registration says that clients may register themselves.
+	Registration bool
 	// Addresses of pages for people; those that are empty are left out.
 	ServiceDocumentation string
 	PolicyURI            string

@@ -23,7 +23,9 @@ import (
 	"countersign/storage/storagetest"
 )
 
-var config = discovery.Config{Issuer: issuer, ResponseTypes: engine.ResponseTypes, GrantTypes: append([]string{"implicit"}, engine.GrantTypes...)}
+var config = discovery.Config{
+	Issuer: issuer, Registration: true, ResponseTypes: engine.ResponseTypes, GrantTypes: append([]string{"implicit"}, engine.GrantTypes...),
+}
 
 const issuer = "https://id.example/auth"
 
@@ -80,7 +82,7 @@ func TestMetadata(t *testing.T) {
 func TestURLsBeginWithTheIssuer(t *testing.T) {
 	t.Parallel()
 	for _, issuer := range []string{"https://id.example", "https://id.example:8443/a/b", "http://localhost:8080", "https://id.example/%C3%A4&b"} {
-		h := discovery.New(discovery.Config{Issuer: issuer})
+		h := discovery.New(discovery.Config{Issuer: issuer, Registration: true})
 		w := get(t, h.Configuration, "X-Forwarded-Host", "attacker.example", "Forwarded", "host=attacker.example") // MD-04
 		var members map[string]any
 		if err := json.Unmarshal(w.Body.Bytes(), &members); err != nil {

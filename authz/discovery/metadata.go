@@ -26,6 +26,7 @@ type Metadata struct {
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
+	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"` // RFC 8628, section 4
 
@@ -61,7 +62,7 @@ type Metadata struct {
 // byte, and none depends on the request.
 func metadata(cfg Config) Metadata {
 	at := func(path string) string { return strings.TrimSuffix(cfg.Issuer, "/") + path }
-	return Metadata{
+	m := Metadata{
 		Issuer:                cfg.Issuer,
 		AuthorizationEndpoint: at("/authorize"),
 		TokenEndpoint:         at("/token"),
@@ -99,4 +100,8 @@ func metadata(cfg Config) Metadata {
 		PolicyURI:            cfg.PolicyURI,
 		TosURI:               cfg.TosURI,
 	}
+	if cfg.Registration {
+		m.RegistrationEndpoint = at("/register")
+	}
+	return m
 }

@@ -118,7 +118,7 @@ type errorBody struct {
 
 // WriteError answers a request of a client with an error.
 func (h *Handler) WriteError(w http.ResponseWriter, r *http.Request, e *protocol.Error) {
-	if e.Status == http.StatusUnauthorized {
+	if e.Status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+h.cfg.Issuer+`", charset="UTF-8"`)
 	}
 	if e.RetryAfter > 0 {

@@ -5,6 +5,7 @@ import (
 
 	"countersign/authz"
 	"countersign/authz/engine"
+	"countersign/authz/registration"
 	"countersign/cmd/countersign/assets"
 )
 
@@ -16,6 +17,8 @@ func (s *server) authz() (http.Handler, error) {
 			Code: s.cfg.CodeLifetime, AccessToken: s.cfg.AccessTokenLifetime, IDToken: s.cfg.IDTokenLifetime,
 			RefreshIdle: s.cfg.RefreshIdle, RefreshAbsolute: s.cfg.RefreshAbsolute, RefreshGrace: s.cfg.RefreshGrace,
 		},
+		Registration: registration.Mode(s.cfg.Registration), Stopping: s.stopping,
+
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,

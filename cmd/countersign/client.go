@@ -16,7 +16,8 @@ func newClient(p *program) *cobra.Command {
 	return noun("client", "Manage registered clients", `  countersign client create --type oidc --name Modeler --redirect-uri https://modeler.example.org/callback --approve
   countersign client disapprove CLIENT_ID --reason "reported as stolen"`,
 		newClientCreate(p), newClientList(p), newClientShow(p), newClientEdit(p), newClientRotateSecret(p),
-		newClientDecision(p, approving), newClientDecision(p, disapproving), newClientDecision(p, removing))
+		newClientDecision(p, approving), newClientDecision(p, disapproving), newClientDecision(p, removing),
+		newInitialToken(p))
 }
 
 // findClient returns the client with the key.
@@ -117,7 +118,11 @@ func newClientShow(p *program) *cobra.Command {
 				return err
 			}
 			warn(p, c)
-			return printClient(p, out, c, "")
+			v, err := viewRevision(ctx, s, c)
+			if err != nil {
+				return err
+			}
+			return printShown(p, out, c, v)
 		})
 	}
 	return cmd

@@ -63,8 +63,12 @@ func (f *clientFlags) edit(cmd *cobra.Command, c *clientstore.Client) (clientsto
 type decision struct {
 	verb, short, example string
 	impact               func(c *clientstore.Client, i clientstore.Impact) string
-	decide               func(ctx context.Context, s *stores, id, reason string) (*clientstore.Client, error)
+	decide               func(ctx context.Context, s *stores, c *clientstore.Client, reason string) (*clientstore.Client, error)
 	takesReason          bool
+	// What is decided about a revision, with a place for the client's title in
+	// the question; nothing where there is no such decision.
+	revisionImpact string
+	decideRevision revisionDecision
 }
 
 var (
@@ -75,8 +79,16 @@ var (
 		impact: func(c *clientstore.Client, _ clientstore.Impact) string {
 			return fmt.Sprintf("This lets %s work: it may ask people for %s.", title(c), cell(c.Metadata.Scope))
 		},
-		decide: func(ctx context.Context, s *stores, id, _ string) (*clientstore.Client, error) {
-			return s.clients.Approve(ctx, actor(), id)
+		decide: func(ctx context.Context, s *stores, c *clientstore.Client, _ string) (*clientstore.Client, error) {
+			after, err := s.clients.ApproveSeen(ctx, actor(), c)
+			if errors.Is(err, storage.ErrConflict) {
+				return nil, remedy(err, "the client was changed meanwhile; nothing was approved", "look at it with `countersign client show` and repeat the command")
+			}
+			return after, err
+		},
+		revisionImpact: "This changes %s as above, now.",
+		decideRevision: func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error) {
+			return s.clients.ApproveRevision(ctx, actor(), id, revision)
 		},
 	}
 	disapproving = decision{
@@ -86,8 +98,12 @@ var (
 		impact: func(c *clientstore.Client, i clientstore.Impact) string {
 			return fmt.Sprintf("This stops %s now. It has %s; they stay dead even if it is approved again.", title(c), live(i))
 		},
-		decide: func(ctx context.Context, s *stores, id, reason string) (*clientstore.Client, error) {
-			return s.clients.Disapprove(ctx, actor(), id, reason)
+		decide: func(ctx context.Context, s *stores, c *clientstore.Client, reason string) (*clientstore.Client, error) {
+			return s.clients.Disapprove(ctx, actor(), c.ID, reason)
+		},
+		revisionImpact: "This forgets the changes above; %s stays what it is.",
+		decideRevision: func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error) {
+			return s.clients.RejectRevision(ctx, actor(), id, revision)
 		},
 	}
 	removing = decision{
@@ -97,8 +113,8 @@ var (
 		impact: func(c *clientstore.Client, i clientstore.Impact) string {
 			return fmt.Sprintf("This removes %s for good. It has %s; they die now. To stop it for a time, disapprove it instead.", title(c), live(i))
 		},
-		decide: func(ctx context.Context, s *stores, id, _ string) (*clientstore.Client, error) {
-			return nil, s.clients.Remove(ctx, actor(), id)
+		decide: func(ctx context.Context, s *stores, c *clientstore.Client, _ string) (*clientstore.Client, error) {
+			return nil, s.clients.Remove(ctx, actor(), c.ID)
 		},
 	}
 )
@@ -110,11 +126,36 @@ func live(i clientstore.Impact) string {
 	return count(i.Tokens, "live token") + " of " + count(i.Accounts, "user")
 }
 
+// question is what an administrator is asked about a client.
+type question struct {
+	client  *clientstore.Client
+	confirm *confirmation
+	decision
+	reason string
+}
+
+// decideClient asks and decides about a client. It returns nothing when there
+// is no client left.
+func decideClient(ctx context.Context, cmd *cobra.Command, p *program, s *stores, q question) (*clientstore.Client, error) {
+	impact, err := s.clients.Impact(ctx, q.client.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)); err != nil {
+		return nil, err
+	}
+	return q.decide(ctx, s, q.client, q.reason)
+}
+
 func newClientDecision(p *program, d decision) *cobra.Command {
 	cmd := &cobra.Command{Use: d.verb + " CLIENT_ID", Short: d.short, Args: oneArg, Example: d.example}
 	reason := new(string)
 	if d.takesReason {
 		cmd.Flags().StringVar(reason, "reason", "", "the `reason`, for those who ask")
+	}
+	revision := new(bool)
+	if d.decideRevision != nil {
+		cmd.Flags().BoolVar(revision, "revision", false, "decide about the change that the client asked for, not about the client")
 	}
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -123,14 +164,11 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			impact, err := s.clients.Impact(ctx, c.ID)
-			if err != nil {
-				return err
+			decide := decideClient
+			if *revision {
+				decide = decideRevision
 			}
-			if err := confirm.ask(cmd, p, d.impact(c, impact)); err != nil {
-				return err
-			}
-			after, err := d.decide(ctx, s, c.ID, *reason)
+			after, err := decide(ctx, cmd, p, s, question{c, confirm, d, *reason})
 			if err != nil || after == nil {
 				return err
 			}

@@ -274,3 +274,31 @@ func TestEveryHelpHasTwoExamples(t *testing.T) {
 	}
 	check(newRoot(&program{}))
 }
+
+func TestInitialTokensAndRevisions(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, m *machine) {
+		t.Helper()
+		made := m.object("", "client", "initial-token", "create", "--name", "pipeline", "--uses", "3", "--approve")
+		token, _ := made["token"].(string)
+		if !strings.HasPrefix(token, "cs_iat_") || made["uses_left"] != 3.0 || made["approve"] != true || made["hash"] != nil {
+			t.Errorf("made %v", made)
+		}
+		m.refused(exitUsage, "", []string{"client", "initial-token", "create"}, "--name is missing")
+		m.refused(exitFailure, "", []string{"client", "initial-token", "create", "--name", "x", "--uses", "0"}, "uses")
+		m.refused(exitFailure, "", []string{"client", "initial-token", "create", "--name", "x", "--lifetime", "-1h"}, "lifetime")
+		list := m.list("client", "initial-token", "list")
+		if len(list) != 1 || list[0]["id"] != made["id"] || list[0]["token"] != nil || list[0]["revoked_at"] != nil {
+			t.Errorf("listed %v", list)
+		}
+		id, _ := made["id"].(string)
+		m.ok("", "client", "initial-token", "revoke", id)
+		m.refused(exitFailure, "", []string{"client", "initial-token", "revoke", id}, "revoked before", "Fix:")
+		c := m.object("", "client", "create", "--name", "X", "--redirect-uri", "https://rp.example/cb", "--approve")
+		m.refused(exitFailure, "", []string{"client", "approve", c["client_id"].(string), "--revision", "--yes"}, "no revision", "Fix:")
+		want := []string{"client.approve", "client.register", "initial_token.revoke", "initial_token.create"}
+		if got := actions(t, m); !slices.Equal(got, want) {
+			t.Errorf("audit record %s; want %s", got, want)
+		}
+	})
+}

@@ -49,7 +49,7 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 // named are the routes that log and metrics call by name. Whatever else is
 // requested is "other" there, so that strangers cannot make up names.
 var named = []string{
-	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/token", "/introspect", "/revoke", "/userinfo",
+	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/token", "/introspect", "/revoke", "/userinfo", "/register",
 	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
 }
@@ -63,6 +63,8 @@ func (d dispatcher) route(r *http.Request) string {
 	switch {
 	case slices.Contains(named, path):
 		return path
+	case strings.HasPrefix(path, "/register/"):
+		return "/register/{client_id}"
 	case strings.HasPrefix(path, assets.Prefix):
 		return assets.Prefix + "*"
 	default:

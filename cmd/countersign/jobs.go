@@ -58,6 +58,7 @@ func (s *server) purge(ctx context.Context) {
 	for name, one := range map[string]purger{
 		"grants": s.stores.grants.Purge, "interactions": s.stores.interactions.Purge, "sessions": s.stores.sessions.Purge,
 		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge,
+		"registrations": s.stores.clients.Purge,
 	} {
 		if err := drain(ctx, one); err != nil && !errors.Is(err, context.Canceled) {
 			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", name, "cause", err.Error())

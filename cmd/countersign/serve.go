@@ -52,6 +52,7 @@ type server struct {
 	certificate *listen.Certificate // nil without TLS
 	listeners   listeners
 	draining    atomic.Bool
+	stopping    <-chan struct{} // closed when it is told to stop
 }
 
 // listeners are the open ports; admin and private may be nil.
@@ -60,7 +61,7 @@ type listeners struct{ main, admin, private net.Listener }
 // serve starts the server and runs it until ctx ends. Ports are opened first:
 // a second server by mistake should touch nothing.
 func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
-	srv := &server{cfg: cfg, log: p.logger(cfg)}
+	srv := &server{cfg: cfg, log: p.logger(cfg), stopping: ctx.Done()}
 	if srv.listeners, err = openListeners(ctx, cfg); err != nil {
 		return err
 	}

@@ -91,8 +91,11 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		}),
 		sessions:     session.New(db, session.Config{Keys: keys, Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}),
 		interactions: interaction.New(db, keys),
-		clients:      clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy)}),
-		grants:       grant.New(db, keys),
+		clients: clientstore.New(db, clientstore.Config{
+			Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy),
+			MaxPending: cfg.RegistrationMaxPending, PendingLifetime: cfg.RegistrationPendingLifetime,
+		}),
+		grants: grant.New(db, keys),
 	}
 }
 

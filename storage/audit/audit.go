@@ -18,6 +18,9 @@ const (
 	ViaPages  Via = "pages" // a resource owner's own pages
 	ViaAPI    Via = "api"
 	ViaSystem Via = "system" // a job
+	// ViaRegistration is the registration endpoint, by which clients register
+	// and change themselves.
+	ViaRegistration Via = "registration"
 )
 
 // Actor is who makes a change, and from where.

@@ -21,6 +21,8 @@ const (
 	SessionCookie     Kind = "sid"
 	BrowserCookie     Kind = "bid"
 	SetupToken        Kind = "otp"
+	RegistrationToken Kind = "rat" // of a client that registered itself
+	InitialToken      Kind = "iat" // lets clients register
 )
 
 const (

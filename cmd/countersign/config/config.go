@@ -62,6 +62,18 @@ type Config struct {
 	// advises against: the password grant, tokens in authorization responses
 	// and http redirects.
 	Policy string `config:"policy" usage:"default or strict"`
+	// Registration is who may register clients by the registration endpoint:
+	// `open` for anybody, `token` for who has an initial access token (see
+	// `countersign client initial-token`), `off` for nobody. Whoever registers
+	// a client, it does not work before an administrator approves it, unless
+	// its initial access token carries the approval.
+	Registration string `config:"registration" usage:"open, token or off"`
+	// RegistrationMaxPending is how many clients that were registered without
+	// an initial access token may wait for approval; any further is refused.
+	RegistrationMaxPending int `config:"registration_max_pending" usage:"registered clients that may wait for approval"`
+	// RegistrationPendingLifetime removes a client that registered itself and
+	// was not approved for so long.
+	RegistrationPendingLifetime time.Duration `config:"registration_pending_lifetime" usage:"a registered client waits so long for approval"`
 	// Name is what pages call this server.
 	Name string `config:"name" usage:"what pages call this server"`
 	// Contact is whom pages tell people to ask: a name, an address or both.
@@ -113,6 +125,7 @@ func Default() *Config {
 		Listen:              "127.0.0.1:8080",
 		Data:                "./countersign-data",
 		Policy:              "default",
+		Registration:        "open",
 		Name:                "Countersign",
 		Contact:             "your administrator",
 		SessionIdle:         30 * time.Minute,
@@ -128,6 +141,9 @@ func Default() *Config {
 		LogLevel:            slog.LevelInfo,
 		LogFormat:           "auto",
 		DatabaseMaxConns:    16,
+
+		RegistrationMaxPending:      1000,
+		RegistrationPendingLifetime: 30 * 24 * time.Hour,
 	}
 }
 

@@ -238,6 +238,7 @@ func (c *Config) validateChoices(fault faulter) {
 		}
 	}
 	oneOf("policy", c.Policy, "default", "strict")
+	oneOf("registration", c.Registration, "open", "token", "off")
 	oneOf("log_format", c.LogFormat, "auto", "text", "json")
 	if c.Data == "" {
 		fault("data", "is empty; name a folder")
@@ -262,6 +263,7 @@ func (c *Config) validateDurations(fault faulter) {
 		{"id_token_lifetime", c.IDTokenLifetime},
 		{"refresh_idle", c.RefreshIdle},
 		{"refresh_absolute", c.RefreshAbsolute},
+		{"registration_pending_lifetime", c.RegistrationPendingLifetime},
 	} {
 		if d.value < time.Second {
 			fault(d.key, "%s is too short; use 1s or more", d.value)
@@ -293,6 +295,9 @@ func (c *Config) validateDurations(fault faulter) {
 func (c *Config) validateNumbers(fault faulter) {
 	if c.DatabaseMaxConns < 1 {
 		fault("database_max_conns", "%d connections are too few; use 1 or more", c.DatabaseMaxConns)
+	}
+	if c.RegistrationMaxPending < 1 {
+		fault("registration_max_pending", "%d lets nobody wait; use 1 or more, or set registration to token or off", c.RegistrationMaxPending)
 	}
 	const mebibyte64 = 64 << 20 // in KiB: what argon2 can be asked for without overflow
 	if c.PasswordMemory < 0 || c.PasswordMemory > mebibyte64 {

@@ -34,8 +34,9 @@ type Config struct {
 	Now     func() time.Time
 }
 
-// maxBody bounds what a request may send: no form of ours comes near it.
-const maxBody = 64 << 10
+// maxBody bounds what a request may send: the registration of a client with
+// its keys. No form of ours comes near it.
+const maxBody = 256 << 10
 
 // Wrap puts the chain in front of next.
 func Wrap(next http.Handler, cfg Config) http.Handler {

@@ -1,0 +1,205 @@
+package clientstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"countersign/storage"
+	"countersign/storage/audit"
+	"countersign/storage/seal"
+)
+
+// ErrFull reports that so many clients that registered themselves wait for
+// approval that no further one is taken.
+var ErrFull = errors.New("too many registered clients wait for approval")
+
+// enrolmentLock is the advisory lock under which PostgreSQL counts the clients
+// that wait.
+const enrolmentLock = 0x435352454749 // CSREGI
+
+// Enrolment is a registration that comes from the client itself (RFC 7591,
+// section 3).
+type Enrolment struct {
+	Name     string
+	Type     Type
+	Metadata Metadata
+	// InitialToken is the initial access token that it came with; empty for an
+	// open registration.
+	InitialToken string
+}
+
+// Registered is a client that manages itself, and the revision of it that
+// waits for an administrator.
+type Registered struct {
+	Client Client `gorm:"embedded"`
+	// Revision has an empty ID when there is none.
+	Revision Revision `gorm:"embedded;embeddedPrefix:revision_"`
+}
+
+// Enrolled is a client that has just registered itself, with what it is told
+// this once.
+type Enrolled struct {
+	Client *Client
+	Secret string // empty for a public client
+	Token  string // the registration access token
+}
+
+// Enrol registers a client that comes by itself: pending, unless its initial
+// access token carries the approval in advance. An initial access token that is
+// not valid is [storage.ErrNotFound], too many waiting clients are [ErrFull],
+// and a registration that is not acceptable is a [*MetadataError]; none of them
+// leaves a trace.
+func (s *Store) Enrol(ctx context.Context, by audit.Actor, e Enrolment) (*Enrolled, error) {
+	var enrolled *Enrolled
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		initial := &InitialToken{}
+		if e.InitialToken != "" {
+			var err error
+			if initial, err = s.spend(ctx, e.InitialToken); err != nil {
+				return err
+			}
+			by.Name = initial.Name
+		}
+		var err error
+		enrolled, err = s.enrol(ctx, by, e, initial)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return enrolled, nil
+}
+
+func (s *Store) enrol(ctx context.Context, by audit.Actor, e Enrolment, initial *InitialToken) (*Enrolled, error) {
+	e.Metadata.IntrospectionScope = "" // an administrator's to give
+	c, secret, err := s.Register(ctx, by, Registration{Type: e.Type, Name: e.Name, Metadata: e.Metadata})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkRegistrant(&Client{}); err != nil {
+		return nil, err
+	}
+	if initial.ID == "" {
+		if err := s.checkRoom(ctx); err != nil {
+			return nil, err
+		}
+	}
+	token := seal.NewToken(seal.RegistrationToken)
+	err = s.db.With(ctx).Exec(`INSERT INTO client_registrations (client_id, hash, initial_token_id, created_at)
+		VALUES (@id, @hash, @initial, @now)`, map[string]any{
+		"id": c.ID, "hash": s.cfg.Keys.Hash(token), "initial": initial.ID, "now": c.CreatedAt,
+	}).Error
+	if err != nil {
+		return nil, storage.Err("register client", err)
+	}
+	if initial.Approve {
+		if c, err = s.Approve(ctx, by, c.ID); err != nil {
+			return nil, err
+		}
+	}
+	return &Enrolled{Client: c, Secret: secret, Token: token}, nil
+}
+
+// checkRoom refuses one more client when enough wait. It counts one at a time,
+// so that a storm of registrations finds the same end as a row of them.
+func (s *Store) checkRoom(ctx context.Context) error {
+	if s.cfg.MaxPending <= 0 {
+		return nil
+	}
+	if s.db.Dialect() == storage.PostgreSQL {
+		if err := s.db.With(ctx).Exec("SELECT pg_advisory_xact_lock(?)", int64(enrolmentLock)).Error; err != nil {
+			return storage.Err("count waiting clients", err)
+		}
+	}
+	var waiting int64
+	err := s.db.With(ctx).Raw(`SELECT COUNT(*) FROM client_registrations r JOIN clients c ON c.id = r.client_id
+		WHERE c.status = 'pending' AND r.initial_token_id = ''`).Scan(&waiting).Error
+	if err == nil && waiting >= int64(s.cfg.MaxPending) {
+		return ErrFull
+	}
+	return storage.Err("count waiting clients", err)
+}
+
+// Registered returns the client that the registration access token belongs to,
+// whatever its status. [storage.ErrNotFound] says that it belongs to none.
+func (s *Store) Registered(ctx context.Context, token string) (*Registered, error) {
+	if !seal.WellFormed(seal.RegistrationToken, token) {
+		return nil, fmt.Errorf("get registered client: %w", storage.ErrNotFound)
+	}
+	var found []Registered
+	err := s.db.With(ctx).Raw(`
+		SELECT c.*, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
+			v.created_at AS revision_created_at, v.created_by AS revision_created_by
+		FROM client_registrations r JOIN clients c ON c.id = r.client_id LEFT JOIN client_revisions v ON v.client_id = c.id
+		WHERE r.hash = @hash`, map[string]any{"hash": s.cfg.Keys.Hash(token)}).Scan(&found).Error
+	if err != nil {
+		return nil, storage.Err("get registered client", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("get registered client: %w", storage.ErrNotFound)
+	}
+	return &found[0], nil
+}
+
+// Unregister removes the client that the registration access token belongs to
+// (RFC 7592, section 2.3).
+func (s *Store) Unregister(ctx context.Context, by audit.Actor, token string) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		r, err := s.Registered(ctx, token)
+		if err != nil {
+			return err
+		}
+		return s.Remove(ctx, by, r.Client.ID)
+	})
+}
+
+// Is reports whether a registration would make the client what it is.
+func (s *Store) Is(c *Client, e Enrolment) (bool, error) {
+	again := *c
+	again.Type, again.Name, again.Metadata = e.Type, e.Name, e.Metadata
+	again.Metadata.IntrospectionScope = c.Metadata.IntrospectionScope
+	if err := again.complete(s.cfg.Policy); err != nil {
+		return false, err
+	}
+	columns, err := again.editedColumns(c)
+	return columns == nil && again.Type == c.Type, err
+}
+
+// Purge removes clients that registered themselves and were not approved in
+// time, and initial access tokens that are long over: at most limit of each.
+func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
+	now := s.db.Now()
+	res := s.db.With(ctx).Exec(`DELETE FROM initial_access_tokens WHERE id IN
+		(SELECT id FROM initial_access_tokens WHERE expires_at <= ? LIMIT ?)`, now.Add(-initialKept), limit)
+	if res.Error != nil || s.cfg.PendingLifetime <= 0 {
+		return res.RowsAffected, storage.Err("purge initial access tokens", res.Error)
+	}
+	var ids []string
+	err := s.db.With(ctx).Raw(`SELECT c.id FROM client_registrations r JOIN clients c ON c.id = r.client_id
+		WHERE c.status = 'pending' AND r.created_at <= ? LIMIT ?`, now.Add(-s.cfg.PendingLifetime), limit).Scan(&ids).Error
+	if err != nil {
+		return res.RowsAffected, storage.Err("purge registered clients", err)
+	}
+	for _, id := range ids {
+		if err := s.expire(ctx, id); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return res.RowsAffected, err
+		}
+	}
+	return max(res.RowsAffected, int64(len(ids))), nil
+}
+
+// expire removes a client that is still pending.
+func (s *Store) expire(ctx context.Context, id string) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.lock(ctx, id)
+		if err != nil || before.Status != Pending {
+			return err
+		}
+		res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = ? AND status = 'pending'", id)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return storage.Err("expire client", res.Error)
+		}
+		return s.record(ctx, audit.Actor{Name: "registration", Via: audit.ViaSystem}, "client.expire", before, nil)
+	})
+}

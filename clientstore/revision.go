@@ -1,0 +1,266 @@
+package clientstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"countersign/storage"
+	"countersign/storage/audit"
+)
+
+// Revision is what an approved client wants to become. It is not effective
+// before an administrator approves it.
+type Revision struct {
+	ClientID string `gorm:"primaryKey"`
+	// ID is another for every change of the revision, so that what an
+	// administrator approves is what was looked at.
+	ID        string
+	Name      string
+	Metadata  Metadata `gorm:"serializer:json"`
+	CreatedAt time.Time
+	CreatedBy string
+}
+
+// TableName names the table.
+func (*Revision) TableName() string { return "client_revisions" }
+
+// With returns the client as the revision would make it.
+func (r *Revision) With(c Client) *Client {
+	c.Name, c.Metadata = r.Name, r.Metadata
+	return &c
+}
+
+// Difference is one member that a revision changes.
+type Difference struct {
+	Member string `json:"member"`
+	Before any    `json:"before"`
+	After  any    `json:"after"`
+}
+
+// Differences lists what the revision changes of the client, by member.
+func (r *Revision) Differences(c *Client) ([]Difference, error) {
+	before, err := c.Document().members()
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.With(*c).Document().members()
+	if err != nil {
+		return nil, err
+	}
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	list := []Difference{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !reflect.DeepEqual(before[name], after[name]) {
+			list = append(list, Difference{name, before[name], after[name]})
+		}
+	}
+	return list, nil
+}
+
+func (d Document) members() (map[string]any, error) {
+	encoded, err := json.Marshal(d) //nolint:gosec // it has no secret
+	if err != nil {
+		return nil, fmt.Errorf("encode client: %w", err)
+	}
+	var members map[string]any
+	err = json.Unmarshal(encoded, &members)
+	return members, err
+}
+
+// Revision returns the revision of the client that waits, nil if none does.
+func (s *Store) Revision(ctx context.Context, id string) (*Revision, error) {
+	var found []Revision
+	if err := s.db.With(ctx).Where("client_id = ?", id).Find(&found).Error; err != nil {
+		return nil, storage.Err("get revision", err)
+	}
+	if len(found) == 0 {
+		return nil, nil //nolint:nilnil // documented
+	}
+	return &found[0], nil
+}
+
+// ApproveRevision makes the client what the revision says. A revision that was
+// changed meanwhile is [storage.ErrConflict], and one of a client that is not
+// approved a [*StatusError].
+func (s *Store) ApproveRevision(ctx context.Context, by audit.Actor, id, revisionID string) (*Client, error) {
+	return s.decide(ctx, id, revisionID, func(ctx context.Context, _ *Client, r *Revision) (*Client, error) {
+		return s.change(ctx, by, id, change{"client.approve_revision", func(c *Client, _ time.Time) (map[string]any, error) {
+			if err := c.Usable(); err != nil {
+				return nil, err
+			}
+			edited, err := s.revised(c, r.Name, r.Metadata)
+			if err != nil {
+				return nil, err
+			}
+			return edited.editedColumns(c)
+		}})
+	})
+}
+
+// RejectRevision forgets the revision; the client stays what it is.
+func (s *Store) RejectRevision(ctx context.Context, by audit.Actor, id, revisionID string) (*Client, error) {
+	return s.decide(ctx, id, revisionID, func(ctx context.Context, c *Client, r *Revision) (*Client, error) {
+		return c, s.record(ctx, by, "client.reject_revision", r.With(*c), c)
+	})
+}
+
+// decide ends the wait of a revision.
+func (s *Store) decide(ctx context.Context, id, revisionID string, do func(context.Context, *Client, *Revision) (*Client, error)) (*Client, error) {
+	var after *Client
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		c, err := s.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		r, err := s.Revision(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case r == nil:
+			return fmt.Errorf("decide on revision: %w", storage.ErrNotFound)
+		case r.ID != revisionID:
+			return fmt.Errorf("decide on revision: %w", storage.ErrConflict)
+		}
+		if err := s.dropRevision(ctx, id); err != nil {
+			return err
+		}
+		after, err = do(ctx, c, r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return after, nil
+}
+
+func (s *Store) dropRevision(ctx context.Context, id string) error {
+	return storage.Err("drop revision", s.db.With(ctx).Exec("DELETE FROM client_revisions WHERE client_id = ?", id).Error)
+}
+
+// revised returns the client as a registrant wants it. What only an
+// administrator gives stays as it is.
+func (s *Store) revised(c *Client, name string, m Metadata) (*Client, error) {
+	edited := *c
+	edited.Name, edited.Metadata = name, m
+	edited.Metadata.IntrospectionScope = c.Metadata.IntrospectionScope
+	if err := edited.complete(s.cfg.Policy); err != nil {
+		return nil, err
+	}
+	return &edited, edited.checkRegistrant(c)
+}
+
+// Replace replaces name and metadata of the client that the registration
+// access token belongs to (RFC 7592, section 2.2): at once while the client is
+// pending, as a [Revision] once it is approved. A disapproved client is a
+// [*StatusError]. A pending client that ceases to be public gets a secret,
+// which is returned this once.
+func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enrolment) (*Registered, string, error) {
+	var after *Registered
+	var secret string
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		r, err := s.Registered(ctx, token)
+		if err != nil {
+			return err
+		}
+		c, err := s.lock(ctx, r.Client.ID)
+		if err != nil {
+			return err
+		}
+		switch c.Status {
+		case Pending:
+			secret, err = s.replace(ctx, by, c, e)
+		case Approved:
+			err = s.revise(ctx, by, c, e)
+		default:
+			err = c.Usable()
+		}
+		if err != nil {
+			return err
+		}
+		after, err = s.Registered(ctx, token)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return after, secret, nil
+}
+
+// replace changes a pending client.
+func (s *Store) replace(ctx context.Context, by audit.Actor, c *Client, e Enrolment) (secret string, err error) {
+	_, err = s.change(ctx, by, c.ID, change{"client.edit", func(c *Client, _ time.Time) (map[string]any, error) {
+		edited, err := s.revised(c, e.Name, e.Metadata)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case edited.IsPublic():
+			edited.Secrets = []Secret{}
+		case c.IsPublic():
+			var kept Secret
+			if kept, secret, err = s.newSecret(ctx, edited, ""); err != nil {
+				return nil, err
+			}
+			edited.Secrets = []Secret{kept}
+		}
+		return edited.editedColumns(c)
+	}})
+	return secret, err
+}
+
+// revise keeps what an approved client wants to become.
+func (s *Store) revise(ctx context.Context, by audit.Actor, c *Client, e Enrolment) error {
+	edited, err := s.revised(c, e.Name, e.Metadata)
+	if err != nil {
+		return err
+	}
+	if edited.IsPublic() != c.IsPublic() {
+		return refuse("token_endpoint_auth_method", "an approved client does not become public, nor cease to be; register another")
+	}
+	waiting, err := s.Revision(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	columns, err := edited.editedColumns(c)
+	if err != nil {
+		return err
+	}
+	if columns == nil {
+		return s.withdraw(ctx, by, c, waiting)
+	}
+	if waiting != nil {
+		if columns, err = edited.editedColumns(waiting.With(*c)); err != nil || columns == nil {
+			return err
+		}
+		if err := s.dropRevision(ctx, c.ID); err != nil {
+			return err
+		}
+	}
+	r := &Revision{
+		ClientID: c.ID, ID: uuid.NewString(), Name: edited.Name, Metadata: edited.Metadata,
+		CreatedAt: s.db.Now(), CreatedBy: actor(by),
+	}
+	if err := s.db.With(ctx).Create(r).Error; err != nil {
+		return storage.Err("keep revision", err)
+	}
+	return s.record(ctx, by, "client.revise", c, edited)
+}
+
+// withdraw forgets a revision that its client no longer wants.
+func (s *Store) withdraw(ctx context.Context, by audit.Actor, c *Client, r *Revision) error {
+	if r == nil {
+		return nil
+	}
+	if err := s.dropRevision(ctx, c.ID); err != nil {
+		return err
+	}
+	return s.record(ctx, by, "client.withdraw_revision", r.With(*c), c)
+}

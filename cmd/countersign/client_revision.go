@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"countersign/clientstore"
+	"countersign/storage"
+)
+
+// revisionView is a revision as the command line prints it.
+type revisionView struct {
+	ID          string                   `json:"id"`
+	CreatedAt   time.Time                `json:"created_at"`
+	CreatedBy   string                   `json:"created_by"`
+	Differences []clientstore.Difference `json:"differences"`
+}
+
+// viewRevision returns the revision of the client that waits, nil if none does.
+func viewRevision(ctx context.Context, s *stores, c *clientstore.Client) (*revisionView, error) {
+	r, err := s.clients.Revision(ctx, c.ID)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	differences, err := r.Differences(c)
+	if err != nil {
+		return nil, err
+	}
+	return &revisionView{r.ID, r.CreatedAt.UTC(), r.CreatedBy, differences}, nil
+}
+
+// lines writes what the revision changes, a member a line.
+func (v *revisionView) lines(tw *tabwriter.Writer) {
+	row(tw, "CHANGES", "FROM", "TO")
+	for _, d := range v.Differences {
+		row(tw, d.Member, plain(d.Before), plain(d.After))
+	}
+}
+
+// plain writes the value of a member for people.
+func plain(value any) string {
+	switch value.(type) {
+	case nil, string, []any:
+		return cell(value)
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return cell(value)
+	}
+	return string(encoded)
+}
+
+// clientView is a client with its revision.
+type clientView struct {
+	clientstore.Document
+	PendingRevision *revisionView `json:"pending_revision,omitempty"`
+}
+
+// printShown prints a client with the revision that waits.
+func printShown(p *program, out *output, c *clientstore.Client, v *revisionView) error {
+	if v == nil {
+		return printClient(p, out, c, "")
+	}
+	if out.format == "json" {
+		return out.print(p.stdout, clientView{c.Document(), v}, nil)
+	}
+	if err := printClient(p, out, c, ""); err != nil {
+		return err
+	}
+	p.talk("A revision waits; decide with: countersign client approve %s --revision, or disapprove --revision", c.ID)
+	return out.print(p.stdout, v, v.lines)
+}
+
+// decideRevision asks and decides about the revision of c, which must still be
+// the one that was shown.
+func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, s *stores, q question) (*clientstore.Client, error) {
+	v, err := viewRevision(ctx, s, q.client)
+	if err != nil {
+		return nil, err
+	}
+	if v == nil {
+		return nil, remedy(storage.ErrNotFound, "no revision of this client waits", "`countersign client show "+q.client.ID+"` shows the client")
+	}
+	tw := tabwriter.NewWriter(p.stderr, 0, 0, 2, ' ', 0)
+	v.lines(tw)
+	if err := tw.Flush(); err != nil {
+		return nil, err
+	}
+	if err := q.confirm.ask(cmd, p, fmt.Sprintf(q.revisionImpact, title(q.client))); err != nil {
+		return nil, err
+	}
+	after, err := q.decideRevision(ctx, s, q.client.ID, v.ID)
+	if errors.Is(err, storage.ErrConflict) {
+		return nil, remedy(err, "the client changed the revision meanwhile; nothing was decided", "repeat the command and look at it again")
+	}
+	return after, err
+}
+
+// revisionDecision decides about the revision of a client.
+type revisionDecision func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error)
