@@ -18,6 +18,7 @@ import (
 	"countersign/authz/engine"
 	"countersign/authz/home"
 	"countersign/authz/login"
+	"countersign/authz/logout"
 	"countersign/authz/page"
 	"countersign/authz/token"
 	"countersign/authz/userinfo"
@@ -64,6 +65,7 @@ type door struct {
 	login     *login.Handler
 	consent   *consent.Handler
 	home      *home.Handler
+	logout    *logout.Handler
 	token     *token.Handler
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
@@ -120,5 +122,9 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	})
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages,
+	})
+	d.logout = logout.New(logout.Config{
+		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
+		Keys: cfg.Keys, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 	})
 }

@@ -41,7 +41,8 @@ func (d *door) routes() []route {
 		{"/authorize/resume", pages, on(d.authorize.Resume, "GET")},
 		{"/login", pages, form(d.login.Show, d.login.Submit)},
 		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
-		{"/logout", pages, form(d.home.ConfirmLogout, d.home.Logout)},
+		{"/logout", pages, form(d.logout.Ask, d.logout.SignOut)},
+		{"/end_session", front, map[string]serve{"GET": d.logout.Start, "POST": d.logout.StartByPost}},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 
 		{"/token", machine, on(d.token.Issue, "POST")},

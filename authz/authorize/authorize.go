@@ -61,8 +61,10 @@ func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
 func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 	p, err := read(r)
 	if e, ok := errors.AsType[*protocol.Error](err); ok {
-		return &page.Problem{Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: e.Description,
-			Remedy: "Tell the developer of the application. Nothing was shared with it."}
+		return &page.Problem{
+			Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: e.Description,
+			Remedy: "Tell the developer of the application. Nothing was shared with it.",
+		}
 	}
 	if err != nil {
 		return unreadable(err)

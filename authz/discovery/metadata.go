@@ -25,6 +25,7 @@ type Metadata struct {
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
 
 	ScopesSupported               []string `json:"scopes_supported"`
@@ -66,6 +67,7 @@ func metadata(cfg Config) Metadata {
 		UserinfoEndpoint:      at("/userinfo"),
 		IntrospectionEndpoint: at("/introspect"),
 		RevocationEndpoint:    at("/revoke"),
+		EndSessionEndpoint:    at("/end_session"),
 		JWKSURI:               at("/.well-known/jwks.json"),
 
 		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},
@@ -85,7 +87,7 @@ func metadata(cfg Config) Metadata {
 		SubjectTypesSupported:            []string{"public"},
 		IDTokenSigningAlgValuesSupported: keyset.Algorithms,
 		ClaimTypesSupported:              []string{"normal"},
-		ClaimsSupported:                  append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash"}, claims.Supported()...),
+		ClaimsSupported:                  append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}, claims.Supported()...),
 		ClaimsParameterSupported:         true,
 		RequestParameterSupported:        false,
 		RequestURIParameterSupported:     false,

@@ -51,6 +51,8 @@ func samples() map[string]Page {
 		"disapproved":          Waiting{Application: a, Status: Disapproved, Reason: "It asks for too much.", ResumeURL: "/auth/authorize/resume?interaction=I"},
 		"home":                 Home{Person: ada, Since: time.Unix(1, 0).UTC(), Administrator: true},
 		"sign out":             SignOut{Person: ada},
+		"sign out asked for":   SignOut{Person: ada, Application: &a, Return: "https://app.example/bye", Fields: []Field{{"state", "x"}}},
+		"sign out, and stay":   SignOut{Person: ada, Stays: true},
 		"signed out":           SignedOut{},
 		"expired interaction":  ExpiredInteraction(a),
 		"lost interaction":     LostInteraction(),

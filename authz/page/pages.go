@@ -169,9 +169,22 @@ type Home struct {
 func (Home) template() string { return "home.html" }
 
 // SignOut is the page that asks whether to sign out.
-type SignOut struct{ Person Person }
+type SignOut struct {
+	Person Person
+	// Application is who asked, nil when nobody did who can be believed.
+	Application *Application
+	// Return is where the person goes afterwards, empty to stay here. It was
+	// validated.
+	Return string
+	// Stays tells that the person was to go somewhere, and will not.
+	Stays bool
+	// Fields are what the form brings along.
+	Fields []Field
+}
 
 func (SignOut) template() string { return "sign_out.html" }
+
+func (p SignOut) destination() string { return sources([]string{p.Return}) }
 
 // SignedOut is the page of somebody who is not signed in any more.
 type SignedOut struct{}

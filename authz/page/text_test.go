@@ -73,27 +73,33 @@ func TestNewApplication(t *testing.T) {
 		want              Application
 	}{
 		{
-			"web", "https://app.example/cb", clientstore.Metadata{},
+			"web", "https://app.example/cb",
+			clientstore.Metadata{},
 			Application{Kind: Web, Destination: "app.example", Home: "https://app.example/", sources: "https://app.example"},
 		},
 		{
-			"web with a page of its own", "https://app.example:444/cb", clientstore.Metadata{ClientURI: "https://about.example/"},
+			"web with a page of its own", "https://app.example:444/cb",
+			clientstore.Metadata{ClientURI: "https://about.example/"},
 			Application{Kind: Web, Destination: "app.example:444", Home: "https://about.example/", sources: "https://app.example:444 https://about.example"},
 		},
 		{
-			"host with letters that look like others", "https://аpp.example/cb", clientstore.Metadata{},
+			"host with letters that look like others", "https://аpp.example/cb",
+			clientstore.Metadata{},
 			Application{Kind: Web, Destination: "xn--pp-6kc.example", Home: "https://xn--pp-6kc.example/", sources: "https://xn--pp-6kc.example"},
 		},
 		{
-			"loopback", "http://localhost:1/cb", clientstore.Metadata{},
+			"loopback", "http://localhost:1/cb",
+			clientstore.Metadata{},
 			Application{Kind: Loopback, sources: "http://localhost:1"},
 		},
 		{
-			"own scheme", "com.example.app:/cb", clientstore.Metadata{},
+			"own scheme", "com.example.app:/cb",
+			clientstore.Metadata{},
 			Application{Kind: OwnScheme, Destination: "com.example.app", sources: "com.example.app:"},
 		},
 		{
-			"links that lead to harm", "", clientstore.Metadata{ClientURI: "javascript:alert(1)", PolicyURI: "https://a:b@c.example/", TosURI: "http://c.example/"},
+			"links that lead to harm", "",
+			clientstore.Metadata{ClientURI: "javascript:alert(1)", PolicyURI: "https://a:b@c.example/", TosURI: "http://c.example/"},
 			Application{Kind: Web},
 		},
 	}
