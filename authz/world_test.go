@@ -44,6 +44,7 @@ type world struct {
 	sessions *session.Store
 	clients  *clientstore.Store
 	grants   *grant.Store
+	signing  *keyset.Store
 
 	user    *account.Account
 	session *session.Session
@@ -73,7 +74,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: clientstore.Default}),
 		grants:   grant.New(db, keys),
 	}
-	signing := keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
+	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "http://" + server.Listener.Addr().String()
 	door, err := authz.New(authz.Config{
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
 		Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Clients: w.clients, Grants: w.grants, Keys: w.signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})
 	w.must(err)

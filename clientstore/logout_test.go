@@ -41,11 +41,16 @@ func TestLogoutMembersThatAreRefused(t *testing.T) {
 		m     Metadata
 		field string
 	}{
-		"an address with a fragment": {OIDC, Metadata{PostLogoutRedirectURIs: []string{"https://a.example/#x"}}, "post_logout_redirect_uris"},
-		"an address with a state":    {OIDC, Metadata{PostLogoutRedirectURIs: []string{"https://a.example/?state=x"}}, "post_logout_redirect_uris"},
-		"a script for an address":    {OIDC, Metadata{PostLogoutRedirectURIs: []string{"javascript:alert(1)"}}, "post_logout_redirect_uris"},
-		"too many addresses":         {OIDC, Metadata{PostLogoutRedirectURIs: make([]string, maxRedirectURIs+1)}, "post_logout_redirect_uris"},
-		"an address without OpenID":  {OAuth2, Metadata{PostLogoutRedirectURIs: []string{"https://a.example/bye"}}, "post_logout_redirect_uris"},
+		"an address with a fragment":   {OIDC, Metadata{PostLogoutRedirectURIs: []string{"https://a.example/#x"}}, "post_logout_redirect_uris"},
+		"an address with a state":      {OIDC, Metadata{PostLogoutRedirectURIs: []string{"https://a.example/?state=x"}}, "post_logout_redirect_uris"},
+		"a script for an address":      {OIDC, Metadata{PostLogoutRedirectURIs: []string{"javascript:alert(1)"}}, "post_logout_redirect_uris"},
+		"too many addresses":           {OIDC, Metadata{PostLogoutRedirectURIs: make([]string, maxRedirectURIs+1)}, "post_logout_redirect_uris"},
+		"logout tokens in the clear":   {OIDC, Metadata{BackchannelLogoutURI: "http://a.example/out"}, "backchannel_logout_uri"},
+		"logout tokens to a scheme":    {OIDC, Metadata{BackchannelLogoutURI: "com.example.app:/out"}, "backchannel_logout_uri"},
+		"logout tokens to a fragment":  {OIDC, Metadata{BackchannelLogoutURI: "https://a.example/out#x"}, "backchannel_logout_uri"},
+		"a session without address":    {OIDC, Metadata{BackchannelLogoutSessionRequired: true}, "backchannel_logout_session_required"},
+		"logout tokens without OpenID": {OAuth2, Metadata{BackchannelLogoutURI: "https://a.example/out"}, "backchannel_logout_uri"},
+		"an address without OpenID":    {OAuth2, Metadata{PostLogoutRedirectURIs: []string{"https://a.example/bye"}}, "post_logout_redirect_uris"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -74,6 +74,8 @@ type change struct {
 	action string // of the audit record
 	// columns returns what to write, or nothing to leave the client alone.
 	columns func(c *Client, now time.Time) (map[string]any, error)
+	// first is done before anything is written, nil for nothing.
+	first func(ctx context.Context) error
 }
 
 // change makes a change and its audit record in one transaction. The client is
@@ -91,6 +93,11 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 		if err != nil || columns == nil {
 			after = before
 			return err
+		}
+		if ch.first != nil {
+			if err := ch.first(ctx); err != nil {
+				return err
+			}
 		}
 		columns["version"], columns["updated_at"] = before.Version+1, now
 		res := s.db.With(ctx).Table("clients").Where("id = ? AND version = ?", id, before.Version).Updates(columns)

@@ -37,7 +37,9 @@ var tables = map[string]string{
 	"access_tokens":       "hash grant_id scope audience created_at expires_at revoked_at",
 	"authorization_codes": "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
 	"installation":        "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
+	"logout_deliveries":   "session_id client_id subject disapproved attempts next_at created_at",
 	"refresh_tokens":      "hash grant_id parent_hash created_at expires_at used_at",
+	"session_clients":     "session_id client_id subject created_at",
 	"sign_in_throttles":   "key failures blocked_until expires_at",
 }
 

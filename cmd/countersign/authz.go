@@ -5,8 +5,19 @@ import (
 
 	"countersign/authz"
 	"countersign/authz/engine"
+	"countersign/authz/logout"
+	"countersign/authz/outbound"
 	"countersign/cmd/countersign/assets"
 )
+
+// sender builds what tells applications of sign-outs.
+func (s *server) sender() *logout.Sender {
+	return logout.NewSender(logout.SenderConfig{
+		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Keys: s.stores.keys,
+		Client: outbound.New(outbound.Config{Allow: s.cfg.OutboundAllow, Local: s.cfg.LoopbackIssuer()}),
+		Log:    s.log, Now: s.stores.db.Now,
+	})
+}
 
 // authz builds the door for applications and resource owners.
 func (s *server) authz() (http.Handler, error) {
