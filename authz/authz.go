@@ -29,6 +29,7 @@ import (
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
+	"countersign/storage/signout"
 )
 
 // Config is what the door needs.
@@ -47,6 +48,7 @@ type Config struct {
 	Clients      *clientstore.Store
 	Grants       *grant.Store
 	Keys         *keyset.Store
+	SignOut      *signout.Store
 
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script.
@@ -125,6 +127,6 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
-		Keys: cfg.Keys, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
+		Keys: cfg.Keys, SignOut: cfg.SignOut, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 	})
 }

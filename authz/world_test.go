@@ -24,6 +24,7 @@ import (
 	"countersign/storage/keyset"
 	"countersign/storage/keyset/keysettest"
 	"countersign/storage/session"
+	"countersign/storage/signout"
 	"countersign/storage/storagetest"
 )
 
@@ -84,7 +85,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
 		Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: w.signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})
 	w.must(err)

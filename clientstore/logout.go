@@ -1,9 +1,14 @@
 package clientstore
 
-import "slices"
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
 
 // completeLogout settles the members of OpenID Connect RP-Initiated Logout
-// 1.0, section 3.1, and Back-Channel Logout 1.0, section 2.2.
+// 1.0, section 3.1, Back-Channel Logout 1.0, section 2.2, and Front-Channel
+// Logout 1.0, section 2.
 func (c *Client) completeLogout(p Policy) error {
 	m := &c.Metadata
 	if c.Type != OIDC {
@@ -18,7 +23,48 @@ func (c *Client) completeLogout(p Policy) error {
 			return refuse("post_logout_redirect_uris", "%s %s", quoted(uri), fault)
 		}
 	}
-	return c.checkBackchannel()
+	if err := c.checkBackchannel(); err != nil {
+		return err
+	}
+	return c.checkFrontchannel()
+}
+
+// checkFrontchannel checks the page that ours embed. It belongs to the client,
+// which it shows by having an origin in common with a redirect URI.
+func (c *Client) checkFrontchannel() error {
+	m := &c.Metadata
+	uri := m.FrontchannelLogoutURI
+	p := splitURI(uri)
+	sameOrigin := func(redirect string) bool {
+		r := splitURI(redirect)
+		return r.scheme == p.scheme && r.authority == p.authority
+	}
+	switch {
+	case uri == "" && m.FrontchannelLogoutSessionRequired:
+		return refuse("frontchannel_logout_session_required", "means nothing without frontchannel_logout_uri")
+	case uri == "":
+		return nil
+	case p.scheme != "https" && (p.scheme != "http" || !isLoopback(p.authority)):
+		return refuse("frontchannel_logout_uri", "%s is not https, which a page that others embed needs; use https", quoted(uri))
+	case strings.HasPrefix(p.authority, "["):
+		return refuse("frontchannel_logout_uri", "%s has an IPv6 address for a host, which no page can be allowed to embed; use a name", quoted(uri))
+	case !slices.ContainsFunc(m.RedirectURIs, sameOrigin):
+		return refuse("frontchannel_logout_uri", "%s has another scheme, host or port than every redirect URI (OpenID Connect Front-Channel Logout 1.0, section 2)", quoted(uri))
+	}
+	if fault := redirectURIFault(uri, Default); fault != "" {
+		return refuse("frontchannel_logout_uri", "%s %s", quoted(uri), fault)
+	}
+	for _, name := range []string{"iss", "sid"} {
+		if hasParameter(p.query, name) {
+			return refuse("frontchannel_logout_uri", "%s has the parameter %s in its query, which the page is given; rename it", quoted(uri), name)
+		}
+	}
+	return nil
+}
+
+func hasParameter(query, name string) bool {
+	values, err := url.ParseQuery(query)
+	return err == nil && values.Has(name)
 }
 
 // checkBackchannel checks where logout tokens go, which the server itself has
@@ -51,6 +97,8 @@ func (c *Client) checkNoLogout() error {
 		{"post_logout_redirect_uris", len(m.PostLogoutRedirectURIs) > 0},
 		{"backchannel_logout_uri", m.BackchannelLogoutURI != ""},
 		{"backchannel_logout_session_required", m.BackchannelLogoutSessionRequired},
+		{"frontchannel_logout_uri", m.FrontchannelLogoutURI != ""},
+		{"frontchannel_logout_session_required", m.FrontchannelLogoutSessionRequired},
 	} {
 		if member.set {
 			return refuse(member.field, notWithoutOpenID)

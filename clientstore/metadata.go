@@ -38,6 +38,11 @@ type Metadata struct {
 	// Back-Channel Logout 1.0, section 2.2). All of them have a sid.
 	BackchannelLogoutURI             string `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSessionRequired bool   `json:"backchannel_logout_session_required,omitempty"`
+	// FrontchannelLogoutURI is a page of the client that the page of a sign-out
+	// embeds (OpenID Connect Front-Channel Logout 1.0, section 2). It is always
+	// told the session.
+	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
 
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.

@@ -42,16 +42,18 @@ type Metadata struct {
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
 
-	SubjectTypesSupported             []string                  `json:"subject_types_supported"`
-	IDTokenSigningAlgValuesSupported  []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
-	ClaimTypesSupported               []string                  `json:"claim_types_supported"`
-	ClaimsSupported                   []string                  `json:"claims_supported"`
-	ClaimsParameterSupported          bool                      `json:"claims_parameter_supported"`
-	RequestParameterSupported         bool                      `json:"request_parameter_supported"`
-	RequestURIParameterSupported      bool                      `json:"request_uri_parameter_supported"` // true when left out
-	BackchannelLogoutSupported        bool                      `json:"backchannel_logout_supported"`
-	BackchannelLogoutSessionSupported bool                      `json:"backchannel_logout_session_supported"`
-	AuthorizationResponseISS          bool                      `json:"authorization_response_iss_parameter_supported"`
+	SubjectTypesSupported              []string                  `json:"subject_types_supported"`
+	IDTokenSigningAlgValuesSupported   []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
+	ClaimTypesSupported                []string                  `json:"claim_types_supported"`
+	ClaimsSupported                    []string                  `json:"claims_supported"`
+	ClaimsParameterSupported           bool                      `json:"claims_parameter_supported"`
+	RequestParameterSupported          bool                      `json:"request_parameter_supported"`
+	RequestURIParameterSupported       bool                      `json:"request_uri_parameter_supported"` // true when left out
+	BackchannelLogoutSupported         bool                      `json:"backchannel_logout_supported"`
+	BackchannelLogoutSessionSupported  bool                      `json:"backchannel_logout_session_supported"`
+	FrontchannelLogoutSupported        bool                      `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSessionSupported bool                      `json:"frontchannel_logout_session_supported"`
+	AuthorizationResponseISS           bool                      `json:"authorization_response_iss_parameter_supported"`
 
 	ServiceDocumentation string `json:"service_documentation,omitempty"`
 	PolicyURI            string `json:"op_policy_uri,omitempty"`
@@ -86,16 +88,18 @@ func metadata(cfg Config) Metadata {
 		IntrospectionEndpointAuthMethodsSupported: []string{clientstore.AuthBasic, clientstore.AuthPost},
 		RevocationEndpointAuthMethodsSupported:    []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthNone},
 
-		SubjectTypesSupported:             []string{"public"},
-		IDTokenSigningAlgValuesSupported:  keyset.Algorithms,
-		ClaimTypesSupported:               []string{"normal"},
-		ClaimsSupported:                   append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}, claims.Supported()...),
-		ClaimsParameterSupported:          true,
-		RequestParameterSupported:         false,
-		RequestURIParameterSupported:      false,
-		BackchannelLogoutSupported:        true,
-		BackchannelLogoutSessionSupported: true,
-		AuthorizationResponseISS:          true,
+		SubjectTypesSupported:              []string{"public"},
+		IDTokenSigningAlgValuesSupported:   keyset.Algorithms,
+		ClaimTypesSupported:                []string{"normal"},
+		ClaimsSupported:                    append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}, claims.Supported()...),
+		ClaimsParameterSupported:           true,
+		RequestParameterSupported:          false,
+		RequestURIParameterSupported:       false,
+		BackchannelLogoutSupported:         true,
+		BackchannelLogoutSessionSupported:  true,
+		FrontchannelLogoutSupported:        true,
+		FrontchannelLogoutSessionSupported: true,
+		AuthorizationResponseISS:           true,
 
 		ServiceDocumentation: cfg.ServiceDocumentation,
 		PolicyURI:            cfg.PolicyURI,

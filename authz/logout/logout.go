@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
@@ -19,11 +20,16 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
+	"countersign/storage/signout"
 )
 
 // maxQuery bounds what a posted request may be led on with: what servers and
 // proxies take for an address.
 const maxQuery = 7 << 10
+
+// settle is how long, in seconds, the pages of applications have to load
+// before the person is led on.
+const settle = 2
 
 // Config is what the pages need.
 type Config struct {
@@ -34,6 +40,7 @@ type Config struct {
 	Clients    *clientstore.Store
 	Keys       *keyset.Store
 	Cookies    browser.Cookies
+	SignOut    *signout.Store
 	Pages      *page.Pages
 	Log        *slog.Logger
 }
@@ -165,14 +172,15 @@ func (h *Handler) confirm(w http.ResponseWriter, r *http.Request, s *session.Ses
 // end signs the browser out and leads the person on. Doing so twice is no
 // error: the first time may have been on another tab.
 func (h *Handler) end(w http.ResponseWriter, r *http.Request, s *session.Session, q *request) error {
-	if s != nil {
-		if err := h.cfg.Sessions.End(r.Context(), s.ID); err != nil {
-			return err
-		}
-		h.logEnd(r.Context(), r, s, q)
+	frames, err := h.finish(r, s, q)
+	if err != nil {
+		return err
 	}
 	if h.cfg.Cookies.Session(r) != "" { // what another site embeds comes without it, and must not take it away
 		h.cfg.Cookies.ClearSession(w)
+	}
+	if len(frames) > 0 {
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignedOut{Frames: frames, Return: q.redirect, RefreshSeconds: settle})
 	}
 	if q.redirect != "" {
 		redirect(w, q.redirect)
@@ -180,6 +188,36 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, s *session.Session
 	}
 	redirect(w, h.cfg.IssuerPath+"/logout")
 	return nil
+}
+
+// finish ends the session, if there is one, and returns the pages of the
+// applications that were used in it.
+func (h *Handler) finish(r *http.Request, s *session.Session, q *request) ([]string, error) {
+	if s == nil {
+		return nil, nil
+	}
+	pages, err := h.cfg.SignOut.Pages(r.Context(), s.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.cfg.Sessions.End(r.Context(), s.ID); err != nil {
+		return nil, err
+	}
+	h.logEnd(r.Context(), r, s, q)
+	for i, uri := range pages {
+		pages[i] = h.frame(uri, s.ID)
+	}
+	return pages, nil
+}
+
+// frame is the page of an application with what it is told (OpenID Connect
+// Front-Channel Logout 1.0, section 3).
+func (h *Handler) frame(uri, sid string) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + url.Values{"iss": {h.cfg.Issuer}, "sid": {sid}}.Encode()
 }
 
 func (h *Handler) logEnd(ctx context.Context, r *http.Request, s *session.Session, q *request) {
