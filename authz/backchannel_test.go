@@ -405,3 +405,41 @@ func TestBackChannelRace(t *testing.T) {
 		}
 	})
 }
+
+// LG-19: everywhere is in every browser, at once, and every application hears
+// of its own sessions.
+func TestSignOutEverywhere(t *testing.T) {
+	each(t, func(w *world) {
+		p := w.listening()
+		var cookies []string
+		for range 3 {
+			w.signIn()
+			w.tokens(p.app, "scope", "openid")
+			cookies = append(cookies, w.cookie)
+		}
+		bob, err := w.accounts.Create(w.Context(), admin, accountOf(w))
+		w.must(err)
+		_, other, err := w.sessions.Start(w.Context(), session.SignIn{AccountID: bob.ID, AccountEpoch: bob.Epoch})
+		w.must(err)
+		if home := w.get("/"); !strings.Contains(home.body, `name="everywhere" value="yes"`) {
+			w.Errorf("the page does not offer it: %s", home.body)
+		}
+		w.wantSignedOut("everywhere", w.submit("/logout", url.Values{"everywhere": {"yes"}}), "/logout")
+		for _, w.cookie = range cookies {
+			if w.signedIn() {
+				w.Error("still signed in in another browser")
+			}
+		}
+		if w.cookie = other; !w.signedIn() {
+			w.Error("another person was signed out")
+		}
+		w.send()
+		sids := map[any]bool{}
+		for _, form := range p.heard() {
+			sids[w.logoutToken(p, form)["sid"]] = true
+		}
+		if len(sids) != 3 {
+			w.Errorf("the application heard of %d sessions; want 3", len(sids))
+		}
+	})
+}

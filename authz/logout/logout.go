@@ -72,6 +72,7 @@ func (h *Handler) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	q.everywhere = p.Get("everywhere") == "yes"
 	s, err := h.session(r)
 	if err != nil {
 		return err
@@ -200,7 +201,12 @@ func (h *Handler) finish(r *http.Request, s *session.Session, q *request) ([]str
 	if err != nil {
 		return nil, err
 	}
-	if err := h.cfg.Sessions.End(r.Context(), s.ID); err != nil {
+	if q.everywhere {
+		err = h.cfg.Sessions.EndAll(r.Context(), s.AccountID)
+	} else {
+		err = h.cfg.Sessions.End(r.Context(), s.ID)
+	}
+	if err != nil {
 		return nil, err
 	}
 	h.logEnd(r.Context(), r, s, q)
@@ -225,7 +231,7 @@ func (h *Handler) logEnd(ctx context.Context, r *http.Request, s *session.Sessio
 	if q.client != nil {
 		client = q.client.ID
 	}
-	h.cfg.Log.InfoContext(ctx, "signed out", "request_id", r.Header.Get("X-Request-ID"), "account_id", s.AccountID, "client_id", client)
+	h.cfg.Log.InfoContext(ctx, "signed out", "request_id", r.Header.Get("X-Request-ID"), "account_id", s.AccountID, "client_id", client, "everywhere", q.everywhere)
 }
 
 func redirect(w http.ResponseWriter, to string) {

@@ -36,6 +36,8 @@ type request struct {
 	client *clientstore.Client
 	// session is the session of the ID token.
 	session string
+	// everywhere tells that the person wants every session of theirs to end.
+	everywhere bool
 	// redirect is where the person goes afterwards, empty for nowhere.
 	redirect string
 }
