@@ -127,6 +127,6 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
-		Keys: cfg.Keys, SignOut: cfg.SignOut, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
+		Keys: cfg.Keys, SignOut: cfg.SignOut, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Asset: cfg.Asset,
 	})
 }

@@ -43,6 +43,7 @@ func (d *door) routes() []route {
 		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
 		{"/logout", pages, form(d.logout.Ask, d.logout.SignOut)},
 		{"/end_session", front, map[string]serve{"GET": d.logout.Start, "POST": d.logout.StartByPost}},
+		{"/session/iframe", document, on(d.logout.Frame, "GET", "HEAD")},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 
 		{"/token", machine, on(d.token.Issue, "POST")},

@@ -51,6 +51,11 @@ func (c *Client) checkFrontchannel() error {
 	case !slices.ContainsFunc(m.RedirectURIs, sameOrigin):
 		return refuse("frontchannel_logout_uri", "%s has another scheme, host or port than every redirect URI (OpenID Connect Front-Channel Logout 1.0, section 2)", quoted(uri))
 	}
+	return checkPage(uri, p)
+}
+
+// checkPage checks how the address of the page is written.
+func checkPage(uri string, p uriParts) error {
 	if fault := redirectURIFault(uri, Default); fault != "" {
 		return refuse("frontchannel_logout_uri", "%s %s", quoted(uri), fault)
 	}

@@ -78,6 +78,13 @@ type change struct {
 	first func(ctx context.Context) error
 }
 
+func (ch change) prepare(ctx context.Context) error {
+	if ch.first == nil {
+		return nil
+	}
+	return ch.first(ctx)
+}
+
 // change makes a change and its audit record in one transaction. The client is
 // read, changed under the condition that it is still what was read, and read
 // again, so that what is returned and recorded is what the database holds.
@@ -94,10 +101,8 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 			after = before
 			return err
 		}
-		if ch.first != nil {
-			if err := ch.first(ctx); err != nil {
-				return err
-			}
+		if err := ch.prepare(ctx); err != nil {
+			return err
 		}
 		columns["version"], columns["updated_at"] = before.Version+1, now
 		res := s.db.With(ctx).Table("clients").Where("id = ? AND version = ?", id, before.Version).Updates(columns)

@@ -26,6 +26,7 @@ type Metadata struct {
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	CheckSessionIframe    string `json:"check_session_iframe"`
 	JWKSURI               string `json:"jwks_uri"`
 
 	ScopesSupported               []string `json:"scopes_supported"`
@@ -72,6 +73,7 @@ func metadata(cfg Config) Metadata {
 		IntrospectionEndpoint: at("/introspect"),
 		RevocationEndpoint:    at("/revoke"),
 		EndSessionEndpoint:    at("/end_session"),
+		CheckSessionIframe:    at("/session/iframe"),
 		JWKSURI:               at("/.well-known/jwks.json"),
 
 		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},

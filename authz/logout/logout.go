@@ -43,6 +43,8 @@ type Config struct {
 	SignOut    *signout.Store
 	Pages      *page.Pages
 	Log        *slog.Logger
+	// Asset returns the path of a script.
+	Asset func(name string) string
 }
 
 // Handler serves the pages.
@@ -211,14 +213,14 @@ func (h *Handler) finish(r *http.Request, s *session.Session, q *request) ([]str
 	}
 	h.logEnd(r.Context(), r, s, q)
 	for i, uri := range pages {
-		pages[i] = h.frame(uri, s.ID)
+		pages[i] = h.embed(uri, s.ID)
 	}
 	return pages, nil
 }
 
-// frame is the page of an application with what it is told (OpenID Connect
+// embed is the page of an application with what it is told (OpenID Connect
 // Front-Channel Logout 1.0, section 3).
-func (h *Handler) frame(uri, sid string) string {
+func (h *Handler) embed(uri, sid string) string {
 	separator := "?"
 	if strings.Contains(uri, "?") {
 		separator = "&"

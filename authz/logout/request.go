@@ -85,11 +85,14 @@ func (h *Handler) judge(ctx context.Context, p protocol.Parameters) (*request, e
 		return nil, unreadable("Its id_token_hint was issued to another application than the one that its client_id names.")
 	}
 	c, err := h.cfg.Clients.Get(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && c.Usable() != nil { // LC-05, LC-20
+	if errors.Is(err, storage.ErrNotFound) {
 		return q, nil
 	}
 	if err != nil {
 		return nil, err
+	}
+	if c.Status != clientstore.Approved { // LC-05, LC-20
+		return q, nil
 	}
 	q.client, q.session, q.redirect = c, known.session, destination(c, p)
 	return q, nil
@@ -124,7 +127,7 @@ func (h *Handler) hint(ctx context.Context, idToken string) (*hint, error) {
 		return nil, err
 	}
 	if err != nil || header.ExtraHeaders[jose.HeaderType] != "JWT" {
-		return nil, nil //nolint:nilnil // a forged hint is none
+		return nil, nil //nolint:nilnil,nilerr // a forged hint is none
 	}
 	var claims struct {
 		Issuer   string          `json:"iss"`
@@ -133,7 +136,7 @@ func (h *Handler) hint(ctx context.Context, idToken string) (*hint, error) {
 		Session  string          `json:"sid"`
 	}
 	if json.Unmarshal(payload, &claims) != nil || claims.Issuer != h.cfg.Issuer || claims.Subject == "" {
-		return nil, nil //nolint:nilnil // signed by us, and no ID token
+		return nil, nil //nolint:nilnil,nilerr // signed by us, and no ID token
 	}
 	known := &hint{clients: audience(claims.Audience), session: claims.Session}
 	if len(known.clients) == 0 {

@@ -49,7 +49,7 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 // named are the routes that log and metrics call by name. Whatever else is
 // requested is "other" there, so that strangers cannot make up names.
 var named = []string{
-	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/end_session", "/token", "/introspect", "/revoke", "/userinfo",
+	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/end_session", "/session/iframe", "/token", "/introspect", "/revoke", "/userinfo",
 	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
 }
