@@ -20,6 +20,7 @@ import (
 	"countersign/authz/engine"
 	"countersign/authz/home"
 	"countersign/authz/login"
+	"countersign/authz/logout"
 	"countersign/authz/page"
 	"countersign/authz/registration"
 	"countersign/authz/token"
@@ -31,6 +32,7 @@ import (
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
+	"countersign/storage/signout"
 )
 
 // Config is what the door needs.
@@ -54,6 +56,7 @@ type Config struct {
 	Clients      *clientstore.Store
 	Grants       *grant.Store
 	Keys         *keyset.Store
+	SignOut      *signout.Store
 
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script.
@@ -73,6 +76,7 @@ type door struct {
 	consent   *consent.Handler
 	device    *device.Handler
 	home      *home.Handler
+	logout    *logout.Handler
 	token     *token.Handler
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
@@ -143,6 +147,10 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	})
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages,
+	})
+	d.logout = logout.New(logout.Config{
+		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
+		Keys: cfg.Keys, SignOut: cfg.SignOut, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Asset: cfg.Asset,
 	})
 }
 

@@ -23,7 +23,7 @@ func TestCodeFlow(t *testing.T) {
 		for name, a := range map[string]app{"confidential": w.web, "public": w.native} {
 			res := w.authorize(a.ask())
 			sent := res.sent()
-			if sent.Get("state") != "st&a te" || sent.Get("iss") != w.issuer || len(sent) != 3 {
+			if sent.Get("state") != "st&a te" || sent.Get("iss") != w.issuer || len(sent) != 4 || !sent.Has("session_state") {
 				w.Errorf("%s: AZ-22: redirected with %v", name, sent)
 			}
 			tokens := w.post("/token", a, redemption(sent.Get("code")))

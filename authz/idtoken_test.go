@@ -35,7 +35,7 @@ func TestIDToken(t *testing.T) {
 		claims := w.verify(w.web, tokens.str("id_token"))
 		now := float64(w.clock.Now().Unix())
 		for name, want := range map[string]any{
-			"iss": w.issuer, "aud": w.web.ID, "sub": w.user.ID, "nonce": "n-0S6_WzA2Mj", "acr": "urn:countersign:acr:pwd",
+			"iss": w.issuer, "aud": w.web.ID, "sub": w.user.ID, "sid": w.session.ID, "nonce": "n-0S6_WzA2Mj", "acr": "urn:countersign:acr:pwd",
 			"iat": now, "exp": now + 300, "auth_time": float64(w.session.AuthTime.Unix()),
 		} {
 			if claims[name] != want {
@@ -44,7 +44,7 @@ func TestIDToken(t *testing.T) {
 		}
 		// The profile is the UserInfo endpoint's: nothing else is in the token.
 		for name := range claims {
-			if !slices.Contains(strings.Fields("iss aud sub nonce acr amr iat exp auth_time at_hash"), name) {
+			if !slices.Contains(strings.Fields("iss aud sub sid nonce acr amr iat exp auth_time at_hash"), name) {
 				w.Errorf("ID token has %s = %v", name, claims[name])
 			}
 		}

@@ -42,7 +42,9 @@ func (d *door) routes() []route {
 		{"/login", pages, form(d.login.Show, d.login.Submit)},
 		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
 		{"/device", pages, form(d.device.Show, d.device.Submit)},
-		{"/logout", pages, form(d.home.ConfirmLogout, d.home.Logout)},
+		{"/logout", pages, form(d.logout.Ask, d.logout.SignOut)},
+		{"/end_session", front, map[string]serve{"GET": d.logout.Start, "POST": d.logout.StartByPost}},
+		{"/session/iframe", document, on(d.logout.Frame, "GET", "HEAD")},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 
 		{"/token", machine, on(d.token.Issue, "POST")},

@@ -25,6 +25,7 @@ import (
 	"countersign/storage/keyset"
 	"countersign/storage/keyset/keysettest"
 	"countersign/storage/session"
+	"countersign/storage/signout"
 	"countersign/storage/storagetest"
 )
 
@@ -45,6 +46,7 @@ type world struct {
 	sessions *session.Store
 	clients  *clientstore.Store
 	grants   *grant.Store
+	signing  *keyset.Store
 
 	user    *account.Account
 	session *session.Session
@@ -82,7 +84,7 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 		grants:   grant.New(db, keys),
 		stopping: make(chan struct{}),
 	}
-	signing := keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
+	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "http://" + server.Listener.Addr().String()
 	door, err := authz.New(authz.Config{
@@ -92,7 +94,7 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})
 	w.must(err)

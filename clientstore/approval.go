@@ -10,6 +10,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/signout"
 )
 
 const maxReason = 500 // characters
@@ -17,7 +18,7 @@ const maxReason = 500 // characters
 // Approve lets the client work. Approving an approved one changes nothing, and
 // approving a disapproved one does not bring back what was issued to it.
 func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client, error) {
-	return s.change(ctx, by, id, change{"client.approve", func(c *Client, now time.Time) (map[string]any, error) {
+	return s.change(ctx, by, id, change{action: "client.approve", columns: func(c *Client, now time.Time) (map[string]any, error) {
 		return approved(c, by, now), nil
 	}})
 }
@@ -26,7 +27,7 @@ func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client
 // changed meanwhile, as a pending client may change itself, is
 // [storage.ErrConflict].
 func (s *Store) ApproveSeen(ctx context.Context, by audit.Actor, seen *Client) (*Client, error) {
-	return s.change(ctx, by, seen.ID, change{"client.approve", func(c *Client, now time.Time) (map[string]any, error) {
+	return s.change(ctx, by, seen.ID, change{action: "client.approve", columns: func(c *Client, now time.Time) (map[string]any, error) {
 		if c.Version != seen.Version {
 			return nil, fmt.Errorf("approve client: %w", storage.ErrConflict)
 		}
@@ -45,7 +46,8 @@ func approved(c *Client, by audit.Actor, now time.Time) map[string]any {
 }
 
 // Disapprove stops the client at once; what was issued to it is dead for good,
-// because its epoch is over. Disapproving a disapproved one changes nothing.
+// because its epoch is over. Applications learn of it by back-channel logout,
+// this once although it is disapproved. Disapproving a disapproved one changes nothing.
 // The reason is for the people who meet the client's error page, and may be
 // empty.
 func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason string) (*Client, error) {
@@ -53,7 +55,7 @@ func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason strin
 	if err := checkText("status_reason", reason, maxReason); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, by, id, change{"client.disapprove", func(c *Client, now time.Time) (map[string]any, error) {
+	return s.change(ctx, by, id, change{action: "client.disapprove", columns: func(c *Client, now time.Time) (map[string]any, error) {
 		if c.Status == Disapproved {
 			return nil, nil // nothing to write
 		}
@@ -61,7 +63,7 @@ func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason strin
 			"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),
 			"epoch": gorm.Expr("epoch + 1"),
 		}, nil
-	}})
+	}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, id) }})
 }
 
 // Remove deletes the client for good, with its consents; what was issued to it

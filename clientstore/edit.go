@@ -29,7 +29,7 @@ type Edit struct {
 // nothing leaves no trace. A client that becomes public loses its secrets; one
 // that ceases to be public needs [Store.RotateSecret] to get one.
 func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
-	return s.change(ctx, by, id, change{"client.edit", func(c *Client, _ time.Time) (map[string]any, error) {
+	return s.change(ctx, by, id, change{action: "client.edit", columns: func(c *Client, _ time.Time) (map[string]any, error) {
 		if c.Version != e.Version {
 			return nil, fmt.Errorf("edit client: %w", storage.ErrConflict)
 		}

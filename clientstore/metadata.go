@@ -31,6 +31,19 @@ type Metadata struct {
 	DefaultMaxAge            *int64 `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime          bool   `json:"require_auth_time,omitempty"`
 
+	// PostLogoutRedirectURIs are where a person may be sent after signing out
+	// (OpenID Connect RP-Initiated Logout 1.0, section 3.1).
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	// BackchannelLogoutURI is where logout tokens go (OpenID Connect
+	// Back-Channel Logout 1.0, section 2.2). All of them have a sid.
+	BackchannelLogoutURI             string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired bool   `json:"backchannel_logout_session_required,omitempty"`
+	// FrontchannelLogoutURI is a page of the client that the page of a sign-out
+	// embeds (OpenID Connect Front-Channel Logout 1.0, section 2). It is always
+	// told the session.
+	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.
 	IntrospectionScope string `json:"introspection_scope,omitempty"`
@@ -97,7 +110,7 @@ func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
 		c.checkName, c.completeFlow, c.completeAuthentication, c.completeRedirectURIs,
-		c.completeScope, c.completeOpenID, c.checkAbout, c.checkTokens,
+		c.completeScope, c.completeOpenID, c.completeLogout, c.checkAbout, c.checkTokens,
 	} {
 		if err := check(p); err != nil {
 			return err

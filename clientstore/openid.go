@@ -7,6 +7,9 @@ const (
 	maxDefaultMaxAge  = 10 * 365 * 24 * 3600 // seconds
 )
 
+// notWithoutOpenID is said of members that mean nothing without ID tokens.
+const notWithoutOpenID = "belongs to OpenID Connect; leave it out, or register the client as oidc"
+
 // idTokenAlgs sign ID tokens. None, which would leave them unsigned, is not
 // among them.
 var idTokenAlgs = []string{"RS256", "ES256", "PS256", "EdDSA"}
@@ -42,7 +45,7 @@ func (c *Client) checkNoOpenID() error {
 		{"require_auth_time", m.RequireAuthTime},
 	} {
 		if member.set {
-			return refuse(member.field, "belongs to OpenID Connect; leave it out, or register the client as oidc")
+			return refuse(member.field, notWithoutOpenID)
 		}
 	}
 	return nil

@@ -92,7 +92,7 @@ func (s *Store) Revision(ctx context.Context, id string) (*Revision, error) {
 // approved a [*StatusError].
 func (s *Store) ApproveRevision(ctx context.Context, by audit.Actor, id, revisionID string) (*Client, error) {
 	return s.decide(ctx, id, revisionID, func(ctx context.Context, _ *Client, r *Revision) (*Client, error) {
-		return s.change(ctx, by, id, change{"client.approve_revision", func(c *Client, _ time.Time) (map[string]any, error) {
+		return s.change(ctx, by, id, change{action: "client.approve_revision", columns: func(c *Client, _ time.Time) (map[string]any, error) {
 			if err := c.Usable(); err != nil {
 				return nil, err
 			}
@@ -196,7 +196,7 @@ func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enr
 
 // replace changes a pending client.
 func (s *Store) replace(ctx context.Context, by audit.Actor, c *Client, e Enrolment) (secret string, err error) {
-	_, err = s.change(ctx, by, c.ID, change{"client.edit", func(c *Client, _ time.Time) (map[string]any, error) {
+	_, err = s.change(ctx, by, c.ID, change{action: "client.edit", columns: func(c *Client, _ time.Time) (map[string]any, error) {
 		edited, err := s.revised(c, e.Name, e.Metadata)
 		if err != nil {
 			return nil, err

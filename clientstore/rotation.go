@@ -43,7 +43,7 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 		return nil, "", err
 	}
 	kept.ExpiresAt = r.ExpiresAt
-	c, err := s.change(ctx, by, id, change{"client.rotate_secret", func(c *Client, now time.Time) (map[string]any, error) {
+	c, err := s.change(ctx, by, id, change{action: "client.rotate_secret", columns: func(c *Client, now time.Time) (map[string]any, error) {
 		if c.IsPublic() {
 			return nil, refuse("client_secret", "a public client has none; change its token_endpoint_auth_method first")
 		}
@@ -87,7 +87,7 @@ func ending(secrets []Secret, now, end time.Time) []Secret {
 // RevokeSecret ends one of the client's secrets at once, by its identifier.
 // [storage.ErrNotFound] says that the client or the secret is not there.
 func (s *Store) RevokeSecret(ctx context.Context, by audit.Actor, id, secretID string) (*Client, error) {
-	return s.change(ctx, by, id, change{"client.revoke_secret", func(c *Client, _ time.Time) (map[string]any, error) {
+	return s.change(ctx, by, id, change{action: "client.revoke_secret", columns: func(c *Client, _ time.Time) (map[string]any, error) {
 		left := slices.DeleteFunc(slices.Clone(c.Secrets), func(s Secret) bool { return s.ID == secretID })
 		if len(left) == len(c.Secrets) {
 			return nil, fmt.Errorf("revoke client secret: %w", storage.ErrNotFound)

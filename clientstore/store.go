@@ -78,6 +78,15 @@ type change struct {
 	action string // of the audit record
 	// columns returns what to write, or nothing to leave the client alone.
 	columns func(c *Client, now time.Time) (map[string]any, error)
+	// first is done before anything is written, nil for nothing.
+	first func(ctx context.Context) error
+}
+
+func (ch change) prepare(ctx context.Context) error {
+	if ch.first == nil {
+		return nil
+	}
+	return ch.first(ctx)
 }
 
 // change makes a change and its audit record in one transaction. The client is
@@ -94,6 +103,9 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 		columns, err := ch.columns(before, now)
 		if err != nil || columns == nil {
 			after = before
+			return err
+		}
+		if err := ch.prepare(ctx); err != nil {
 			return err
 		}
 		columns["version"], columns["updated_at"] = before.Version+1, now

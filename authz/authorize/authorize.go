@@ -263,6 +263,11 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	}
 	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"),
 		"client_id", s.client.ID, "account_id", s.session.AccountID, "scope", strings.Join(s.request.scope, " "))
+	if slices.Contains(s.request.scope, "openid") {
+		if value := sessionState(s.client.ID, s.request.target.redirectURI, h.cfg.Cookies.EnsureState(w, r)); value != "" {
+			parameters.Set("session_state", value)
+		}
+	}
 	return h.answer(w, r, s.request.target, parameters)
 }
 

@@ -4,6 +4,7 @@
 package browser
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"time"
@@ -36,6 +37,7 @@ const (
 	session = "session"
 	browser = "browser"
 	device  = "device"
+	state   = "state"
 )
 
 // Session returns the value of the session cookie, empty when there is none
@@ -47,11 +49,46 @@ func (c Cookies) Session(r *http.Request) string {
 // SetSession signs this browser in, until it is closed.
 func (c Cookies) SetSession(w http.ResponseWriter, value string) {
 	c.set(w, session, value, 0)
+	c.setState(w, newState(), 0)
 }
 
 // ClearSession forgets the session.
 func (c Cookies) ClearSession(w http.ResponseWriter) {
 	c.set(w, session, "", -time.Second)
+	c.setState(w, "", -time.Second)
+}
+
+// StateName is the name of the cookie that the script of the page at
+// check_session_iframe reads.
+func (c Cookies) StateName() string { return c.prefix + state }
+
+// EnsureState returns the browser's state, which changes whenever somebody
+// signs in or out (OpenID Connect Session Management 1.0, section 3.1), and
+// gives the browser one if it has none.
+func (c Cookies) EnsureState(w http.ResponseWriter, r *http.Request) string {
+	if value := c.get(r, state); len(value) == stateLength {
+		return value
+	}
+	value := newState()
+	c.setState(w, value, 0)
+	return value
+}
+
+// stateLength is the length of a state.
+const stateLength = 26
+
+func newState() string { return rand.Text() }
+
+// setState writes the one cookie that a script may read, also in a page of
+// ours that another site embeds. It opens nothing.
+func (c Cookies) setState(w http.ResponseWriter, value string, lifetime time.Duration) {
+	sameSite := http.SameSiteLaxMode
+	if c.secure {
+		sameSite = http.SameSiteNoneMode
+	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is wherever there is https, and scripts are to read it
+		Name: c.StateName(), Value: value, Path: "/", MaxAge: int(lifetime / time.Second), Secure: c.secure, SameSite: sameSite,
+	})
 }
 
 // Browser returns the value that ties waiting requests to this browser, empty

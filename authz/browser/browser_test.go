@@ -45,10 +45,13 @@ func TestCookieAttributes(t *testing.T) {
 			c.EnsureBrowser(w, request(t))
 			c.SetDevice(w, "device")
 			cookies := w.Result().Cookies()
-			if len(cookies) != 3 {
-				t.Fatalf("%d cookies; want 3", len(cookies))
+			if len(cookies) != 4 {
+				t.Fatalf("%d cookies; want 4", len(cookies))
 			}
 			for _, cookie := range cookies {
+				if cookie.Name == c.StateName() {
+					continue
+				}
 				if !strings.HasPrefix(cookie.Name, tt.want) || cookie.Secure != tt.secure || !cookie.HttpOnly ||
 					cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" {
 					t.Errorf("cookie %v", cookie)
@@ -78,8 +81,38 @@ func TestCookiesComeBack(t *testing.T) {
 	}
 	gone := httptest.NewRecorder()
 	c.ClearSession(gone)
-	if cookies := gone.Result().Cookies(); len(cookies) != 1 || cookies[0].MaxAge >= 0 || cookies[0].Value != "" {
+	if cookies := gone.Result().Cookies(); len(cookies) != 2 || cookies[0].MaxAge >= 0 || cookies[0].Value != "" {
 		t.Errorf("ClearSession wrote %v", cookies)
+	}
+}
+
+// The state is for a script in a page that other sites embed, and changes with
+// who is signed in.
+func TestStateCookie(t *testing.T) {
+	t.Parallel()
+	for issuer, want := range map[string]string{
+		"https://id.example":    "; Path=/; Secure; SameSite=None",
+		"http://localhost:8080": "; Path=/; SameSite=Lax",
+	} {
+		c, w := at(t, issuer), httptest.NewRecorder()
+		value := c.EnsureState(w, request(t))
+		if got := w.Header().Get("Set-Cookie"); got != c.StateName()+"="+value+want || len(value) != stateLength {
+			t.Errorf("%s: %s", issuer, got)
+		}
+		r := request(t, w.Result().Cookies()...)
+		again := httptest.NewRecorder()
+		if got := c.EnsureState(again, r); got != value || len(again.Result().Cookies()) != 0 {
+			t.Errorf("%s: the state was replaced", issuer)
+		}
+		in, out := httptest.NewRecorder(), httptest.NewRecorder()
+		c.SetSession(in, "x")
+		c.ClearSession(out)
+		if next := in.Result().Cookies()[1]; next.Name != c.StateName() || next.Value == value || next.Value == "" {
+			t.Errorf("%s: signed in with %v", issuer, next)
+		}
+		if gone := out.Result().Cookies()[1]; gone.Name != c.StateName() || gone.Value != "" || gone.MaxAge >= 0 {
+			t.Errorf("%s: signed out with %v", issuer, gone)
+		}
 	}
 }
 

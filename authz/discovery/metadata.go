@@ -25,6 +25,8 @@ type Metadata struct {
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"`
+	CheckSessionIframe    string `json:"check_session_iframe"`
 	JWKSURI               string `json:"jwks_uri"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
@@ -44,14 +46,18 @@ type Metadata struct {
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
 
-	SubjectTypesSupported            []string                  `json:"subject_types_supported"`
-	IDTokenSigningAlgValuesSupported []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
-	ClaimTypesSupported              []string                  `json:"claim_types_supported"`
-	ClaimsSupported                  []string                  `json:"claims_supported"`
-	ClaimsParameterSupported         bool                      `json:"claims_parameter_supported"`
-	RequestParameterSupported        bool                      `json:"request_parameter_supported"`
-	RequestURIParameterSupported     bool                      `json:"request_uri_parameter_supported"` // true when left out
-	AuthorizationResponseISS         bool                      `json:"authorization_response_iss_parameter_supported"`
+	SubjectTypesSupported              []string                  `json:"subject_types_supported"`
+	IDTokenSigningAlgValuesSupported   []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
+	ClaimTypesSupported                []string                  `json:"claim_types_supported"`
+	ClaimsSupported                    []string                  `json:"claims_supported"`
+	ClaimsParameterSupported           bool                      `json:"claims_parameter_supported"`
+	RequestParameterSupported          bool                      `json:"request_parameter_supported"`
+	RequestURIParameterSupported       bool                      `json:"request_uri_parameter_supported"` // true when left out
+	BackchannelLogoutSupported         bool                      `json:"backchannel_logout_supported"`
+	BackchannelLogoutSessionSupported  bool                      `json:"backchannel_logout_session_supported"`
+	FrontchannelLogoutSupported        bool                      `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSessionSupported bool                      `json:"frontchannel_logout_session_supported"`
+	AuthorizationResponseISS           bool                      `json:"authorization_response_iss_parameter_supported"`
 
 	ServiceDocumentation string `json:"service_documentation,omitempty"`
 	PolicyURI            string `json:"op_policy_uri,omitempty"`
@@ -69,6 +75,8 @@ func metadata(cfg Config) Metadata {
 		UserinfoEndpoint:      at("/userinfo"),
 		IntrospectionEndpoint: at("/introspect"),
 		RevocationEndpoint:    at("/revoke"),
+		EndSessionEndpoint:    at("/end_session"),
+		CheckSessionIframe:    at("/session/iframe"),
 		JWKSURI:               at("/.well-known/jwks.json"),
 
 		DeviceAuthorizationEndpoint: at("/device_authorization"),
@@ -90,11 +98,17 @@ func metadata(cfg Config) Metadata {
 		SubjectTypesSupported:            []string{"public"},
 		IDTokenSigningAlgValuesSupported: keyset.Algorithms,
 		ClaimTypesSupported:              []string{"normal"},
-		ClaimsSupported:                  append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "s_hash"}, claims.Supported()...),
-		ClaimsParameterSupported:         true,
-		RequestParameterSupported:        false,
-		RequestURIParameterSupported:     false,
-		AuthorizationResponseISS:         true,
+		ClaimsSupported: append([]string{
+			"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "s_hash", "sid",
+		}, claims.Supported()...),
+		ClaimsParameterSupported:           true,
+		RequestParameterSupported:          false,
+		RequestURIParameterSupported:       false,
+		BackchannelLogoutSupported:         true,
+		BackchannelLogoutSessionSupported:  true,
+		FrontchannelLogoutSupported:        true,
+		FrontchannelLogoutSessionSupported: true,
+		AuthorizationResponseISS:           true,
 
 		ServiceDocumentation: cfg.ServiceDocumentation,
 		PolicyURI:            cfg.PolicyURI,

@@ -53,19 +53,10 @@ func (e *Engine) Authorize(ctx context.Context, a Authorization) (url.Values, er
 	if err != nil {
 		return nil, fmt.Errorf("authorization response: %w", f.failedOr(err))
 	}
-	if err := e.keepAnswer(ctx, f.issuing); err != nil {
+	if err := e.cfg.Grants.Authorize(ctx, *f.issuing); err != nil {
 		return nil, err
 	}
 	return e.parameters(f, response), nil
-}
-
-// keepAnswer keeps what the answer hands out. An ID token alone leaves nothing
-// to keep: the client and the session were read with the request.
-func (e *Engine) keepAnswer(ctx context.Context, a *grant.Answer) error {
-	if a.Code == "" && a.AccessToken == "" {
-		return nil
-	}
-	return e.cfg.Grants.Authorize(ctx, *a)
 }
 
 // parameters are those of the answer; the door adds state and issuer.

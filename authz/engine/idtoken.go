@@ -52,6 +52,9 @@ func (s idTokenStrategy) protocolClaims(members map[string]any, f *flow, alg jos
 	if g.AuthTime != nil {
 		members["auth_time"] = g.AuthTime.Unix()
 	}
+	if g.SessionID != "" { // by which a logout names what it ends (OpenID Connect Back-Channel Logout 1.0, section 2.1)
+		members["sid"] = g.SessionID
+	}
 	if g.ACR != "" {
 		members["acr"] = g.ACR
 	}

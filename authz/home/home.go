@@ -1,5 +1,4 @@
-// Package home serves the page of somebody who is signed in, and signs them
-// out.
+// Package home serves the page of somebody who is signed in.
 package home
 
 import (
@@ -38,7 +37,7 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.cfg.Pages.Render(w, r, http.StatusOK, page.Home{
-		Person: person(a), Since: s.AuthTime, Administrator: a.Has(account.ConfigureServer),
+		Person: page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name}, Since: s.AuthTime, Administrator: a.Has(account.ConfigureServer),
 	})
 }
 
@@ -55,33 +54,6 @@ func (h *Handler) showStranger(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ConfirmLogout serves GET /logout. It signs nobody out: another site could
-// have led here (LO-02, LO-03).
-func (h *Handler) ConfirmLogout(w http.ResponseWriter, r *http.Request) error {
-	_, a, err := h.who(r)
-	if errors.Is(err, storage.ErrNotFound) {
-		return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignedOut{})
-	}
-	if err != nil {
-		return err
-	}
-	return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignOut{Person: person(a)})
-}
-
-// Logout serves POST /logout.
-func (h *Handler) Logout(w http.ResponseWriter, r *http.Request) error {
-	s, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
-	if err == nil {
-		err = h.cfg.Sessions.End(r.Context(), s.ID)
-	}
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return err
-	}
-	h.cfg.Cookies.ClearSession(w)
-	h.redirect(w, "/logout")
-	return nil
-}
-
 // who returns who is signed in.
 func (h *Handler) who(r *http.Request) (*session.Session, *account.Account, error) {
 	s, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
@@ -90,10 +62,6 @@ func (h *Handler) who(r *http.Request) (*session.Session, *account.Account, erro
 	}
 	a, err := h.cfg.Accounts.Get(r.Context(), s.AccountID)
 	return s, a, err
-}
-
-func person(a *account.Account) page.Person {
-	return page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name}
 }
 
 func (h *Handler) redirect(w http.ResponseWriter, path string) {

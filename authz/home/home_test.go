@@ -114,37 +114,3 @@ func TestHomeOfSomebodyWithoutPermissions(t *testing.T) {
 		t.Error("the page offers what is not permitted")
 	}
 }
-
-// LO-02, LO-03 a link signs nobody out; LG-05 the cookie is dead afterwards.
-func TestLogout(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	s.signIn()
-	s.want(s.do(http.MethodGet, s.handler.ConfirmLogout), http.StatusOK, "Sign out?", "Ada Lovelace")
-	s.want(s.do(http.MethodGet, s.handler.Show), http.StatusOK, "Ada Lovelace")
-
-	w := s.do(http.MethodPost, s.handler.Logout)
-	s.want(w, http.StatusSeeOther, "/auth/logout")
-	if cookie := w.Header().Get("Set-Cookie"); !strings.HasPrefix(cookie, "cs_session=;") || !strings.Contains(cookie, "Max-Age=0") {
-		t.Errorf("cookie %q", cookie)
-	}
-	s.want(s.do(http.MethodGet, s.handler.ConfirmLogout), http.StatusOK, "You are signed out")
-	s.want(s.do(http.MethodGet, s.handler.Show), http.StatusSeeOther, "/auth/login")
-	s.want(s.do(http.MethodPost, s.handler.Logout), http.StatusSeeOther, "/auth/logout")
-}
-
-func TestLogoutThatWasNotStored(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	s.signIn()
-	restore := storagetest.FailStatements(s.db, storagetest.Containing("ended_at\"="))
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/auth/logout", nil)
-	r.AddCookie(&http.Cookie{Name: "cs_session", Value: s.cookie})
-	w := httptest.NewRecorder()
-	err := s.handler.Logout(w, r)
-	restore()
-	if !errors.Is(err, storage.ErrUnavailable) || w.Header().Get("Set-Cookie") != "" {
-		t.Errorf("Logout() = %v with cookie %q; want it to say that nothing happened", err, w.Header().Get("Set-Cookie"))
-	}
-	s.want(s.do(http.MethodGet, s.handler.Show), http.StatusOK, "Ada Lovelace")
-}

@@ -135,6 +135,10 @@ func policy(page Page) string {
 	if p, ok := page.(interface{ destination() string }); ok && p.destination() != "" {
 		target += " " + p.destination()
 	}
-	return "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action " +
+	text := "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action " +
 		target + "; frame-ancestors 'none'; base-uri 'none'"
+	if p, ok := page.(interface{ frames() string }); ok && p.frames() != "" {
+		text += "; frame-src " + p.frames()
+	}
+	return text
 }

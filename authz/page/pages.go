@@ -1,6 +1,9 @@
 package page
 
-import "time"
+import (
+	"html/template"
+	"time"
+)
 
 // SignIn is the page that asks who somebody is.
 type SignIn struct {
@@ -169,11 +172,41 @@ type Home struct {
 func (Home) template() string { return "home.html" }
 
 // SignOut is the page that asks whether to sign out.
-type SignOut struct{ Person Person }
+type SignOut struct {
+	Person Person
+	// Application is who asked, nil when nobody did who can be believed.
+	Application *Application
+	// Return is where the person goes afterwards, empty to stay here. It was
+	// validated.
+	Return string
+	// Stays tells that the person was to go somewhere, and will not.
+	Stays bool
+	// Fields are what the form brings along.
+	Fields []Field
+}
 
 func (SignOut) template() string { return "sign_out.html" }
 
+func (p SignOut) destination() string { return sources([]string{p.Return}) }
+
 // SignedOut is the page of somebody who is not signed in any more.
-type SignedOut struct{}
+type SignedOut struct {
+	// Frames are the pages of applications that are to notice, with what they
+	// are told.
+	Frames []string
+	// Return is where the person goes when they had time to load, empty to
+	// stay here. It was validated.
+	Return string
+	// RefreshSeconds is how long that is.
+	RefreshSeconds int
+}
 
 func (SignedOut) template() string { return "signed_out.html" }
+
+func (p SignedOut) frames() string { return sources(p.Frames) }
+
+// Target is the return address as a link. It may have a scheme of its own,
+// which its client registered.
+func (p SignedOut) Target() template.URL {
+	return template.URL(p.Return) //nolint:gosec // one of the addresses that the client registered
+}

@@ -5,9 +5,20 @@ import (
 
 	"countersign/authz"
 	"countersign/authz/engine"
+	"countersign/authz/logout"
+	"countersign/authz/outbound"
 	"countersign/authz/registration"
 	"countersign/cmd/countersign/assets"
 )
+
+// sender builds what tells applications of sign-outs.
+func (s *server) sender() *logout.Sender {
+	return logout.NewSender(logout.SenderConfig{
+		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Keys: s.stores.keys,
+		Client: outbound.New(outbound.Config{Allow: s.cfg.OutboundAllow, Local: s.cfg.LoopbackIssuer()}),
+		Log:    s.log, Now: s.stores.db.Now,
+	})
+}
 
 // authz builds the door for applications and resource owners.
 func (s *server) authz() (http.Handler, error) {
@@ -22,6 +33,7 @@ func (s *server) authz() (http.Handler, error) {
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,
-		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
+		SignOut: s.stores.signOut,
+		Log:     s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }

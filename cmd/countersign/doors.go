@@ -49,7 +49,8 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 // named are the routes that log and metrics call by name. Whatever else is
 // requested is "other" there, so that strangers cannot make up names.
 var named = []string{
-	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/token", "/introspect", "/revoke", "/userinfo", "/register",
+	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
+	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
 	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
 }

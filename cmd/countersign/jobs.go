@@ -11,6 +11,8 @@ import (
 const (
 	purgeEvery  = time.Minute
 	rotateEvery = time.Hour
+	// sendEvery is how soon after a sign-out applications learn of it.
+	sendEvery = time.Second
 	// purgeBatch bounds what one statement deletes, so that it never holds
 	// back a request for long.
 	purgeBatch = 500
@@ -33,7 +35,16 @@ func (s *server) work(ctx context.Context) {
 		})
 		return nil
 	})
-	_ = group.Wait() // neither returns an error
+	group.Go(func() error {
+		sender := s.sender()
+		every(ctx, sendEvery, func(ctx context.Context) {
+			if err := sender.Send(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "delivering logout tokens failed; it is tried again in a second", "cause", err.Error())
+			}
+		})
+		return nil
+	})
+	_ = group.Wait() // none returns an error
 }
 
 // every runs job now and then at each interval until ctx ends.
@@ -58,7 +69,8 @@ func (s *server) purge(ctx context.Context) {
 	for name, one := range map[string]purger{
 		"grants": s.stores.grants.Purge, "interactions": s.stores.interactions.Purge, "sessions": s.stores.sessions.Purge,
 		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge,
-		"registrations": s.stores.clients.Purge,
+		"registrations":     s.stores.clients.Purge,
+		"logout_deliveries": s.stores.signOut.Purge,
 	} {
 		if err := drain(ctx, one); err != nil && !errors.Is(err, context.Canceled) {
 			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", name, "cause", err.Error())

@@ -17,6 +17,7 @@ import (
 	"countersign/storage/keyset"
 	"countersign/storage/seal"
 	"countersign/storage/session"
+	"countersign/storage/signout"
 )
 
 // stores are all records of one database.
@@ -29,6 +30,7 @@ type stores struct {
 	interactions *interaction.Store
 	clients      *clientstore.Store
 	grants       *grant.Store
+	signOut      *signout.Store
 }
 
 // openDatabase opens the database as it is.
@@ -95,7 +97,8 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 			Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy),
 			MaxPending: cfg.RegistrationMaxPending, PendingLifetime: cfg.RegistrationPendingLifetime,
 		}),
-		grants: grant.New(db, keys),
+		grants:  grant.New(db, keys),
+		signOut: signout.New(db),
 	}
 }
 

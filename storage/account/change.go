@@ -9,6 +9,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/signout"
 )
 
 // view is an account as the audit log shows it: without hashes.
@@ -116,11 +117,23 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id, action string, app
 		if was.Has(ConfigureServer) && !a.Has(ConfigureServer) && administrators == 1 {
 			return ErrLastAdministrator
 		}
+		if err := s.endSessions(ctx, &was, a); err != nil {
+			return err
+		}
 		if err := s.update(ctx, a); err != nil {
 			return err
 		}
 		return s.record(ctx, by, action, &was, a)
 	})
+}
+
+// endSessions ends what the account was signed in to, when the change is one
+// that nothing from before survives.
+func (s *Store) endSessions(ctx context.Context, before, after *Account) error {
+	if after.Epoch == before.Epoch {
+		return nil
+	}
+	return signout.Account(ctx, s.db, after.ID)
 }
 
 // update writes what edit may change. The version makes it conditional, so
@@ -156,6 +169,9 @@ func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error {
 		}
 		if a.Has(ConfigureServer) && administrators == 1 {
 			return ErrLastAdministrator
+		}
+		if err := signout.Account(ctx, s.db, id); err != nil {
+			return err
 		}
 		if err := s.db.With(ctx).Where("id = ?", id).Delete(&Account{}).Error; err != nil {
 			return storage.Err("remove account", err)

@@ -3,13 +3,16 @@ package grant
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"countersign/storage"
 )
 
 // Answer is what an authorization response hands out: a grant, and a code or
-// an access token or both. Only hashes of the two are kept.
+// an access token or both, or neither where an ID token is all. Only hashes of
+// the two are kept.
 type Answer struct {
 	Grant Grant
 	// Code is empty when the response has none.
@@ -56,6 +59,13 @@ const insertFirstAccess = `
 	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 	SELECT g.id, @access, @scope, @audience, @now, @access_expires_at FROM g`
 
+// insertUse notes that the session was used for the client, for whoever ends
+// the session to tell it. Grants are gone long before.
+const insertUse = `
+	INSERT INTO session_clients (session_id, client_id, subject, created_at)
+	SELECT g.session_id, g.client_id, g.subject, @now FROM g WHERE true
+	ON CONFLICT (session_id, client_id) DO UPDATE SET subject = excluded.subject`
+
 // Authorize keeps an answer and its grant, if at this moment the client is
 // approved and the account's session is live; otherwise [ErrNotPermitted].
 func (s *Store) Authorize(ctx context.Context, a Answer) error {
@@ -71,13 +81,20 @@ func (s *Store) Authorize(ctx context.Context, a Answer) error {
 		inserts = append(inserts, insertFirstAccess)
 		args["access"], args["access_expires_at"] = s.Hash(a.AccessToken), a.AccessTokenExpiresAt
 	}
-	return s.keepGrant(ctx, "answer authorization request", insertGrant, inserts, args)
+	if slices.Contains(strings.Fields(a.Grant.Scope), "openid") {
+		inserts = append(inserts, insertUse)
+	}
+	grant := insertGrant
+	if s.db.Dialect() == storage.PostgreSQL {
+		grant += ` FOR SHARE OF s` // whoever ends the session waits for this grant, or this grant for them
+	}
+	return s.keepGrant(ctx, "answer authorization request", grant, inserts, args)
 }
 
 // keepGrant inserts a grant and what it yields, as one.
 func (s *Store) keepGrant(ctx context.Context, doing, grant string, yields []string, args map[string]any) error {
 	if s.db.Dialect() == storage.PostgreSQL {
-		query := `WITH g AS (` + grant + ` RETURNING id)`
+		query := `WITH g AS (` + grant + ` RETURNING id, session_id, client_id, subject)`
 		for i, insert := range yields {
 			query += fmt.Sprintf(`, y%d AS (%s)`, i, insert)
 		}
@@ -91,7 +108,7 @@ func (s *Store) keepGrant(ctx context.Context, doing, grant string, yields []str
 			return err
 		}
 		for _, insert := range yields {
-			res := s.db.With(ctx).Exec(`WITH g AS (SELECT id FROM grants WHERE id = @grant)`+insert, args)
+			res := s.db.With(ctx).Exec(`WITH g AS (SELECT id, session_id, client_id, subject FROM grants WHERE id = @grant)`+insert, args)
 			if err := issued(doing, res.RowsAffected, res.Error); err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/seal"
+	"countersign/storage/signout"
 )
 
 const (
@@ -197,8 +198,8 @@ func (s *Store) List(ctx context.Context, accountID string) ([]Session, error) {
 	return list, storage.Err("list sessions", err)
 }
 
-// End ends the session; tokens bound to it die with it. Ending an ended one is
-// no error.
+// End ends the session; tokens bound to it die with it, and the applications
+// that were used in it are told. Ending an ended one is no error.
 func (s *Store) End(ctx context.Context, id string) error { return s.end(ctx, "id = ?", id) }
 
 // EndAll ends every session of the account.
@@ -207,9 +208,7 @@ func (s *Store) EndAll(ctx context.Context, accountID string) error {
 }
 
 func (s *Store) end(ctx context.Context, condition string, arg any) error {
-	err := s.db.With(ctx).Model(&Session{}).Where(condition, arg).Where("ended_at IS NULL").
-		UpdateColumn("ended_at", s.db.Now()).Error
-	return storage.Err("end session", err)
+	return signout.Sessions(ctx, s.db, condition, arg)
 }
 
 // Purge deletes sessions that ended or expired, at most limit of them.

@@ -33,6 +33,7 @@ func TestAssets(t *testing.T) {
 	t.Parallel()
 	for name, mediaType := range map[string]string{
 		"style.css":   "text/css; charset=utf-8",
+		"session.js":  "text/javascript; charset=utf-8",
 		"page.js":     "text/javascript; charset=utf-8",
 		"icon.svg":    "image/svg+xml",
 		"rosette.svg": "image/svg+xml",

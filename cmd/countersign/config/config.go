@@ -58,6 +58,11 @@ type Config struct {
 	// proxies in front of this server. X-Forwarded-For is believed from them
 	// and from nobody else.
 	TrustedProxies []netip.Prefix `config:"trusted_proxies" usage:"addresses or networks of the proxies in front"`
+	// OutboundAllow lists the networks, in CIDR form, that this server may reach
+	// to deliver logout tokens although they are not public. Whoever registers
+	// an application could else make it speak to machines that only it reaches.
+	// A server on a loopback issuer may reach this machine and private networks.
+	OutboundAllow []netip.Prefix `config:"outbound_allow" usage:"networks that are reached although they are not public"`
 	// Policy is `default`, or `strict` to refuse to register what RFC 9700
 	// advises against: the password grant, tokens in authorization responses
 	// and http redirects.

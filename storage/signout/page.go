@@ -1,0 +1,24 @@
+package signout
+
+import (
+	"context"
+
+	"countersign/storage"
+)
+
+// pageURI is the page that a client wants embedded in that of a sign-out.
+var pageURI = map[storage.Dialect]string{
+	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.frontchannel_logout_uri'), '')`,
+	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'frontchannel_logout_uri', '')`,
+}
+
+// Pages returns the front-channel logout pages of the approved clients that
+// the session was used for (OpenID Connect Front-Channel Logout 1.0, section
+// 2).
+func (s *Store) Pages(ctx context.Context, sessionID string) ([]string, error) {
+	var pages []string
+	at := pageURI[s.db.Dialect()]
+	err := s.db.With(ctx).Raw(`SELECT `+at+` FROM session_clients u JOIN clients c ON c.id = u.client_id
+		WHERE u.session_id = ? AND c.status = 'approved' AND `+at+` <> '' ORDER BY c.id`, sessionID).Scan(&pages).Error
+	return pages, storage.Err("find what to sign out of", err)
+}
