@@ -252,7 +252,7 @@ func TestUsage(t *testing.T) {
 	m.refused(exitUsage, "", []string{"serve", "--isuer", "x"}, "did you mean --issuer?")
 	m.refused(exitUsage, "", []string{"serve", "now"}, `"now"`)
 	m.refused(exitUsage, "", []string{"user", "show"}, "one argument")
-	m.refused(exitUsage, "", []string{"token", "get", "--client", "x", "--grant", "device"}, "code, refresh")
+	m.refused(exitUsage, "", []string{"token", "get", "--client", "x", "--grant", "cheese"}, "code, device, password, client-credentials, refresh")
 	m.refused(exitFailure, "", []string{"token", "get", "--client", "x", "--issuer", "http://127.0.0.1:1", "--no-browser"}, "discovery document", "Fix:")
 	if out := m.ok("", "completion", "bash"); !strings.Contains(out, "countersign") {
 		t.Error("no completion for bash")

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"os/exec"
 	"runtime"
@@ -28,8 +26,13 @@ type tokenFlags struct {
 	port                               int
 	noBrowser, refreshStdin            bool
 	refreshFile                        string
+	username, passwordFile             string
+	passwordStdin                      bool
 	secret                             *secretFlags
 }
+
+// grants are those that the built-in client knows.
+var grants = []string{"code", "device", "password", "client-credentials", "refresh"}
 
 // requestTimeout bounds each request of the built-in client.
 const requestTimeout = 15 * time.Second
@@ -39,12 +42,16 @@ func newTokenGet(p *program) *cobra.Command {
 		Use: "get --client CLIENT_ID", Short: "Get tokens as an application would, and show what is in them", Args: noArgs,
 		Long: "Gets tokens as an application would. With --grant code it opens the browser, or prints the address to\n" +
 			"open, and waits on 127.0.0.1 for the browser to come back: register http://127.0.0.1/callback as a redirect\n" +
-			"URI of a native client, which may use any port.",
+			"URI of a native client, which may use any port. With --grant device it shows a code, and a QR code that\n" +
+			"leads to the page for it, and waits until somebody has allowed it there.",
 		Example: `  countersign token get --client CLIENT_ID --scope "openid profile offline_access"
+  countersign token get --client CLIENT_ID --grant device
+  countersign token get --client CLIENT_ID --grant password --username ada --password-stdin < password.txt
+  countersign token get --client CLIENT_ID --grant client-credentials --secret-stdin < secret.txt
   countersign token get --client CLIENT_ID --grant refresh --refresh-token-stdin -o json < refresh_token.txt`,
 	}
 	var f tokenFlags
-	cmd.Flags().StringVar(&f.grant, "grant", "code", "the `grant`: code or refresh")
+	cmd.Flags().StringVar(&f.grant, "grant", "code", "the `grant`: code, device, password, client-credentials or refresh")
 	cmd.Flags().StringVar(&f.client, "client", "", "the client's `key`")
 	cmd.Flags().StringVar(&f.scope, "scope", "", "the `scopes` to ask for, with spaces between (default openid)")
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "the issuer's `URL` (default the configured one)")
@@ -53,7 +60,12 @@ func newTokenGet(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&f.noBrowser, "no-browser", false, "only print the address to open")
 	cmd.Flags().BoolVar(&f.refreshStdin, "refresh-token-stdin", false, "read the refresh token from standard input")
 	cmd.Flags().StringVar(&f.refreshFile, "refresh-token-file", "", "read the refresh token from a `file`")
+	cmd.Flags().StringVar(&f.username, "username", "", "the `name` of the account whose password it is")
+	cmd.Flags().BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from standard input")
+	cmd.Flags().StringVar(&f.passwordFile, "password-file", "", "read the password from a `file`")
 	f.secret = addSecret(cmd)
+	cmd.MarkFlagsMutuallyExclusive("password-stdin", "password-file")
+	cmd.MarkFlagsMutuallyExclusive("password-stdin", "secret-stdin")
 	cmd.MarkFlagsMutuallyExclusive("refresh-token-stdin", "refresh-token-file")
 	cmd.MarkFlagsMutuallyExclusive("refresh-token-stdin", "secret-stdin")
 	out := addOutput(cmd)
@@ -74,13 +86,13 @@ func (f *tokenFlags) get(cmd *cobra.Command, p *program) (*tokenclient.Tokens, e
 	if f.client == "" {
 		return nil, usagef(cmd, "--client is missing; give the key of a registered client")
 	}
-	if err := checkChoice(cmd, "grant", f.grant, "code", "refresh"); err != nil {
+	if err := checkChoice(cmd, "grant", f.grant, grants...); err != nil {
 		return nil, err
 	}
 	if !strings.HasPrefix(f.path, "/") {
 		return nil, usagef(cmd, "--redirect-path %q must begin with a slash", f.path)
 	}
-	refresh, err := f.refreshToken(cmd, p)
+	given, err := f.credential(cmd, p)
 	if err != nil {
 		return nil, err
 	}
@@ -92,17 +104,48 @@ func (f *tokenFlags) get(cmd *cobra.Command, p *program) (*tokenclient.Tokens, e
 	if err != nil {
 		return nil, remedy(err, err.Error(), "check that the server runs and that --issuer is its address")
 	}
-	if f.grant == "refresh" {
-		return client.Refresh(cmd.Context(), refresh)
+	switch f.grant {
+	case "refresh":
+		return client.Refresh(cmd.Context(), given)
+	case "password":
+		return client.Password(cmd.Context(), f.username, given)
+	case "client-credentials":
+		return client.ClientCredentials(cmd.Context())
+	case "device":
+		return client.Device(cmd.Context())
+	default:
+		return client.Code(cmd.Context())
 	}
-	return client.Code(cmd.Context())
 }
 
-// refreshToken is read before anything is asked of the server.
+// credential is what the grant gives tokens for. It is read before anything is
+// asked of the server.
+func (f *tokenFlags) credential(cmd *cobra.Command, p *program) (string, error) {
+	switch f.grant {
+	case "refresh":
+		return f.refreshToken(cmd, p)
+	case "password":
+		return f.password(cmd, p)
+	default:
+		return "", nil
+	}
+}
+
+func (f *tokenFlags) password(cmd *cobra.Command, p *program) (string, error) {
+	switch {
+	case f.username == "":
+		return "", usagef(cmd, "--username is missing; give the name of the account")
+	case f.passwordStdin:
+		return p.readSecret("password", "-")
+	case f.passwordFile != "":
+		return p.readSecret("password", f.passwordFile)
+	default:
+		return "", usagef(cmd, "the password is missing; give it with --password-stdin or --password-file")
+	}
+}
+
 func (f *tokenFlags) refreshToken(cmd *cobra.Command, p *program) (string, error) {
 	switch {
-	case f.grant != "refresh":
-		return "", nil
 	case f.refreshStdin:
 		return p.readSecret("refresh token", "-")
 	case f.refreshFile != "":
@@ -129,6 +172,7 @@ func (f *tokenFlags) config(cmd *cobra.Command, p *program) (tokenclient.Config,
 	return tokenclient.Config{
 		Issuer: issuer, ClientID: f.client, ClientSecret: secret, Scopes: scopes, Port: f.port, Path: f.path,
 		Visit: func(address string) { f.visit(cmd.Context(), p, address) },
+		Show:  p.showDevice,
 		HTTP:  &http.Client{Timeout: requestTimeout}, Now: time.Now,
 	}, err
 }
@@ -147,40 +191,4 @@ func (f *tokenFlags) visit(ctx context.Context, p *program, address string) {
 	if open.Start() == nil {
 		go func() { _ = open.Wait() }() // the address is printed, too
 	}
-}
-
-func printTokens(tw *tabwriter.Writer, t *tokenclient.Tokens) {
-	row(tw, "token_type", t.TokenType)
-	row(tw, "access_token", t.AccessToken)
-	if !t.Expiry.IsZero() {
-		row(tw, "expires", t.Expiry)
-	}
-	row(tw, "scope", fmt.Sprint(t.Extra("scope")))
-	if t.RefreshToken != "" {
-		row(tw, "refresh_token", t.RefreshToken)
-	}
-	if t.ID == nil {
-		return
-	}
-	row(tw, "id_token", "verified")
-	printPart(tw, "header", t.ID.Header)
-	printPart(tw, "claim", t.ID.Claims)
-}
-
-// printPart writes the members of a part of the ID token as JSON, with the
-// moments among them as dates.
-func printPart(tw *tabwriter.Writer, part string, values map[string]any) {
-	shown := map[string]any{}
-	for name, value := range values {
-		encoded, err := json.Marshal(value)
-		if err != nil {
-			continue
-		}
-		text := string(encoded)
-		if n, ok := value.(float64); ok && (name == "exp" || name == "iat" || name == "auth_time") {
-			text = fmt.Sprintf("%d (%s)", int64(n), cell(time.Unix(int64(n), 0)))
-		}
-		shown["  "+part+" "+name] = text
-	}
-	members(tw, shown)
 }

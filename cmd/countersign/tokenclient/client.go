@@ -1,6 +1,6 @@
 // Package tokenclient is a relying party for the command line: it gets tokens
-// by the authorization code grant as a native application does (RFC 8252), and
-// refreshes them. It knows the server by its issuer alone and would work with
+// by the authorization code grant as a native application does (RFC 8252), by
+// the grants that need no browser here, and refreshes them. It knows the server by its issuer alone and would work with
 // any other.
 package tokenclient
 
@@ -28,8 +28,10 @@ type Config struct {
 	Path string
 	// Visit is given the address that the person has to open in a browser.
 	Visit func(address string)
-	HTTP  *http.Client
-	Now   func() time.Time
+	// Show is given what the person has to enter in a browser for a device.
+	Show func(device *oauth2.DeviceAuthResponse)
+	HTTP *http.Client
+	Now  func() time.Time
 }
 
 // Client is a relying party of one issuer.
@@ -47,6 +49,8 @@ type metadata struct {
 	JWKSURI               string   `json:"jwks_uri"`
 	SigningAlgorithms     []string `json:"id_token_signing_alg_values_supported"`
 	SendsIssuer           bool     `json:"authorization_response_iss_parameter_supported"`
+
+	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"` // RFC 8628, section 4
 }
 
 // maxAnswer bounds what is read of an answer.

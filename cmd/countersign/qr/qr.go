@@ -1,0 +1,176 @@
+// Package qr makes QR codes (ISO/IEC 18004) of short texts such as addresses,
+// for a phone to read off a terminal: bytes at error correction level L, which
+// is enough for a screen, in versions 1 to 10.
+package qr
+
+import (
+	"errors"
+	"strings"
+)
+
+// ErrTooLong reports a text of more than 271 bytes.
+var ErrTooLong = errors.New("text is too long for a QR code that fits a terminal")
+
+// version is what the standard lays down for a version at level L.
+type version struct {
+	data  int   // codewords of data
+	check int   // codewords of error correction, in each block
+	split int   // blocks
+	align []int // coordinates of the alignment patterns' centres
+}
+
+// versions are the versions from 1 (tables 7, 9 and E.1 of the standard).
+var versions = []version{
+	{19, 7, 1, nil},
+	{34, 10, 1, []int{6, 18}},
+	{55, 15, 1, []int{6, 22}},
+	{80, 20, 1, []int{6, 26}},
+	{108, 26, 1, []int{6, 30}},
+	{136, 18, 2, []int{6, 34}},
+	{156, 20, 2, []int{6, 22, 38}},
+	{194, 24, 2, []int{6, 24, 42}},
+	{232, 30, 2, []int{6, 26, 46}},
+	{274, 18, 4, []int{6, 28, 50}},
+}
+
+// wideCount is the version from which the length of the text takes two bytes.
+const wideCount = 10
+
+// Code is a QR code.
+type Code struct {
+	size  int
+	dark  [][]bool // by row and column
+	fixed [][]bool // modules that hold no data
+}
+
+// Encode makes the smallest code that holds the text.
+func Encode(text string) (*Code, error) {
+	for i, v := range versions {
+		number := i + 1
+		if room := v.data - 2 - number/wideCount; len(text) <= room {
+			return draw(number, v, v.interleave(v.codewords(number, text))), nil
+		}
+	}
+	return nil, ErrTooLong
+}
+
+// codewords writes the text in byte mode and fills the rest.
+func (v version) codewords(number int, text string) []byte {
+	b := []byte{0b0100}
+	if number >= wideCount {
+		b = append(b, byte(len(text)>>8)) //nolint:gosec // at most 271
+	}
+	b = append(append(b, byte(len(text))), text...) //nolint:gosec // at most 271
+	// The mode has four bits, so everything after it moves up by four.
+	out := make([]byte, 0, v.data)
+	for i, c := range b {
+		next := byte(0) // the terminator
+		if i+1 < len(b) {
+			next = b[i+1] >> 4
+		}
+		out = append(out, c<<4|next)
+	}
+	for pad := byte(0xec); len(out) < v.data; pad ^= 0xec ^ 0x11 {
+		out = append(out, pad)
+	}
+	return out
+}
+
+// interleave splits the data into blocks, the later ones longer by a codeword
+// where that does not divide evenly, and takes a codeword of each in turn:
+// first of the data, then of the error correction.
+func (v version) interleave(data []byte) []byte {
+	blocks, checks := make([][]byte, v.split), make([][]byte, v.split)
+	short := v.data / v.split
+	for i, rest := 0, data; i < v.split; i++ {
+		n := short
+		if i >= v.split-v.data%v.split {
+			n++
+		}
+		blocks[i], rest = rest[:n], rest[n:]
+		checks[i] = correction(blocks[i], v.check)
+	}
+	var out []byte
+	for i := range short + 1 {
+		for _, b := range blocks {
+			if i < len(b) {
+				out = append(out, b[i])
+			}
+		}
+	}
+	for i := range v.check {
+		for _, c := range checks {
+			out = append(out, c[i])
+		}
+	}
+	return out
+}
+
+// correction returns the n Reed-Solomon codewords of a block.
+func correction(block []byte, n int) []byte {
+	generator := make([]byte, n) // without its leading 1
+	generator[n-1] = 1
+	root := byte(1)
+	for range n {
+		for j := range generator {
+			generator[j] = multiply(generator[j], root)
+			if j+1 < n {
+				generator[j] ^= generator[j+1]
+			}
+		}
+		root = multiply(root, 2)
+	}
+	rest := make([]byte, n)
+	for _, b := range block {
+		factor := b ^ rest[0]
+		copy(rest, rest[1:])
+		rest[n-1] = 0
+		for j := range rest {
+			rest[j] ^= multiply(generator[j], factor)
+		}
+	}
+	return rest
+}
+
+// multiply multiplies in the field of 256 elements with the polynomial 0x11d.
+func multiply(a, b byte) byte {
+	var product byte
+	for ; b > 0; b >>= 1 {
+		if b&1 == 1 {
+			product ^= a
+		}
+		carry := a >> 7
+		a = a<<1 ^ carry*0x1d
+	}
+	return product
+}
+
+// quiet is the margin in modules: the standard wants 4, and on a screen with
+// its own background 2 do.
+const quiet = 2
+
+// Lines draws the code with half blocks, two rows of modules a line: dark
+// modules are the foreground.
+func (c *Code) Lines() []string {
+	dark := func(row, column int) bool {
+		return row >= 0 && column >= 0 && row < c.size && column < c.size && c.dark[row][column]
+	}
+	var lines []string
+	for row := -quiet; row < c.size+quiet; row += 2 {
+		var line strings.Builder
+		for column := -quiet; column < c.size+quiet; column++ {
+			switch upper, lower := dark(row, column), dark(row+1, column); {
+			case upper && lower:
+				line.WriteRune('█')
+			case upper:
+				line.WriteRune('▀')
+			case lower:
+				line.WriteRune('▄')
+			default:
+				line.WriteRune(' ')
+			}
+		}
+		lines = append(lines, line.String())
+	}
+	return lines
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The built-in client gets tokens by the grants that need no redirect, as
+// clients of either kind of secret and of none.
+func TestTokenGetByOtherGrants(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, m *machine) {
+		t.Helper()
+		s := m.serve()
+		m.env = append(m.env, "COUNTERSIGN_ISSUER="+s.issuer)
+		m.ok(goodPassword, "user", "create", "--username", "ada", "--password-stdin", "--name", "Ada")
+		file := filepath.Join(t.TempDir(), "client-secret")
+		if err := os.WriteFile(file, []byte("a typed secret of some length\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		create := func(more ...string) string {
+			args := append([]string{"client", "create", "--name", "Tool", "--approve", "--scope", "openid profile offline_access api", "--grant", "refresh_token"}, more...)
+			return m.object("a typed secret of some length", args...)["client_id"].(string)
+		}
+		inHeader := create("--grant", "password", "--grant", "client_credentials", "--secret-stdin")
+		inBody := create("--grant", "password", "--grant", "client_credentials", "--secret-stdin", "--set", "token_endpoint_auth_method=client_secret_post")
+		for name, id := range map[string]string{"in the header": inHeader, "in the body": inBody} {
+			got := m.ok(goodPassword, "token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--secret-file", file)
+			for _, want := range []string{"cs_at_", "cs_rt_", "verified", "claim sub"} {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s: password: printed %s; want %s in it", name, got, want)
+				}
+			}
+			got = m.ok("", "token", "get", "--client", id, "--grant", "client-credentials", "--scope", "api", "--secret-file", file)
+			if !strings.Contains(got, "cs_at_") || strings.Contains(got, "cs_rt_") {
+				t.Errorf("%s: client credentials: printed %s", name, got)
+			}
+			m.refused(exitFailure, "wrong", []string{"token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--secret-file", file}, "invalid_grant", "Fix:")
+		}
+		m.refused(exitUsage, "", []string{"token", "get", "--client", inHeader, "--grant", "password"}, "--username is missing")
+		m.refused(exitUsage, "", []string{"token", "get", "--client", inHeader, "--grant", "password", "--username", "ada"}, "the password is missing")
+		m.refused(exitFailure, "", []string{"token", "get", "--client", inHeader, "--grant", "device", "--secret-file", file}, "unauthorized_client")
+
+		public := create("--public", "--grant", "urn:ietf:params:oauth:grant-type:device_code")
+		posted := create("--grant", "urn:ietf:params:oauth:grant-type:device_code", "--secret-stdin", "--set", "token_endpoint_auth_method=client_secret_post")
+		for _, args := range [][]string{{"--client", public}, {"--client", posted, "--secret-file", file}} {
+			if got := m.tokenGetByDevice("allow", args...); !strings.Contains(got, "cs_at_") || !strings.Contains(got, "verified") {
+				t.Errorf("device: printed %s", got)
+			}
+		}
+		if got := m.tokenGetByDevice("deny", "--client", public); !strings.Contains(got, "access_denied") {
+			t.Errorf("device refused: printed %s", got)
+		}
+	})
+}
+
+var complete = regexp.MustCompile(`Open (\S+)\s+and enter the code ([A-Z]{4}-[A-Z]{4})\n[^\n]*\n((?:[ █▀▄]+\n)+)`)
+
+// tokenGetByDevice runs the built-in client and is the person with the phone.
+// It returns what was printed, or said where it failed.
+func (m *machine) tokenGetByDevice(decision string, args ...string) string {
+	m.t.Helper()
+	var out, talk stream
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
+	defer cancel()
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, process{append([]string{"token", "get", "--grant", "device"}, args...), m.env, strings.NewReader(""), &out, &talk})
+	}()
+	var shown []string
+	for ctx.Err() == nil && shown == nil {
+		time.Sleep(5 * time.Millisecond)
+		shown = complete.FindStringSubmatch(talk.String())
+	}
+	if shown == nil || strings.Count(shown[3], "\n") < 10 {
+		m.t.Fatalf("no code was shown: %s", talk.String())
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	page, at := visit(m.t, browser, shown[1], nil)
+	page, _ = visit(m.t, browser, at, fill(page, url.Values{"username": {"ada"}, "password": {goodPassword}}))
+	if !strings.Contains(page, `name="user_code"`) {
+		m.t.Fatalf("signed in, and at %s", page)
+	}
+	page, at = visit(m.t, browser, shown[1], url.Values{"user_code": {strings.ToLower(shown[2])}})
+	page, _ = visit(m.t, browser, at, fill(page, url.Values{"decision": {decision}}))
+	if !strings.Contains(page, "You can close this page") {
+		m.t.Errorf("decided, and at %s", page)
+	}
+	if exit := <-done; (exit == exitOK) != (decision == "allow") {
+		m.t.Errorf("exit %d: %s", exit, talk.String())
+	}
+	return out.String() + talk.String()
+}
