@@ -6,6 +6,7 @@ package authz
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,11 +14,13 @@ import (
 
 	"countersign/authz/authorize"
 	"countersign/authz/browser"
+	"countersign/authz/clientjwt"
 	"countersign/authz/consent"
 	"countersign/authz/discovery"
 	"countersign/authz/engine"
 	"countersign/authz/home"
 	"countersign/authz/login"
+	"countersign/authz/outbound"
 	"countersign/authz/page"
 	"countersign/authz/token"
 	"countersign/authz/userinfo"
@@ -27,6 +30,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/replay"
 	"countersign/storage/session"
 )
 
@@ -46,6 +50,7 @@ type Config struct {
 	Clients      *clientstore.Store
 	Grants       *grant.Store
 	Keys         *keyset.Store
+	Used         *replay.Store
 
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script.
@@ -99,13 +104,30 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Issuer: cfg.Issuer, Lifetimes: cfg.Lifetimes, Grants: cfg.Grants, Accounts: cfg.Accounts,
 		Keys: cfg.Keys, Log: cfg.Log, Now: cfg.Now,
 	})
+	// A server on this very machine has its applications there too.
+	fetch := outbound.New(outbound.Config{AllowPrivate: isLoopback(cfg.Issuer), Timeout: fetchTimeout})
+	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
 		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 	})
-	d.token = token.New(token.Config{Issuer: cfg.Issuer, Clients: cfg.Clients, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now})
+	d.token = token.New(token.Config{
+		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
 	d.discovery = discovery.New(discovery.Config{Issuer: cfg.Issuer, Keys: cfg.Keys})
+}
+
+// fetchTimeout bounds what is fetched from a client.
+const fetchTimeout = 5 * time.Second
+
+func isLoopback(issuer string) bool {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip.IsLoopback()
 }
 
 func (d *door) wirePages(cfg Config, cookies browser.Cookies) {

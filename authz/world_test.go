@@ -23,6 +23,7 @@ import (
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/keyset/keysettest"
+	"countersign/storage/replay"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -65,12 +66,17 @@ var admin = audit.Actor{Name: "root", Via: audit.ViaCLI}
 
 func newWorld(t *testing.T, db *storage.DB) *world {
 	t.Helper()
+	return newWorldUnder(t, db, clientstore.Default)
+}
+
+func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *world {
+	t.Helper()
 	keys, events := storagetest.Keys(t), audit.New(db)
 	w := &world{
 		T: t, db: db, clock: storagetest.Clock(db),
 		accounts: account.New(db, account.Config{Keys: keys, Audit: events, Cost: account.HashCost{Memory: 8, Passes: 1}}),
 		sessions: session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
-		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: clientstore.Default}),
+		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: policy}),
 		grants:   grant.New(db, keys),
 	}
 	signing := keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
@@ -83,7 +89,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
 		Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: signing, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Clients: w.clients, Grants: w.grants, Keys: signing, Used: replay.New(db, keys), Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})
 	w.must(err)

@@ -3,7 +3,7 @@ package clientstore
 import "slices"
 
 var (
-	authMethods    = []string{AuthBasic, AuthPost, AuthNone}
+	authMethods    = []string{AuthBasic, AuthPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthNone}
 	introspections = []string{IntrospectOwn, IntrospectAudience, IntrospectAll}
 )
 

@@ -99,6 +99,9 @@ func (c *Client) checkOAuth1() error {
 		{"response_types", len(m.ResponseTypes) > 0},
 		{"scope", m.Scope != ""},
 		{"token_endpoint_auth_method", m.TokenEndpointAuthMethod != ""},
+		{"token_endpoint_auth_signing_alg", m.TokenEndpointAuthSigningAlg != ""},
+		{"jwks", len(m.JWKS) > 0},
+		{"jwks_uri", m.JWKSURI != ""},
 		{"introspection_scope", m.IntrospectionScope != ""},
 		{"refresh_token_rotation", m.RefreshTokenRotation != nil},
 	} {

@@ -1,6 +1,7 @@
 package clientstore
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,6 +32,11 @@ type Metadata struct {
 	DefaultMaxAge            *int64 `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime          bool   `json:"require_auth_time,omitempty"`
 
+	// What the client signs with: its assertions and its request objects.
+	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"`
+	JWKS                        json.RawMessage `json:"jwks,omitempty"` // public keys only
+	JWKSURI                     string          `json:"jwks_uri,omitempty"`
+
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.
 	IntrospectionScope string `json:"introspection_scope,omitempty"`
@@ -41,9 +47,11 @@ type Metadata struct {
 
 // The client authentication methods (RFC 7591, section 2).
 const (
-	AuthNone  = "none"
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
+	AuthNone          = "none"
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	AuthSecretJWT     = "client_secret_jwt"
+	AuthPrivateKeyJWT = "private_key_jwt"
 )
 
 // The application types (OpenID Connect Dynamic Client Registration 1.0,
@@ -97,7 +105,7 @@ func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
 		c.checkName, c.completeFlow, c.completeAuthentication, c.completeRedirectURIs,
-		c.completeScope, c.completeOpenID, c.checkAbout, c.checkTokens,
+		c.completeScope, c.completeOpenID, c.completeKeys, c.checkAbout, c.checkTokens,
 	} {
 		if err := check(p); err != nil {
 			return err

@@ -39,6 +39,7 @@ var tables = map[string]string{
 	"installation":        "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
 	"refresh_tokens":      "hash grant_id parent_hash created_at expires_at used_at",
 	"sign_in_throttles":   "key failures blocked_until expires_at",
+	"used_jtis":           "hash expires_at",
 }
 
 // sameType names the types of the dialects alike.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -40,6 +41,9 @@ type Metadata struct {
 	TokenEndpointAuthMethodsSupported         []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+	TokenEndpointAuthSigningAlgs              []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionEndpointAuthSigningAlgs      []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationEndpointAuthSigningAlgs         []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 
 	SubjectTypesSupported            []string                  `json:"subject_types_supported"`
 	IDTokenSigningAlgValuesSupported []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
@@ -54,6 +58,9 @@ type Metadata struct {
 	PolicyURI            string `json:"op_policy_uri,omitempty"`
 	TosURI               string `json:"op_tos_uri,omitempty"`
 }
+
+// confidential are the methods by which a client proves itself.
+var confidential = []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthSecretJWT, clientstore.AuthPrivateKeyJWT}
 
 // metadata describes the server. Every URL begins with the issuer, byte for
 // byte, and none depends on the request.
@@ -78,9 +85,12 @@ func metadata(cfg Config) Metadata {
 		ACRValuesSupported:            []string{passwordACR},
 		UILocalesSupported:            []string{"en"},
 
-		TokenEndpointAuthMethodsSupported:         []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthNone},
-		IntrospectionEndpointAuthMethodsSupported: []string{clientstore.AuthBasic, clientstore.AuthPost},
-		RevocationEndpointAuthMethodsSupported:    []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthNone},
+		TokenEndpointAuthMethodsSupported:         append(slices.Clone(confidential), clientstore.AuthNone),
+		IntrospectionEndpointAuthMethodsSupported: confidential,
+		RevocationEndpointAuthMethodsSupported:    append(slices.Clone(confidential), clientstore.AuthNone),
+		TokenEndpointAuthSigningAlgs:              clientstore.AssertionAlgs,
+		IntrospectionEndpointAuthSigningAlgs:      clientstore.AssertionAlgs,
+		RevocationEndpointAuthSigningAlgs:         clientstore.AssertionAlgs,
 
 		SubjectTypesSupported:            []string{"public"},
 		IDTokenSigningAlgValuesSupported: keyset.Algorithms,

@@ -15,6 +15,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/replay"
 	"countersign/storage/seal"
 	"countersign/storage/session"
 )
@@ -29,6 +30,7 @@ type stores struct {
 	interactions *interaction.Store
 	clients      *clientstore.Store
 	grants       *grant.Store
+	used         *replay.Store
 }
 
 // openDatabase opens the database as it is.
@@ -93,6 +95,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		interactions: interaction.New(db, keys),
 		clients:      clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy)}),
 		grants:       grant.New(db, keys),
+		used:         replay.New(db, keys),
 	}
 }
 

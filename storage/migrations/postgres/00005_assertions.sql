@@ -1,0 +1,9 @@
+-- +goose Up
+CREATE TABLE used_jtis (
+	hash       BYTEA    NOT NULL PRIMARY KEY, -- keyed hash of the client and its assertion's jti
+	expires_at TIMESTAMPTZ NOT NULL              -- when the assertion is of no use any more
+);
+CREATE INDEX used_jtis_expires_at ON used_jtis (expires_at);
+
+-- +goose Down
+DROP TABLE used_jtis;
