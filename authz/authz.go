@@ -22,6 +22,7 @@ import (
 	"countersign/authz/login"
 	"countersign/authz/outbound"
 	"countersign/authz/page"
+	"countersign/authz/request"
 	"countersign/authz/token"
 	"countersign/authz/userinfo"
 	"countersign/clientstore"
@@ -107,9 +108,10 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	// A server on this very machine has its applications there too.
 	fetch := outbound.New(outbound.Config{AllowPrivate: isLoopback(cfg.Issuer), Timeout: fetchTimeout})
 	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
+	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
-		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
+		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,

@@ -69,7 +69,7 @@ func (c *Client) UsesSecret() bool {
 // signsWithSecret reports whether the client makes HMACs with its secret, for
 // which the server has to know it in clear.
 func (c *Client) signsWithSecret() bool {
-	return c.Type == OAuth1 || c.Metadata.TokenEndpointAuthMethod == AuthSecretJWT
+	return c.Type == OAuth1 || c.Metadata.TokenEndpointAuthMethod == AuthSecretJWT || c.Metadata.RequestObjectSigningAlg == algHS256
 }
 
 // IsImpersonable reports whether any application could pose as the client: it

@@ -102,6 +102,9 @@ func (c *Client) checkOAuth1() error {
 		{"token_endpoint_auth_signing_alg", m.TokenEndpointAuthSigningAlg != ""},
 		{"jwks", len(m.JWKS) > 0},
 		{"jwks_uri", m.JWKSURI != ""},
+		{"request_object_signing_alg", m.RequestObjectSigningAlg != ""},
+		{"request_uris", len(m.RequestURIs) > 0},
+		{"require_signed_request_object", m.RequireSignedRequestObject},
 		{"introspection_scope", m.IntrospectionScope != ""},
 		{"refresh_token_rotation", m.RefreshTokenRotation != nil},
 	} {

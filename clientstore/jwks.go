@@ -1,6 +1,7 @@
 package clientstore
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -14,12 +15,13 @@ import (
 
 const (
 	// maxKeys bounds what one signature is held against.
-	maxKeys    = 20
-	minRSA     = 2048
-	maxRSA     = 8192
-	minRSAExp  = 65537
-	algHS256   = "HS256"
-	keysAreURI = "has no meaning beside jwks_uri: keys are registered in one place (RFC 7591, section 2); take one of the two away"
+	maxKeys        = 20
+	maxRequestURIs = 20
+	minRSA         = 2048
+	maxRSA         = 8192
+	minRSAExp      = 65537
+	algHS256       = "HS256"
+	keysAreURI     = "has no meaning beside jwks_uri: keys are registered in one place (RFC 7591, section 2); take one of the two away"
 )
 
 // SigningAlgs are the algorithms that clients sign with: assertions that
@@ -44,11 +46,44 @@ func (c *Client) completeKeys(Policy) error {
 	if err := m.completeJWKS(); err != nil {
 		return err
 	}
-	if m.TokenEndpointAuthMethod == AuthPrivateKeyJWT && len(m.JWKS) == 0 && m.JWKSURI == "" {
+	if m.TokenEndpointAuthMethod == AuthPrivateKeyJWT && !m.hasKeys() {
 		return refuse("jwks_uri", "is required, or jwks: private_key_jwt is checked with the client's public keys")
 	}
-	return m.checkAssertionAlg()
+	if err := m.checkAssertionAlg(); err != nil {
+		return err
+	}
+	return c.completeRequestObjects()
 }
+
+// completeRequestObjects settles how the client signs its authorization
+// requests, and where it keeps them (RFC 9101, section 9; OpenID Connect
+// Dynamic Client Registration 1.0, section 2).
+func (c *Client) completeRequestObjects() error {
+	m := &c.Metadata
+	alg := m.RequestObjectSigningAlg
+	switch {
+	case alg != "" && !slices.Contains(AssertionAlgs, alg):
+		return refuse("request_object_signing_alg", "%s is not an algorithm that this server takes; use %s", quoted(alg), oneOf(AssertionAlgs))
+	case alg == algHS256 && c.IsPublic():
+		return refuse("request_object_signing_alg", "a public client has no secret to sign with; use %s", oneOf(SigningAlgs))
+	case alg != "" && alg != algHS256 && !m.hasKeys():
+		return refuse("request_object_signing_alg", "needs the client's public keys; register jwks_uri or jwks")
+	case m.RequireSignedRequestObject && alg != algHS256 && !m.hasKeys():
+		return refuse("require_signed_request_object", "needs something to sign with; register jwks_uri or jwks, or the request_object_signing_alg HS256")
+	case len(m.RequestURIs) > maxRequestURIs:
+		return refuse("request_uris", "has %d entries; %d are allowed", len(m.RequestURIs), maxRequestURIs)
+	}
+	m.RequestURIs = unique(m.RequestURIs)
+	for _, uri := range m.RequestURIs {
+		address, _, _ := strings.Cut(uri, "#") // which says what is there, and is compared with the rest
+		if fault := keysURIFault(address); fault != "" || len(uri) > maxURI || !isASCII(uri) {
+			return refuse("request_uris", "%s %s", quoted(uri), cmp.Or(fault, "is too long or not ASCII"))
+		}
+	}
+	return nil
+}
+
+func (m *Metadata) hasKeys() bool { return len(m.JWKS) > 0 || m.JWKSURI != "" }
 
 func (m *Metadata) completeJWKS() error {
 	if len(m.JWKS) == 0 {

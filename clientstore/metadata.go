@@ -36,6 +36,9 @@ type Metadata struct {
 	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"`
 	JWKS                        json.RawMessage `json:"jwks,omitempty"` // public keys only
 	JWKSURI                     string          `json:"jwks_uri,omitempty"`
+	RequestObjectSigningAlg     string          `json:"request_object_signing_alg,omitempty"`
+	RequestURIs                 []string        `json:"request_uris,omitempty"`
+	RequireSignedRequestObject  bool            `json:"require_signed_request_object,omitempty"`
 
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.

@@ -103,6 +103,9 @@ func (s *Store) open(c *Client, secrets []Secret) [][]byte {
 	return clear
 }
 
-func (c *Client) hasSealed() bool {
-	return slices.ContainsFunc(c.Secrets, func(s Secret) bool { return s.Algorithm == Sealed })
+// cannotSign reports whether the client is to sign with a secret, and has none
+// that can be read again.
+func (c *Client) cannotSign() bool {
+	return c.Type != OAuth1 && c.signsWithSecret() && len(c.Secrets) > 0 &&
+		!slices.ContainsFunc(c.Secrets, func(s Secret) bool { return s.Algorithm == Sealed })
 }

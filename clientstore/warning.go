@@ -26,7 +26,7 @@ func (c *Client) Warnings() []string {
 		"The client has no secret, so that nobody can be it; rotate its secret to give it one.")
 	warn(c.Type == OIDC && len(m.ResponseTypes) > 0 && !slices.Contains(scopes(m.Scope), scopeOpenID),
 		"The scope lacks openid, so that the client never gets an ID token.")
-	warn(c.Type != OAuth1 && c.signsWithSecret() && len(c.Secrets) > 0 && !c.hasSealed(),
+	warn(c.cannotSign(),
 		"The client signs with its secret, and those that it has are kept as hashes; rotate its secret to give it one that works.")
 	for _, uri := range m.RedirectURIs {
 		p := splitURI(uri)

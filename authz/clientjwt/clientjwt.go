@@ -113,8 +113,13 @@ func parseHeader(jwt string, rule Rule) (header, error) {
 	if err := decode(encoded, &m); err != nil {
 		return header{}, Refused("header is not a JSON object")
 	}
-	// Keys that the token brings along or points to prove nothing, and what
-	// must be understood is not (RFC 7515, section 4.1.11).
+	return judgeHeader(m, rule)
+}
+
+// judgeHeader refuses keys that the token brings along or points to, which
+// prove nothing, what must be understood and is not (RFC 7515, section
+// 4.1.11), and what the rule does not allow.
+func judgeHeader(m map[string]any, rule Rule) (header, error) {
 	for _, member := range []string{"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc"} {
 		if _, ok := m[member]; ok {
 			return header{}, Refused("header has the member " + member)
@@ -124,15 +129,23 @@ func parseHeader(jwt string, rule Rule) (header, error) {
 	if !slices.Contains(rule.Algorithms, alg) {
 		return header{}, Refused("alg is not one that the client may use")
 	}
-	kid, isText := m["kid"].(string)
-	if _, ok := m["kid"]; ok && !isText || len(kid) > maxKID {
+	kid, ok := text(m, "kid")
+	if !ok || len(kid) > maxKID {
 		return header{}, Refused("kid is not text, or too long")
 	}
-	typ, isText := m["typ"].(string)
-	if _, ok := m["typ"]; ok && (!isText || !isOneOf(typ, rule.Types)) {
+	if typ, ok := text(m, "typ"); !ok || typ != "" && !isOneOf(typ, rule.Types) {
 		return header{}, Refused("typ is that of another kind of token")
 	}
 	return header{jose.SignatureAlgorithm(alg), kid}, nil
+}
+
+// text returns a member, which may be left out, and whether it is text.
+func text(m map[string]any, name string) (string, bool) {
+	if _, ok := m[name]; !ok {
+		return "", true
+	}
+	s, ok := m[name].(string)
+	return s, ok
 }
 
 // isOneOf compares media types, which have no case and may leave out their
@@ -185,15 +198,25 @@ func ReadClaims(payload []byte) (*Claims, error) {
 // CheckTimes refuses a token that has expired, that expires later than longest
 // from now, or that is not valid yet.
 func (c *Claims) CheckTimes(now time.Time, longest time.Duration) error {
-	at := float64(now.UnixMicro()) / 1e6
-	ahead := at + Skew.Seconds()
+	at := seconds(now)
 	switch {
 	case c.Expires == nil:
 		return Refused("has no exp")
 	case *c.Expires <= at:
 		return Refused("has expired")
-	case *c.Expires > ahead+longest.Seconds():
+	case *c.Expires > at+(Skew+longest).Seconds():
 		return Refused("expires too late")
+	default:
+		return c.CheckStart(now)
+	}
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+// CheckStart refuses a token that is not valid yet.
+func (c *Claims) CheckStart(now time.Time) error {
+	ahead := seconds(now.Add(Skew))
+	switch {
 	case c.NotBefore != nil && *c.NotBefore > ahead:
 		return Refused("is not valid yet")
 	case c.IssuedAt != nil && *c.IssuedAt > ahead:

@@ -52,6 +52,8 @@ type Metadata struct {
 	ClaimsParameterSupported         bool                      `json:"claims_parameter_supported"`
 	RequestParameterSupported        bool                      `json:"request_parameter_supported"`
 	RequestURIParameterSupported     bool                      `json:"request_uri_parameter_supported"` // true when left out
+	RequireRequestURIRegistration    bool                      `json:"require_request_uri_registration"`
+	RequestObjectSigningAlgs         []string                  `json:"request_object_signing_alg_values_supported"`
 	AuthorizationResponseISS         bool                      `json:"authorization_response_iss_parameter_supported"`
 
 	ServiceDocumentation string `json:"service_documentation,omitempty"`
@@ -97,8 +99,10 @@ func metadata(cfg Config) Metadata {
 		ClaimTypesSupported:              []string{"normal"},
 		ClaimsSupported:                  append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash"}, claims.Supported()...),
 		ClaimsParameterSupported:         true,
-		RequestParameterSupported:        false,
-		RequestURIParameterSupported:     false,
+		RequestParameterSupported:        true,
+		RequestURIParameterSupported:     true,
+		RequireRequestURIRegistration:    true,
+		RequestObjectSigningAlgs:         clientstore.AssertionAlgs,
 		AuthorizationResponseISS:         true,
 
 		ServiceDocumentation: cfg.ServiceDocumentation,

@@ -115,11 +115,16 @@ func (h *Handler) prove(r *http.Request, c *clientstore.Client, given *credentia
 	switch {
 	case given.jwt != "":
 		return h.proveByAssertion(r, c, given)
-	case given.method == clientstore.AuthNone && (c == nil || !c.IsPublic()):
+	case given.method != clientstore.AuthNone:
+		return h.proveBySecret(r, c, given)
+	case c == nil || !c.IsPublic():
 		return errUnknown()
-	case given.method == clientstore.AuthNone:
+	default:
 		return nil
 	}
+}
+
+func (h *Handler) proveBySecret(r *http.Request, c *clientstore.Client, given *credentials) error {
 	if err := h.guesses.check(r.RemoteAddr, c); err != nil {
 		return err
 	}
