@@ -31,6 +31,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
 	"countersign/storage/replay"
 	"countersign/storage/session"
 )
@@ -52,6 +53,7 @@ type Config struct {
 	Grants       *grant.Store
 	Keys         *keyset.Store
 	Used         *replay.Store
+	Pushed       *pushed.Store
 
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script.
@@ -109,12 +111,12 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	fetch := outbound.New(outbound.Config{AllowPrivate: isLoopback(cfg.Issuer), Timeout: fetchTimeout})
 	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
 	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
-	d.authorize = authorize.New(authorize.Config{
-		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
-		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
-	})
 	d.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+	})
+	d.authorize = authorize.New(authorize.Config{
+		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
+		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
 	d.discovery = discovery.New(discovery.Config{Issuer: cfg.Issuer, Keys: cfg.Keys})

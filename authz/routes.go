@@ -45,6 +45,7 @@ func (d *door) routes() []route {
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 
 		{"/token", machine, on(d.token.Issue, "POST")},
+		{"/par", machine, on(d.authorize.Push, "POST")},
 		{"/introspect", machine, on(d.token.Introspect, "POST")},
 		{"/revoke", machine, on(d.token.Revoke, "POST")},
 		{"/userinfo", machine, on(d.userinfo.Serve, "GET", "POST")},

@@ -39,6 +39,9 @@ type Metadata struct {
 	RequestObjectSigningAlg     string          `json:"request_object_signing_alg,omitempty"`
 	RequestURIs                 []string        `json:"request_uris,omitempty"`
 	RequireSignedRequestObject  bool            `json:"require_signed_request_object,omitempty"`
+	// RequirePushedAuthorizationRequests lets the client begin at no other
+	// endpoint than that of RFC 9126.
+	RequirePushedAuthorizationRequests bool `json:"require_pushed_authorization_requests,omitempty"`
 
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.

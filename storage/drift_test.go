@@ -16,6 +16,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -29,6 +30,7 @@ var records = []any{
 	grant.Grant{},
 	interaction.Interaction{},
 	keyset.Key{},
+	pushed.Request{},
 	session.Session{},
 }
 

@@ -27,6 +27,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
 	"countersign/storage/session"
 )
 
@@ -47,6 +48,9 @@ type Config struct {
 	Keys         *keyset.Store
 	Engine       *engine.Engine
 	Requests     *objects.Resolver
+	Pushed       *pushed.Store
+	// Authenticate returns the client that posted a form.
+	Authenticate func(*http.Request, protocol.Parameters) (*clientstore.Client, error)
 	Pages        *page.Pages
 	Cookies      browser.Cookies
 	Log          *slog.Logger
@@ -244,6 +248,9 @@ func (h *Handler) redirect(w http.ResponseWriter, path, id string) {
 
 // end tells the client that its request was refused, and forgets the request.
 func (h *Handler) end(w http.ResponseWriter, r *http.Request, s state, refusal *protocol.Error) error {
+	if err := h.useUp(r.Context(), s); err != nil && !errors.Is(err, pushed.ErrUsed) {
+		return err
+	}
 	if s.interaction != nil {
 		if err := h.cfg.Interactions.Remove(r.Context(), s.interaction.ID); err != nil {
 			return err
@@ -254,6 +261,13 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, s state, refusal *
 
 // grant answers the request with what was allowed.
 func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
+	err := h.useUp(r.Context(), s)
+	if errors.Is(err, pushed.ErrUsed) {
+		return h.refuse(w, r, s.request.target, protocol.Refuse(protocol.InvalidRequestURI, "The request_uri was used before. Push the request again."))
+	}
+	if err != nil {
+		return err
+	}
 	parameters, err := h.cfg.Engine.Authorize(r.Context(), engine.Authorization{
 		Client: s.client, Session: s.session, ResponseType: s.request.responseType, Scope: s.request.scope,
 		RedirectURI: s.request.target.redirectURI, SentRedirectURI: s.request.sentRedirectURI, State: s.request.target.state, Nonce: s.request.nonce,

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 
 	"countersign/authz/page"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/interaction"
+	"countersign/storage/pushed"
 )
 
 // markName marks the parameters of a waiting request that did not come in
@@ -32,6 +35,12 @@ func (h *Handler) resolve(ctx context.Context, p protocol.Parameters, c *clients
 		kept := maps.Clone(i.Request)
 		kept.Del(markName)
 		return plain{protocol.Kept(kept), i.Request.Get(markName)}, nil
+	}
+	if isPushed(p) {
+		return h.pushed(ctx, p, c)
+	}
+	if c.Metadata.RequirePushedAuthorizationRequests {
+		return plain{}, protocol.Refuse(protocol.InvalidRequest, "The client is registered to push its requests: send them to the endpoint of RFC 9126 first.")
 	}
 	resolved, err := h.cfg.Requests.Resolve(ctx, p, c)
 	if err != nil || !bundled(p) {
@@ -67,4 +76,42 @@ func mayHold(p protocol.Parameters, c *clientstore.Client) error {
 	}
 	_, err := redirectURI(p, c)
 	return err
+}
+
+// isPushed reports whether the request names one that was pushed.
+func isPushed(p protocol.Parameters) bool {
+	return strings.HasPrefix(p.Get("request_uri"), pushed.Prefix)
+}
+
+// markPushed begins the mark of a request that was pushed.
+const markPushed = "pushed:"
+
+// pushed returns the parameters that the client pushed. What comes beside the
+// reference counts for nothing (RFC 9126, section 4).
+func (h *Handler) pushed(ctx context.Context, p protocol.Parameters, c *clientstore.Client) (plain, error) {
+	if p.IsRepeated("request_uri") || p.Has("request") {
+		return plain{}, protocol.Refuse(protocol.InvalidRequest, "Send one request_uri, and no request beside it.")
+	}
+	r, err := h.cfg.Pushed.Get(ctx, c.ID, p.Get("request_uri"))
+	if errors.Is(err, storage.ErrNotFound) {
+		return plain{}, protocol.Refuse(protocol.InvalidRequestURI, "The request_uri has expired, was used before, or is not one that this client was given. Push the request again.")
+	}
+	if err != nil {
+		return plain{}, err
+	}
+	return plain{protocol.Kept(r.Request), markPushed + r.Mark()}, nil
+}
+
+// useUp uses up a request that was pushed, when it is answered and not before:
+// a person may open it twice.
+func (h *Handler) useUp(ctx context.Context, s state) error {
+	mark, ok := strings.CutPrefix(s.request.mark, markPushed)
+	if !ok {
+		return nil
+	}
+	by := ""
+	if s.interaction != nil {
+		by = s.interaction.ID
+	}
+	return h.cfg.Pushed.Use(ctx, mark, by)
 }

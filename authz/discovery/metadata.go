@@ -26,6 +26,7 @@ type Metadata struct {
 	UserinfoEndpoint      string `json:"userinfo_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
+	PAREndpoint           string `json:"pushed_authorization_request_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
 
 	ScopesSupported               []string `json:"scopes_supported"`
@@ -54,6 +55,7 @@ type Metadata struct {
 	RequestURIParameterSupported     bool                      `json:"request_uri_parameter_supported"` // true when left out
 	RequireRequestURIRegistration    bool                      `json:"require_request_uri_registration"`
 	RequestObjectSigningAlgs         []string                  `json:"request_object_signing_alg_values_supported"`
+	RequirePushedRequests            bool                      `json:"require_pushed_authorization_requests"`
 	AuthorizationResponseISS         bool                      `json:"authorization_response_iss_parameter_supported"`
 
 	ServiceDocumentation string `json:"service_documentation,omitempty"`
@@ -75,6 +77,7 @@ func metadata(cfg Config) Metadata {
 		UserinfoEndpoint:      at("/userinfo"),
 		IntrospectionEndpoint: at("/introspect"),
 		RevocationEndpoint:    at("/revoke"),
+		PAREndpoint:           at("/par"),
 		JWKSURI:               at("/.well-known/jwks.json"),
 
 		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},

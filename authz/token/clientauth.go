@@ -83,6 +83,12 @@ func unescape(s string) string {
 // endpoint needs.
 type lookup func(ctx context.Context, id string) (*clientstore.Client, error)
 
+// Authenticate returns the client that posted the form to an endpoint that
+// needs nothing but the client.
+func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clientstore.Client, error) {
+	return h.authenticate(r, form, h.cfg.Clients.Get)
+}
+
 // authenticate returns the client that sent the request, once it has proved to
 // be that client by the method that it is registered for, and is approved.
 func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, find lookup) (*clientstore.Client, error) {

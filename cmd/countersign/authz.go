@@ -18,7 +18,7 @@ func (s *server) authz() (http.Handler, error) {
 		},
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
-		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys, Used: s.stores.used,
+		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys, Used: s.stores.used, Pushed: s.stores.pushed,
 		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }

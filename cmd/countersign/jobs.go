@@ -57,7 +57,7 @@ type purger func(ctx context.Context, limit int) (int64, error)
 func (s *server) purge(ctx context.Context) {
 	for name, one := range map[string]purger{
 		"grants": s.stores.grants.Purge, "interactions": s.stores.interactions.Purge, "sessions": s.stores.sessions.Purge,
-		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge, "used_jtis": s.stores.used.Purge,
+		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge, "used_jtis": s.stores.used.Purge, "pushed_requests": s.stores.pushed.Purge,
 	} {
 		if err := drain(ctx, one); err != nil && !errors.Is(err, context.Canceled) {
 			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", name, "cause", err.Error())

@@ -15,6 +15,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
 	"countersign/storage/replay"
 	"countersign/storage/seal"
 	"countersign/storage/session"
@@ -31,6 +32,7 @@ type stores struct {
 	clients      *clientstore.Store
 	grants       *grant.Store
 	used         *replay.Store
+	pushed       *pushed.Store
 }
 
 // openDatabase opens the database as it is.
@@ -96,6 +98,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		clients:      clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy)}),
 		grants:       grant.New(db, keys),
 		used:         replay.New(db, keys),
+		pushed:       pushed.New(db, keys),
 	}
 }
 
