@@ -46,6 +46,9 @@ type Metadata struct {
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.
 	IntrospectionScope string `json:"introspection_scope,omitempty"`
+	// AccessTokenFormat is how access tokens are written: opaque (the default),
+	// or as a JSON Web Token that a resource server can read (RFC 9068).
+	AccessTokenFormat string `json:"access_token_format,omitempty"`
 	// RefreshTokenRotation off lets a confidential client keep its refresh
 	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`
@@ -65,6 +68,12 @@ const (
 const (
 	Web    = "web"
 	Native = "native"
+)
+
+// The formats of access tokens.
+const (
+	FormatOpaque = "opaque"
+	FormatJWT    = "jwt"
 )
 
 // What a client may introspect.
