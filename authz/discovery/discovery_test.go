@@ -96,8 +96,8 @@ func TestURLsBeginWithTheIssuer(t *testing.T) {
 				t.Errorf("%s of %s is %v", name, issuer, value)
 			}
 		}
-		if urls != 6 {
-			t.Errorf("%d URLs; want 6", urls)
+		if urls != 7 {
+			t.Errorf("%d URLs; want 7", urls)
 		}
 	}
 }
