@@ -70,7 +70,13 @@ func (c *Client) completeRequestObjects() error {
 		return refuse("request_object_signing_alg", "needs the client's public keys; register jwks_uri or jwks")
 	case m.RequireSignedRequestObject && alg != algHS256 && !m.hasKeys():
 		return refuse("require_signed_request_object", "needs something to sign with; register jwks_uri or jwks, or the request_object_signing_alg HS256")
-	case len(m.RequestURIs) > maxRequestURIs:
+	default:
+		return m.completeRequestURIs()
+	}
+}
+
+func (m *Metadata) completeRequestURIs() error {
+	if len(m.RequestURIs) > maxRequestURIs {
 		return refuse("request_uris", "has %d entries; %d are allowed", len(m.RequestURIs), maxRequestURIs)
 	}
 	m.RequestURIs = unique(m.RequestURIs)

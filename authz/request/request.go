@@ -166,7 +166,7 @@ var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 // everything else as JSON writes it.
 func parameters(payload []byte) (protocol.Parameters, error) {
 	decoder := json.NewDecoder(bytes.NewReader(payload))
-	decoder.UseNumber()
+	decoder.SetNumberType(json.UnmarshalJSONNumber)
 	var members map[string]any
 	if err := decoder.Decode(&members); err != nil {
 		return protocol.Parameters{}, clientjwt.Refused("not a JSON object")

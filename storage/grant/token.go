@@ -91,12 +91,11 @@ func isJWT(token string) bool {
 	if len(token) > maxJWT || !strings.HasPrefix(token, "eyJ") || strings.Count(token, ".") != 2 {
 		return false
 	}
-	for _, c := range []byte(token) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(token, notCompact)
+}
+
+func notCompact(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_' && r != '.'
 }
 
 // TokenQuery returns the query for a token of this kind, for a statement that

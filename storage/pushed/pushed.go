@@ -49,7 +49,7 @@ func (Request) TableName() string { return "pushed_requests" }
 
 // Mark identifies the request to [Store.Use] and gives its reference away to
 // nobody.
-func (r *Request) Mark() string { return hex.EncodeToString(r.Hash) }
+func (r Request) Mark() string { return hex.EncodeToString(r.Hash) }
 
 // Store keeps pushed requests in the database.
 type Store struct {
