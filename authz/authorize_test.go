@@ -65,9 +65,9 @@ func TestAuthorizeTellsTheClient(t *testing.T) {
 			"AZ-26 max_age out of range":     {[]string{"max_age", "1e99"}, "invalid_request"},
 			"AZ-30 unknown response mode":    {[]string{"response_mode", "cheese"}, "invalid_request"},
 			"AZ-33 registration":             {[]string{"registration", "{}"}, "registration_not_supported"},
-			"JR-05 request":                  {[]string{"request", "x.y.z"}, "request_not_supported"},
-			"JR-05 request, not OpenID":      {[]string{"request", "x.y.z", "scope", "profile"}, "request_not_supported"},
-			"JR-05 request_uri":              {[]string{"request_uri", "https://rp.example/r"}, "request_uri_not_supported"},
+			"JR-05 request":                  {[]string{"request", "x.y.z"}, "invalid_request_object"},
+			"JR-05 request, not OpenID":      {[]string{"request", "x.y.z", "scope", "profile"}, "invalid_request_object"},
+			"JR-05 request_uri":              {[]string{"request_uri", "https://rp.example/r"}, "invalid_request_uri"},
 			"AZ-39 authorization_details":    {[]string{"authorization_details", "[]"}, "invalid_request"},
 			"AZ-40 nonce of 10 KiB":          {[]string{"nonce", strings.Repeat("n", 10<<10)}, "invalid_request"},
 			"malformed claims":               {[]string{"claims", "{"}, "invalid_request"},
@@ -294,7 +294,7 @@ func TestAZ10RepeatedParametersOfAWaitingRequest(t *testing.T) {
 		c, secret, err := w.clients.Register(w.Context(), admin, registration("Pending"))
 		w.must(err)
 		a := app{c, secret}
-		first := w.get("/authorize?" + a.ask("request", "x.y.z").Encode() + "&nonce=again")
+		first := w.get("/authorize?" + a.ask().Encode() + "&nonce=again")
 		resume := func() answer {
 			r := w.request(http.MethodGet, first.Header.Get("Location"), "", "")
 			r.AddCookie(&http.Cookie{Name: "cs_session", Value: w.cookie})

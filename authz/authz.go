@@ -7,13 +7,16 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"countersign/authz/authorize"
 	"countersign/authz/browser"
+	"countersign/authz/clientjwt"
 	"countersign/authz/consent"
 	"countersign/authz/device"
 	"countersign/authz/discovery"
@@ -21,8 +24,10 @@ import (
 	"countersign/authz/home"
 	"countersign/authz/login"
 	"countersign/authz/logout"
+	"countersign/authz/outbound"
 	"countersign/authz/page"
 	"countersign/authz/registration"
+	"countersign/authz/request"
 	"countersign/authz/token"
 	"countersign/authz/userinfo"
 	"countersign/clientstore"
@@ -31,6 +36,8 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
+	"countersign/storage/replay"
 	"countersign/storage/session"
 	"countersign/storage/signout"
 )
@@ -57,6 +64,11 @@ type Config struct {
 	Grants       *grant.Store
 	Keys         *keyset.Store
 	SignOut      *signout.Store
+	Used         *replay.Store
+	Pushed       *pushed.Store
+	// OutboundAllow lists networks that are not public and from which keys and
+	// request objects of clients may be fetched.
+	OutboundAllow []netip.Prefix
 
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script.
@@ -114,11 +126,17 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Issuer: cfg.Issuer, Lifetimes: cfg.Lifetimes, Grants: cfg.Grants, Accounts: cfg.Accounts,
 		Keys: cfg.Keys, Log: cfg.Log, Now: cfg.Now,
 	})
+	// A server on this very machine has its applications there too.
+	fetch := outbound.New(outbound.Config{Local: isLoopback(cfg.Issuer), Allow: cfg.OutboundAllow})
+	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
+	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
+	d.token = token.New(token.Config{
+		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+	})
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
-		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
+		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 	})
-	d.token = token.New(token.Config{Issuer: cfg.Issuer, Clients: cfg.Clients, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now})
 	d.device = device.New(device.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
@@ -133,6 +151,15 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
 		Registration: mode != registration.Off,
 	})
+}
+
+func isLoopback(issuer string) bool {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip.IsLoopback()
 }
 
 func (d *door) wirePages(cfg Config, cookies browser.Cookies) {

@@ -49,6 +49,7 @@ func (d *door) routes() []route {
 
 		{"/token", machine, on(d.token.Issue, "POST")},
 		{"/device_authorization", machine, on(d.token.AuthorizeDevice, "POST")},
+		{"/par", machine, on(d.authorize.Push, "POST")},
 		{"/introspect", machine, on(d.token.Introspect, "POST")},
 		{"/revoke", machine, on(d.token.Revoke, "POST")},
 		{"/userinfo", machine, on(d.userinfo.Serve, "GET", "POST")},

@@ -24,6 +24,8 @@ import (
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/keyset/keysettest"
+	"countersign/storage/pushed"
+	"countersign/storage/replay"
 	"countersign/storage/session"
 	"countersign/storage/signout"
 	"countersign/storage/storagetest"
@@ -94,7 +96,8 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys),
+		Log:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})
 	w.must(err)

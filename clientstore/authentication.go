@@ -3,7 +3,8 @@ package clientstore
 import "slices"
 
 var (
-	authMethods    = []string{AuthBasic, AuthPost, AuthNone}
+	authMethods    = []string{AuthBasic, AuthPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthNone}
+	tokenFormats   = []string{FormatOpaque, FormatJWT}
 	introspections = []string{IntrospectOwn, IntrospectAudience, IntrospectAll}
 )
 
@@ -32,6 +33,9 @@ func (c *Client) checkTokens(Policy) error {
 	m := &c.Metadata
 	if m.IntrospectionScope != "" && !slices.Contains(introspections, m.IntrospectionScope) {
 		return refuse("introspection_scope", "%s is not known; use %s", quoted(m.IntrospectionScope), oneOf(introspections))
+	}
+	if m.AccessTokenFormat != "" && !slices.Contains(tokenFormats, m.AccessTokenFormat) {
+		return refuse("access_token_format", "%s is not known; use %s", quoted(m.AccessTokenFormat), oneOf(tokenFormats))
 	}
 	if !c.IsPublic() {
 		return nil

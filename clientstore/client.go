@@ -55,6 +55,23 @@ type Client struct {
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).
 func (c *Client) IsPublic() bool { return c.Metadata.TokenEndpointAuthMethod == AuthNone }
 
+// UsesSecret reports whether the client proves itself by a secret that it
+// shares with the server.
+func (c *Client) UsesSecret() bool {
+	switch c.Metadata.TokenEndpointAuthMethod {
+	case AuthNone, AuthPrivateKeyJWT:
+		return c.signsWithSecret()
+	default:
+		return true
+	}
+}
+
+// signsWithSecret reports whether the client makes HMACs with its secret, for
+// which the server has to know it in clear.
+func (c *Client) signsWithSecret() bool {
+	return c.Type == OAuth1 || c.Metadata.TokenEndpointAuthMethod == AuthSecretJWT || c.Metadata.RequestObjectSigningAlg == algHS256
+}
+
 // IsImpersonable reports whether any application could pose as the client: it
 // has no secret, and its redirect URI does not lead to a host of its own. What
 // was allowed to it once is asked again (RFC 8252, section 8.6).

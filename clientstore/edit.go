@@ -26,8 +26,9 @@ type Edit struct {
 
 // Edit changes name and metadata, at once. Key and type stay what they are. An
 // edit that is not acceptable is a [*MetadataError], and one that changes
-// nothing leaves no trace. A client that becomes public loses its secrets; one
-// that ceases to be public needs [Store.RotateSecret] to get one.
+// nothing leaves no trace. A client that has no more use for its secrets loses
+// them; one that comes to need one, or to sign with it, needs
+// [Store.RotateSecret] to get one.
 func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
 	return s.change(ctx, by, id, change{action: "client.edit", columns: func(c *Client, _ time.Time) (map[string]any, error) {
 		if c.Version != e.Version {
@@ -43,7 +44,7 @@ func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*C
 		if err := edited.complete(s.cfg.Policy); err != nil {
 			return nil, err
 		}
-		if edited.IsPublic() {
+		if !edited.UsesSecret() {
 			edited.Secrets = []Secret{}
 		}
 		return edited.editedColumns(c)

@@ -41,6 +41,8 @@ func (m *Metadata) SetMember(name, value string) error {
 		return setBool(name, member, value)
 	case **bool:
 		return setOptional(name, member, value)
+	case *json.RawMessage:
+		return setJSON(name, member, value)
 	case **int64:
 		return setNumber(name, member, value)
 	default:
@@ -128,6 +130,18 @@ func setNumber(name string, member **int64, value string) error {
 		return refuse(name, "%s is not a whole number", quoted(value))
 	}
 	*member = &n
+	return nil
+}
+
+func setJSON(name string, member *json.RawMessage, value string) error {
+	*member = nil
+	if value == "" {
+		return nil
+	}
+	if !json.Valid([]byte(value)) {
+		return refuse(name, "%s is not JSON", quoted(value))
+	}
+	*member = json.RawMessage(value)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package clientstore
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,10 +44,23 @@ type Metadata struct {
 	// told the session.
 	FrontchannelLogoutURI             string `json:"frontchannel_logout_uri,omitempty"`
 	FrontchannelLogoutSessionRequired bool   `json:"frontchannel_logout_session_required,omitempty"`
+	// What the client signs with: its assertions and its request objects.
+	TokenEndpointAuthSigningAlg string          `json:"token_endpoint_auth_signing_alg,omitempty"`
+	JWKS                        json.RawMessage `json:"jwks,omitempty"` // public keys only
+	JWKSURI                     string          `json:"jwks_uri,omitempty"`
+	RequestObjectSigningAlg     string          `json:"request_object_signing_alg,omitempty"`
+	RequestURIs                 []string        `json:"request_uris,omitempty"`
+	RequireSignedRequestObject  bool            `json:"require_signed_request_object,omitempty"`
+	// RequirePushedAuthorizationRequests lets the client begin at no other
+	// endpoint than that of RFC 9126.
+	RequirePushedAuthorizationRequests bool `json:"require_pushed_authorization_requests,omitempty"`
 
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.
 	IntrospectionScope string `json:"introspection_scope,omitempty"`
+	// AccessTokenFormat is how access tokens are written: opaque (the default),
+	// or as a JSON Web Token that a resource server can read (RFC 9068).
+	AccessTokenFormat string `json:"access_token_format,omitempty"`
 	// RefreshTokenRotation off lets a confidential client keep its refresh
 	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`
@@ -54,9 +68,11 @@ type Metadata struct {
 
 // The client authentication methods (RFC 7591, section 2).
 const (
-	AuthNone  = "none"
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
+	AuthNone          = "none"
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	AuthSecretJWT     = "client_secret_jwt"
+	AuthPrivateKeyJWT = "private_key_jwt"
 )
 
 // The application types (OpenID Connect Dynamic Client Registration 1.0,
@@ -64,6 +80,12 @@ const (
 const (
 	Web    = "web"
 	Native = "native"
+)
+
+// The formats of access tokens.
+const (
+	FormatOpaque = "opaque"
+	FormatJWT    = "jwt"
 )
 
 // What a client may introspect.
@@ -110,7 +132,7 @@ func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
 		c.checkName, c.completeFlow, c.completeAuthentication, c.completeRedirectURIs,
-		c.completeScope, c.completeOpenID, c.completeLogout, c.checkAbout, c.checkTokens,
+		c.completeScope, c.completeOpenID, c.completeKeys, c.completeLogout, c.checkAbout, c.checkTokens,
 	} {
 		if err := check(p); err != nil {
 			return err

@@ -13,13 +13,13 @@ type Registration struct {
 	Name     string
 	Metadata Metadata
 	// Secret is one that the administrator typed; empty lets the store
-	// generate one, unless the metadata says that the client is public.
+	// generate one, unless the metadata says that the client has none.
 	Secret string
 }
 
 // Register validates and keeps a pending client. With it comes the secret that
-// was generated for it, which cannot be read again: it is empty for a public
-// client, and for one whose secret the administrator typed and knows. A
+// was generated for it, which cannot be read again: it is empty for a client
+// that uses none, and for one whose secret the administrator typed and knows. A
 // registration that is not acceptable is a [*MetadataError].
 func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*Client, string, error) {
 	now := s.db.Now()
@@ -31,11 +31,12 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 	if err := c.complete(s.cfg.Policy); err != nil {
 		return nil, "", err
 	}
-	if c.IsPublic() && r.Secret != "" {
-		return nil, "", refuse("client_secret", "a public client has none; leave it out, or choose another token_endpoint_auth_method than none")
+	if !c.UsesSecret() && r.Secret != "" {
+		return nil, "", refuse("client_secret", "a client that authenticates by %s has none; leave it out, or choose another token_endpoint_auth_method",
+			c.Metadata.TokenEndpointAuthMethod)
 	}
 	var generated string
-	if !c.IsPublic() {
+	if c.UsesSecret() {
 		kept, secret, err := s.newSecret(ctx, c, r.Secret)
 		if err != nil {
 			return nil, "", err

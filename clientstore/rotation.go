@@ -32,8 +32,8 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 	if err := r.check(s.db.Now()); err != nil {
 		return nil, "", err
 	}
-	// The type decides how the secret is kept and never changes, so that the
-	// slow hash of a typed one needs no transaction to wait for it.
+	// How the secret is kept seldom changes, so that the slow hash of a typed
+	// one needs no transaction to wait for it.
 	known, err := s.Get(ctx, id)
 	if err != nil {
 		return nil, "", err
@@ -44,8 +44,12 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 	}
 	kept.ExpiresAt = r.ExpiresAt
 	c, err := s.change(ctx, by, id, change{action: "client.rotate_secret", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		if c.IsPublic() {
-			return nil, refuse("client_secret", "a public client has none; change its token_endpoint_auth_method first")
+		if !c.UsesSecret() {
+			return nil, refuse("client_secret", "a client that authenticates by %s has none; change its token_endpoint_auth_method first",
+				c.Metadata.TokenEndpointAuthMethod)
+		}
+		if c.signsWithSecret() != known.signsWithSecret() {
+			return nil, fmt.Errorf("rotate client secret: %w", storage.ErrConflict)
 		}
 		secrets := ending(c.Secrets, now, now.Add(r.Overlap))
 		if len(secrets) >= maxSecrets {

@@ -17,7 +17,7 @@ type SecretAlgorithm string
 
 // The ways to keep a secret: a keyed hash for one that the server generated,
 // argon2id for one that a person typed, sealed for one that an HMAC of OAuth
-// 1.0a needs in clear.
+// 1.0a or of a JSON Web Token needs in clear.
 const (
 	KeyedHash SecretAlgorithm = "hmac-sha256"
 	Argon2id  SecretAlgorithm = "argon2id"
@@ -50,6 +50,7 @@ const (
 	shownPrefix = 10 // characters of a generated secret; what is left has more than 200 bits
 	minTyped    = 8  // bytes
 	minStrict   = 16 // bytes, under the strict policy
+	minSigning  = 32 // bytes, of one that HS256 signs with (RFC 7518, section 3.2)
 	maxTyped    = 512
 )
 
@@ -58,10 +59,10 @@ const (
 func (s *Store) newSecret(ctx context.Context, c *Client, typed string) (Secret, string, error) {
 	kept := Secret{ID: uuid.NewString(), CreatedAt: s.db.Now()}
 	if typed != "" {
-		if fault := typedFault(typed, s.cfg.Policy); fault != "" {
+		if fault := c.typedFault(typed, s.cfg.Policy); fault != "" {
 			return Secret{}, "", refuse("client_secret", "%s", fault)
 		}
-		if c.Type == OAuth1 {
+		if c.signsWithSecret() {
 			s.sealSecret(c, &kept, typed)
 			return kept, "", nil
 		}
@@ -71,7 +72,7 @@ func (s *Store) newSecret(ctx context.Context, c *Client, typed string) (Secret,
 	}
 	generated := seal.NewToken(seal.ClientSecret)
 	kept.Prefix = generated[:shownPrefix]
-	if c.Type == OAuth1 {
+	if c.signsWithSecret() {
 		s.sealSecret(c, &kept, generated)
 		return kept, generated, nil
 	}
@@ -79,8 +80,9 @@ func (s *Store) newSecret(ctx context.Context, c *Client, typed string) (Secret,
 	return kept, generated, nil
 }
 
-// sealSecret keeps a secret so that it can be read again: OAuth 1.0a signs
-// with it (RFC 5849, section 3.4.2). It opens for this client and this secret
+// sealSecret keeps a secret so that it can be read again: OAuth 1.0a and
+// client_secret_jwt sign with it (RFC 5849, section 3.4.2; OpenID Connect Core
+// 1.0, section 9). It opens for this client and this secret
 // only.
 func (s *Store) sealSecret(c *Client, kept *Secret, secret string) {
 	kept.Algorithm = Sealed
@@ -93,10 +95,13 @@ func secretPlace(clientID, secretID string) string {
 
 // typedFault says what is wrong with a secret that a person typed, without
 // repeating it.
-func typedFault(secret string, p Policy) string {
+func (c *Client) typedFault(secret string, p Policy) string {
 	least := minTyped
 	if p == Strict {
 		least = minStrict
+	}
+	if c.Type != OAuth1 && c.signsWithSecret() {
+		least = minSigning
 	}
 	switch {
 	case len(secret) < least:

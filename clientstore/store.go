@@ -47,6 +47,9 @@ func New(db *storage.DB, cfg Config) *Store {
 	return &Store{db: db, cfg: cfg, typed: newTypedSecrets()}
 }
 
+// Policy returns how much may be registered.
+func (s *Store) Policy() Policy { return s.cfg.Policy }
+
 // Get returns the client, whatever its status. It is for administrators.
 func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
 	return s.find(s.db.With(ctx), id)

@@ -33,7 +33,7 @@ func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (
 			live = append(live, secret)
 		}
 	}
-	if s.verifyGenerated(live, presented) {
+	if s.verifyGenerated(live, presented) || s.verifySealed(c, live, presented) {
 		return true, nil
 	}
 	for _, secret := range live {
@@ -76,4 +76,47 @@ func (s *Store) verifyGenerated(secrets []Secret, presented string) bool {
 		}
 	}
 	return found == 1
+}
+
+// verifySealed tries the secrets that can be read again; those of OAuth 1.0a
+// sign and are never presented.
+func (s *Store) verifySealed(c *Client, secrets []Secret, presented string) bool {
+	if c.Type == OAuth1 {
+		return false
+	}
+	found := 0
+	for _, kept := range s.open(c, secrets) {
+		found |= subtle.ConstantTimeCompare(kept, []byte(presented))
+	}
+	return found == 1
+}
+
+// RevealSecrets returns the client's live secrets in clear, for the check of
+// what the client signed with one of them. Those that are kept as hashes are
+// not among them.
+func (s *Store) RevealSecrets(c *Client) [][]byte {
+	now := s.db.Now()
+	return s.open(c, slices.DeleteFunc(slices.Clone(c.Secrets), func(k Secret) bool { return !k.Live(now) }))
+}
+
+// open opens the sealed ones. One that does not open was moved here from
+// another client, and counts for nothing.
+func (s *Store) open(c *Client, secrets []Secret) [][]byte {
+	var clear [][]byte
+	for _, kept := range secrets {
+		if kept.Algorithm != Sealed {
+			continue
+		}
+		if secret, err := s.cfg.Keys.Open(kept.Value, secretPlace(c.ID, kept.ID)); err == nil {
+			clear = append(clear, secret)
+		}
+	}
+	return clear
+}
+
+// cannotSign reports whether the client is to sign with a secret, and has none
+// that can be read again.
+func (c *Client) cannotSign() bool {
+	return c.Type != OAuth1 && c.signsWithSecret() && len(c.Secrets) > 0 &&
+		!slices.ContainsFunc(c.Secrets, func(s Secret) bool { return s.Algorithm == Sealed })
 }

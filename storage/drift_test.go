@@ -16,6 +16,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -31,6 +32,7 @@ var records = []any{
 	grant.Grant{},
 	interaction.Interaction{},
 	keyset.Key{},
+	pushed.Request{},
 	session.Session{},
 }
 
@@ -45,6 +47,7 @@ var tables = map[string]string{
 	"refresh_tokens":       "hash grant_id parent_hash created_at expires_at used_at",
 	"session_clients":      "session_id client_id subject created_at",
 	"sign_in_throttles":    "key failures blocked_until expires_at",
+	"used_jtis":            "hash expires_at",
 }
 
 // sameType names the types of the dialects alike.

@@ -22,11 +22,13 @@ import (
 	"countersign/authz/limit"
 	"countersign/authz/page"
 	"countersign/authz/protocol"
+	objects "countersign/authz/request"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
 	"countersign/storage/session"
 )
 
@@ -46,6 +48,10 @@ type Config struct {
 	Interactions *interaction.Store
 	Keys         *keyset.Store
 	Engine       *engine.Engine
+	Requests     *objects.Resolver
+	Pushed       *pushed.Store
+	// Authenticate returns the client that posted a form.
+	Authenticate func(*http.Request, protocol.Parameters) (*clientstore.Client, error)
 	Pages        *page.Pages
 	Cookies      browser.Cookies
 	Log          *slog.Logger
@@ -98,16 +104,24 @@ func (h *Handler) startByPost(w http.ResponseWriter, r *http.Request, p protocol
 	if err != nil {
 		return err
 	}
-	uri, err := redirectURI(p, &v.Client)
+	if v.Client.Usable() != nil {
+		if err := mayHold(p, &v.Client); err != nil {
+			return err
+		}
+		return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: p.All()}, waiting{ResumePath, ""})
+	}
+	q, err := h.resolve(r.Context(), p, &v.Client, nil)
+	if err != nil {
+		return h.unresolved(w, r, p, &v.Client, err)
+	}
+	uri, err := redirectURI(q.Parameters, &v.Client)
 	if err != nil {
 		return err
 	}
-	if v.Client.Usable() == nil {
-		if _, err := h.validate(r, p, &v.Client); err != nil {
-			return h.refused(w, r, newTarget(uri, p), err)
-		}
+	if _, err := h.validate(r, q.Parameters, &v.Client); err != nil {
+		return h.refused(w, r, newTarget(uri, q.Parameters), err)
 	}
-	return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: p.All()}, ResumePath)
+	return h.wait(w, r, interaction.Waiting{ClientID: v.Client.ID, ResumePath: ResumePath, Request: q.All()}, waiting{ResumePath, q.mark})
 }
 
 // Resume serves GET /authorize/resume: it takes up a request that waited.
@@ -150,18 +164,29 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 	if err != nil {
 		return err
 	}
+	if v.Client.Usable() != nil {
+		if err := mayHold(p, &v.Client); err != nil {
+			return err
+		}
+		return h.hold(w, r, p, v, i)
+	}
+	plain, err := h.resolve(r.Context(), p, &v.Client, i)
+	if err != nil {
+		return h.unresolved(w, r, p, &v.Client, err)
+	}
+	p = plain.Parameters
+	if i != nil && plain.mark != i.Request.Get(markName) {
+		i = nil // what waited was not yet what pages can show
+	}
 	uri, err := redirectURI(p, &v.Client)
 	if err != nil {
 		return err
-	}
-	if v.Client.Usable() != nil {
-		return h.hold(w, r, p, v, i)
 	}
 	q, err := h.validate(r, p, &v.Client)
 	if err != nil {
 		return h.refused(w, r, newTarget(uri, p), err)
 	}
-	q.target = newTarget(uri, p)
+	q.target, q.mark = newTarget(uri, p), plain.mark
 	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now()}
 	s.consented = remembered(v, q)
 	return h.perform(w, r, s)
@@ -205,24 +230,31 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s state, path stri
 	}
 	return h.wait(w, r, interaction.Waiting{
 		ClientID: s.client.ID, ResumePath: ResumePath, Request: s.request.parameters, Browser: h.cfg.Cookies.EnsureBrowser(w, r),
-	}, path)
+	}, waiting{path, s.request.mark})
 }
 
+// waiting is where a request waits, and the mark of one that did not come in
+// plain form.
+type waiting struct{ path, mark string }
+
 // wait keeps the request, without what no later step reads.
-func (h *Handler) wait(w http.ResponseWriter, r *http.Request, waiting interaction.Waiting, path string) error {
+func (h *Handler) wait(w http.ResponseWriter, r *http.Request, request interaction.Waiting, to waiting) error {
 	if !h.waiters.Allow(limit.Network(r.RemoteAddr)) {
 		return tooMany()
 	}
-	kept, err := worthKeeping(waiting.Request)
+	kept, err := worthKeeping(request.Request)
 	if err != nil {
 		return err
 	}
-	waiting.Request = kept
-	i, err := h.cfg.Interactions.Create(r.Context(), waiting)
+	if to.mark != "" {
+		kept.Set(markName, to.mark)
+	}
+	request.Request = kept
+	i, err := h.cfg.Interactions.Create(r.Context(), request)
 	if err != nil {
 		return err
 	}
-	h.redirect(w, path, i.ID)
+	h.redirect(w, to.path, i.ID)
 	return nil
 }
 
@@ -234,6 +266,9 @@ func (h *Handler) redirect(w http.ResponseWriter, path, id string) {
 
 // end tells the client that its request was refused, and forgets the request.
 func (h *Handler) end(w http.ResponseWriter, r *http.Request, s state, refusal *protocol.Error) error {
+	if err := h.useUp(r.Context(), s); err != nil && !errors.Is(err, pushed.ErrUsed) {
+		return err
+	}
 	if s.interaction != nil {
 		if err := h.cfg.Interactions.Remove(r.Context(), s.interaction.ID); err != nil {
 			return err
@@ -244,7 +279,14 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, s state, refusal *
 
 // grant answers the request with what was allowed.
 func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
-	if err := h.spend(r.Context(), s); err != nil {
+	err := h.spend(r.Context(), s)
+	if err == nil {
+		err = h.useUp(r.Context(), s)
+	}
+	if errors.Is(err, pushed.ErrUsed) {
+		return h.refuse(w, r, s.request.target, protocol.Refuse(protocol.InvalidRequestURI, "The request_uri was used before. Push the request again."))
+	}
+	if err != nil {
 		return err
 	}
 	parameters, err := h.cfg.Engine.Authorize(r.Context(), engine.Authorization{

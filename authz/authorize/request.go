@@ -35,7 +35,8 @@ type request struct {
 	wishes          claims.Request // what it asks for
 	hint            string         // the subject of the id_token_hint
 	subjects        [][]string     // lists that the subject must be in
-	parameters      url.Values     // as they came, to be kept while the request waits
+	parameters      url.Values     // in plain form, to be kept while the request waits
+	mark            string         // of parameters that did not come in plain form
 }
 
 // read reads the parameters of an authorization request, from the query of a
@@ -115,8 +116,6 @@ func (*request) checkSupported(p protocol.Parameters, _ *clientstore.Client) err
 		name string
 		code protocol.Code
 	}{
-		{"request", protocol.RequestNotSupported},
-		{"request_uri", protocol.RequestURINotSupported},
 		{"registration", protocol.RegistrationNotSupported},
 		{"authorization_details", protocol.InvalidRequest},
 	} {
@@ -267,8 +266,10 @@ var keeps = map[string]int{
 	"client_id": 128, "redirect_uri": 2048, "response_type": 128, "response_mode": 64, "scope": 4096, "state": maxState,
 	"nonce": maxNonce, "code_challenge": 256, "code_challenge_method": 64, "prompt": 128, "max_age": 64, "claims": 8 << 10,
 	"id_token_hint": 8 << 10, "login_hint": 256, "ui_locales": 256, "display": 64, "acr_values": 1024,
+	// Read once the client is approved, see resolve.
+	"request": 15 << 10, "request_uri": 2048,
 	// Refused, once the client may be told of it.
-	"request": 1, "request_uri": 1, "registration": 1, "authorization_details": 1,
+	"registration": 1, "authorization_details": 1,
 }
 
 // maxKept is the most that all of them together may take.

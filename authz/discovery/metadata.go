@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -27,6 +28,7 @@ type Metadata struct {
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	EndSessionEndpoint    string `json:"end_session_endpoint"`
 	CheckSessionIframe    string `json:"check_session_iframe"`
+	PAREndpoint           string `json:"pushed_authorization_request_endpoint"`
 	JWKSURI               string `json:"jwks_uri"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
@@ -45,6 +47,9 @@ type Metadata struct {
 	TokenEndpointAuthMethodsSupported         []string `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+	TokenEndpointAuthSigningAlgs              []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionEndpointAuthSigningAlgs      []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationEndpointAuthSigningAlgs         []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 
 	SubjectTypesSupported              []string                  `json:"subject_types_supported"`
 	IDTokenSigningAlgValuesSupported   []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
@@ -53,6 +58,9 @@ type Metadata struct {
 	ClaimsParameterSupported           bool                      `json:"claims_parameter_supported"`
 	RequestParameterSupported          bool                      `json:"request_parameter_supported"`
 	RequestURIParameterSupported       bool                      `json:"request_uri_parameter_supported"` // true when left out
+	RequireRequestURIRegistration      bool                      `json:"require_request_uri_registration"`
+	RequestObjectSigningAlgs           []string                  `json:"request_object_signing_alg_values_supported"`
+	RequirePushedRequests              bool                      `json:"require_pushed_authorization_requests"`
 	BackchannelLogoutSupported         bool                      `json:"backchannel_logout_supported"`
 	BackchannelLogoutSessionSupported  bool                      `json:"backchannel_logout_session_supported"`
 	FrontchannelLogoutSupported        bool                      `json:"frontchannel_logout_supported"`
@@ -63,6 +71,9 @@ type Metadata struct {
 	PolicyURI            string `json:"op_policy_uri,omitempty"`
 	TosURI               string `json:"op_tos_uri,omitempty"`
 }
+
+// confidential are the methods by which a client proves itself.
+var confidential = []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthSecretJWT, clientstore.AuthPrivateKeyJWT}
 
 // metadata describes the server. Every URL begins with the issuer, byte for
 // byte, and none depends on the request.
@@ -77,6 +88,7 @@ func metadata(cfg Config) Metadata {
 		RevocationEndpoint:    at("/revoke"),
 		EndSessionEndpoint:    at("/end_session"),
 		CheckSessionIframe:    at("/session/iframe"),
+		PAREndpoint:           at("/par"),
 		JWKSURI:               at("/.well-known/jwks.json"),
 
 		DeviceAuthorizationEndpoint: at("/device_authorization"),
@@ -91,9 +103,12 @@ func metadata(cfg Config) Metadata {
 		ACRValuesSupported:            []string{passwordACR},
 		UILocalesSupported:            []string{"en"},
 
-		TokenEndpointAuthMethodsSupported:         []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthNone},
-		IntrospectionEndpointAuthMethodsSupported: []string{clientstore.AuthBasic, clientstore.AuthPost},
-		RevocationEndpointAuthMethodsSupported:    []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthNone},
+		TokenEndpointAuthMethodsSupported:         append(slices.Clone(confidential), clientstore.AuthNone),
+		IntrospectionEndpointAuthMethodsSupported: confidential,
+		RevocationEndpointAuthMethodsSupported:    append(slices.Clone(confidential), clientstore.AuthNone),
+		TokenEndpointAuthSigningAlgs:              clientstore.AssertionAlgs,
+		IntrospectionEndpointAuthSigningAlgs:      clientstore.AssertionAlgs,
+		RevocationEndpointAuthSigningAlgs:         clientstore.AssertionAlgs,
 
 		SubjectTypesSupported:            []string{"public"},
 		IDTokenSigningAlgValuesSupported: keyset.Algorithms,
@@ -102,8 +117,10 @@ func metadata(cfg Config) Metadata {
 			"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "s_hash", "sid",
 		}, claims.Supported()...),
 		ClaimsParameterSupported:           true,
-		RequestParameterSupported:          false,
-		RequestURIParameterSupported:       false,
+		RequestParameterSupported:          true,
+		RequestURIParameterSupported:       true,
+		RequireRequestURIRegistration:      true,
+		RequestObjectSigningAlgs:           clientstore.AssertionAlgs,
 		BackchannelLogoutSupported:         true,
 		BackchannelLogoutSessionSupported:  true,
 		FrontchannelLogoutSupported:        true,

@@ -230,9 +230,8 @@ func (codeStore) DeletePKCERequestSession(context.Context, string) error { retur
 
 // gatherAccess notes the access token that the response will hand out.
 func (e *Engine) gatherAccess(f *flow, token string, g grant.Grant) {
-	now := e.cfg.Now()
 	f.issue.AccessToken = token
-	f.issue.AccessTokenExpiresAt = earlier(now.Add(e.cfg.Lifetimes.AccessToken), g.ExpiresAt)
+	f.issue.AccessTokenExpiresAt = earlier(e.cfg.Now().Add(e.cfg.Lifetimes.AccessToken), g.ExpiresAt)
 	f.issue.Scope = strings.Join(f.scope, " ")
 	f.issue.Audience = g.Audience
 }

@@ -56,7 +56,7 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg}
 	c := &config{Config: e.fositeConfig(), engine: e}
-	tokens, store, ids := tokenStrategy{}, codeStore{e}, &openid.IDTokenHandleHelper{IDTokenStrategy: idTokenStrategy{e}}
+	tokens, store, ids := tokenStrategy{e}, codeStore{e}, &openid.IDTokenHandleHelper{IDTokenStrategy: idTokenStrategy{e}}
 	e.ids = ids
 	code := &oauth2.AuthorizeExplicitGrantHandler{
 		AccessTokenStrategy: tokens, RefreshTokenStrategy: tokens, AuthorizeCodeStrategy: tokens,

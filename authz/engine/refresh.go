@@ -124,7 +124,11 @@ func (f *flow) narrow(asked []string) error {
 func (h *refreshHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) error {
 	f := flowOf(ctx)
 	g := f.refresh.Grant
-	h.engine.gatherAccess(f, seal.NewToken(seal.AccessToken), g)
+	token, err := h.engine.newAccessToken(ctx, f)
+	if err != nil {
+		return f.failed(err)
+	}
+	h.engine.gatherAccess(f, token, g)
 	next := h.engine.cfg.Grants.Successor(f.presented)
 	if f.kept {
 		next = f.presented

@@ -6,19 +6,20 @@ import (
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/oauth2"
 
+	"countersign/storage/grant"
 	"countersign/storage/seal"
 )
 
 var _ oauth2.CoreStrategy = tokenStrategy{}
 
-// tokenStrategy makes opaque tokens. What fosite calls a signature, and uses
+// tokenStrategy makes tokens. What fosite calls a signature, and uses
 // as the key of a record, is the token itself: the store hashes it. It is
 // empty for what has not the shape and checksum of a token of ours, so that
 // such a thing costs no query.
-type tokenStrategy struct{}
+type tokenStrategy struct{ engine *Engine }
 
 func key(kind seal.Kind, token string) string {
-	if seal.WellFormed(kind, token) {
+	if is, _ := grant.TokenKind(token); is == kind || seal.WellFormed(kind, token) {
 		return token
 	}
 	return ""
@@ -30,9 +31,13 @@ func (tokenStrategy) AccessTokenSignature(_ context.Context, token string) strin
 }
 
 // GenerateAccessToken makes an access token.
-func (tokenStrategy) GenerateAccessToken(context.Context, fosite.Requester) (token, signature string, err error) {
-	token = seal.NewToken(seal.AccessToken)
-	return token, token, nil
+func (s tokenStrategy) GenerateAccessToken(ctx context.Context, _ fosite.Requester) (token, signature string, err error) {
+	f := flowOf(ctx)
+	if f.code != nil {
+		f.scope = f.stillRegistered(f.code.Grant.Scope)
+	}
+	token, err = s.engine.newAccessToken(ctx, f)
+	return token, token, f.failed(err)
 }
 
 // ValidateAccessToken is not used: tokens are read with what decides on them.

@@ -33,6 +33,9 @@ const (
 	RequestNotSupported      Code = "request_not_supported"
 	RequestURINotSupported   Code = "request_uri_not_supported"
 	RegistrationNotSupported Code = "registration_not_supported"
+	// RFC 9101, section 7.
+	InvalidRequestURI    Code = "invalid_request_uri"
+	InvalidRequestObject Code = "invalid_request_object"
 	// RFC 6750, section 3.1.
 	InvalidToken      Code = "invalid_token"
 	InsufficientScope Code = "insufficient_scope"

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"countersign/authz/clientjwt"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage"
@@ -19,6 +20,8 @@ type credentials struct {
 	secret string
 	raw    string // the secret as it came, where decoding made it another
 	header bool   // the Authorization header was used, whatever it held
+	jwt    string // the assertion
+	claims *clientjwt.Claims
 }
 
 // errUnknown is what everybody gets who does not prove to be an approved
@@ -36,7 +39,7 @@ func errUnknown() error {
 func readCredentials(r *http.Request, form protocol.Parameters) (credentials, error) {
 	c := credentials{method: clientstore.AuthNone, id: form.Get("client_id"), header: r.Header.Get("Authorization") != ""}
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return c, errUnknown()
+		return c.assertion(form)
 	}
 	if form.Has("client_secret") {
 		c.method, c.secret = clientstore.AuthPost, form.Get("client_secret")
@@ -83,6 +86,12 @@ func unescape(s string) string {
 // endpoint needs.
 type lookup func(ctx context.Context, id string) (*clientstore.Client, error)
 
+// Authenticate returns the client that posted the form to an endpoint that
+// needs nothing but the client.
+func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clientstore.Client, error) {
+	return h.authenticate(r, form, h.cfg.Clients.Get)
+}
+
 // authenticate returns the client that sent the request, once it has proved to
 // be that client by the method that it is registered for, and is approved.
 func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, find lookup) (*clientstore.Client, error) {
@@ -97,24 +106,34 @@ func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, find l
 	if err != nil {
 		return nil, err
 	}
-	if err := h.prove(r, c, given); err != nil {
+	if err := h.prove(r, c, &given); err != nil {
 		return nil, err
 	}
-	return c, mayWork(c)
+	if err := mayWork(c); err != nil {
+		return nil, err
+	}
+	return c, h.useUp(r.Context(), c, given)
 }
 
 // prove checks the credentials. A client that does not exist costs the same
 // work as one that does.
-func (h *Handler) prove(r *http.Request, c *clientstore.Client, given credentials) error {
+func (h *Handler) prove(r *http.Request, c *clientstore.Client, given *credentials) error {
 	if c != nil && c.Type == clientstore.OAuth1 {
 		c = nil
 	}
-	if given.method == clientstore.AuthNone {
-		if c == nil || !c.IsPublic() {
-			return errUnknown()
-		}
+	switch {
+	case given.jwt != "":
+		return h.proveByAssertion(r, c, given)
+	case given.method != clientstore.AuthNone:
+		return h.proveBySecret(r, c, given)
+	case c == nil || !c.IsPublic():
+		return errUnknown()
+	default:
 		return nil
 	}
+}
+
+func (h *Handler) proveBySecret(r *http.Request, c *clientstore.Client, given *credentials) error {
 	ok, err := h.knows(r, c, given)
 	if err != nil {
 		return err
@@ -126,7 +145,7 @@ func (h *Handler) prove(r *http.Request, c *clientstore.Client, given credential
 }
 
 // knows reports whether the client knows its secret.
-func (h *Handler) knows(r *http.Request, c *clientstore.Client, given credentials) (bool, error) {
+func (h *Handler) knows(r *http.Request, c *clientstore.Client, given *credentials) (bool, error) {
 	if c != nil && !h.cfg.Clients.Recognises(c, given.secret) {
 		if err := h.guesses.check(r.RemoteAddr, c); err != nil {
 			return false, err

@@ -12,16 +12,20 @@ import (
 	"strconv"
 	"time"
 
+	"countersign/authz/clientjwt"
 	"countersign/authz/engine"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage/grant"
+	"countersign/storage/replay"
 )
 
 // Config is what the endpoints need.
 type Config struct {
 	Issuer  string
 	Clients *clientstore.Store
+	Signed  *clientjwt.Verifier
+	Used    *replay.Store
 	Grants  *grant.Store
 	Engine  *engine.Engine
 	Log     *slog.Logger

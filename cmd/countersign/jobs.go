@@ -68,7 +68,7 @@ type purger func(ctx context.Context, limit int) (int64, error)
 func (s *server) purge(ctx context.Context) {
 	for name, one := range map[string]purger{
 		"grants": s.stores.grants.Purge, "interactions": s.stores.interactions.Purge, "sessions": s.stores.sessions.Purge,
-		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge,
+		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge, "used_jtis": s.stores.used.Purge, "pushed_requests": s.stores.pushed.Purge,
 		"registrations":     s.stores.clients.Purge,
 		"logout_deliveries": s.stores.signOut.Purge,
 	} {

@@ -15,6 +15,8 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/pushed"
+	"countersign/storage/replay"
 	"countersign/storage/seal"
 	"countersign/storage/session"
 	"countersign/storage/signout"
@@ -31,6 +33,8 @@ type stores struct {
 	clients      *clientstore.Store
 	grants       *grant.Store
 	signOut      *signout.Store
+	used         *replay.Store
+	pushed       *pushed.Store
 }
 
 // openDatabase opens the database as it is.
@@ -99,6 +103,8 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		}),
 		grants:  grant.New(db, keys),
 		signOut: signout.New(db),
+		used:    replay.New(db, keys),
+		pushed:  pushed.New(db, keys),
 	}
 }
 

@@ -59,16 +59,16 @@ func TestAuthorizationEndpoint(t *testing.T) {
 		{"AZ-30 response_mode=query is the default", func(r *request) { r.Set("response_mode", "query") }, aSignIn},
 		{"AZ-31 unknown response_mode", func(r *request) { r.Set("response_mode", "smoke") }, "invalid_request"},
 		{"AZ-33 registration", func(r *request) { r.Set("registration", "{}") }, "registration_not_supported"},
-		{"JR-05 request object", func(r *request) { r.Set("request", "eyJhbGciOiJub25lIn0.e30.") }, "request_not_supported"},
+		{"JR-05 request object", func(r *request) { r.Set("request", "eyJhbGciOiJub25lIn0.e30.") }, "invalid_request_object"},
 		{"JR-05 request object without openid", func(r *request) {
 			r.Set("request", "eyJhbGciOiJub25lIn0.e30.")
 			r.Set("scope", "api")
-		}, "request_not_supported"},
-		{"JR-07 request_uri", func(r *request) { r.Set("request_uri", "https://rp.example/r.jwt") }, "request_uri_not_supported"},
+		}, "invalid_request_object"},
+		{"JR-07 request_uri", func(r *request) { r.Set("request_uri", "https://rp.example/r.jwt") }, "invalid_request_uri"},
 		{"JR-01 request and request_uri", func(r *request) {
 			r.Set("request", "x")
 			r.Set("request_uri", "https://rp.example/r.jwt")
-		}, "invalid_request|request_not_supported|request_uri_not_supported"},
+		}, "invalid_request"},
 		{"AZ-39 authorization_details", func(r *request) { r.Set("authorization_details", `[{"type":"x"}]`) }, "invalid_request|invalid_authorization_details"},
 		{"AZ-40 nonce of 20 KiB", func(r *request) { r.Set("nonce", strings.Repeat("n", 20<<10)) }, aTooLong + "|invalid_request"},
 		{"claims that are no JSON", func(r *request) { r.Set("claims", "{") }, "invalid_request"},

@@ -1,0 +1,21 @@
+-- +goose Up
+CREATE TABLE used_jtis (
+	hash       BLOB     NOT NULL PRIMARY KEY, -- keyed hash of the client and its assertion's jti
+	expires_at DATETIME NOT NULL              -- when the assertion is of no use any more
+);
+CREATE INDEX used_jtis_expires_at ON used_jtis (expires_at);
+
+CREATE TABLE pushed_requests (
+	hash       BLOB  NOT NULL PRIMARY KEY,    -- of the reference
+	client_id  TEXT  NOT NULL,
+	request    TEXT  NOT NULL,                -- JSON object: the validated parameters
+	created_at DATETIME NOT NULL,
+	expires_at DATETIME NOT NULL,              -- nobody can begin with it from here
+	used_at    DATETIME,                       -- when it was answered
+	used_by    TEXT  NOT NULL DEFAULT ''      -- the interaction that was
+);
+CREATE INDEX pushed_requests_expires_at ON pushed_requests (expires_at);
+
+-- +goose Down
+DROP TABLE pushed_requests;
+DROP TABLE used_jtis;

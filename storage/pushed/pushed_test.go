@@ -1,0 +1,97 @@
+package pushed_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/pushed"
+	"countersign/storage/storagetest"
+)
+
+func TestPushGetUse(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s, clock := pushed.New(db, storagetest.Keys(t)), storagetest.Clock(db)
+		ref, err := s.Push(t.Context(), "client", url.Values{"scope": {"openid"}})
+		if err != nil || !strings.HasPrefix(ref, pushed.Prefix) {
+			t.Fatal(ref, err)
+		}
+		r, err := s.Get(t.Context(), "client", ref)
+		if err != nil || r.Request.Get("scope") != "openid" || strings.Contains(ref, r.Mark()) {
+			t.Fatalf("Get() = %+v, %v", r, err)
+		}
+		for name, tt := range map[string]struct{ client, ref string }{
+			"another client": {"other", ref}, "unknown": {"client", ref[:len(ref)-1] + "_"}, "short": {"client", pushed.Prefix},
+			"another case": {"client", strings.ToUpper(ref)}, "NUL": {"client", ref[:len(ref)-1] + "\x00"},
+		} {
+			if _, err := s.Get(t.Context(), tt.client, tt.ref); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("%s: %v; want ErrNotFound", name, err)
+			}
+		}
+		for _, tt := range []struct {
+			by   string
+			want error
+		}{{"i", nil}, {"i", nil}, {"j", pushed.ErrUsed}, {"", pushed.ErrUsed}} {
+			if err := s.Use(t.Context(), r.Mark(), tt.by); !errors.Is(err, tt.want) {
+				t.Errorf("Use(%q) = %v; want %v", tt.by, err, tt.want)
+			}
+		}
+		if _, err := s.Get(t.Context(), "client", ref); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("Get() of a used one = %v", err)
+		}
+		late, _ := s.Push(t.Context(), "client", url.Values{})
+		clock.Advance(time.Minute)
+		if _, err := s.Get(t.Context(), "client", late); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("Get() of an expired one = %v", err)
+		}
+		clock.Advance(time.Hour)
+		for _, want := range []int64{1, 1, 0} {
+			if n, err := s.Purge(t.Context(), 1); n != want || err != nil {
+				t.Errorf("Purge() = %d, %v; want %d", n, err, want)
+			}
+		}
+		if err := s.Use(t.Context(), "x", ""); !errors.Is(err, pushed.ErrUsed) {
+			t.Errorf("Use() of no mark = %v", err)
+		}
+	})
+}
+
+func TestOneOfTwentyUsesIt(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := pushed.New(db, storagetest.Keys(t))
+		ref, _ := s.Push(t.Context(), "client", url.Values{})
+		r, err := s.Get(t.Context(), "client", ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if s.Use(t.Context(), r.Mark(), "") == nil {
+					won.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d used it; want 1", won.Load())
+		}
+		storagetest.FailStatements(db, nil)
+		_, pushErr := s.Push(t.Context(), "client", url.Values{})
+		_, getErr := s.Get(t.Context(), "client", ref)
+		_, purgeErr := s.Purge(t.Context(), 1)
+		for _, err := range []error{pushErr, getErr, purgeErr, s.Use(t.Context(), r.Mark(), "")} {
+			if !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("%v; want ErrUnavailable", err)
+			}
+		}
+	})
+}

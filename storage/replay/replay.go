@@ -1,0 +1,49 @@
+// Package replay keeps what may be used once: the identifiers of the
+// assertions that clients authenticated with.
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/seal"
+)
+
+// ErrUsed reports an identifier that was used before, by a request that may
+// have run at the same moment.
+var ErrUsed = errors.New("used before")
+
+// Store keeps used identifiers in the database.
+type Store struct {
+	db   *storage.DB
+	keys *seal.Keys
+}
+
+// New returns a store on db.
+func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: keys} }
+
+// Use uses up an identifier of the client, which is of no use to anybody from
+// until on. Of all that try the same one, on whichever replica, one gets it;
+// the others get [ErrUsed].
+func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) error {
+	res := s.db.With(ctx).Exec(`INSERT INTO used_jtis (expires_at, hash) VALUES (@until, @hash) ON CONFLICT DO NOTHING`,
+		map[string]any{"until": until.UTC(), "hash": s.keys.Hash("jti\x00" + clientID + "\x00" + jti)})
+	if res.Error != nil {
+		return storage.Err("use identifier", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return fmt.Errorf("use identifier: %w", ErrUsed)
+	}
+	return nil
+}
+
+// Purge forgets identifiers that are of no use any more, at most limit, and
+// returns how many.
+func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
+	res := s.db.With(ctx).Exec(`DELETE FROM used_jtis WHERE hash IN (SELECT hash FROM used_jtis WHERE expires_at <= @now LIMIT @limit)`,
+		map[string]any{"now": s.db.Now(), "limit": limit})
+	return res.RowsAffected, storage.Err("purge used identifiers", res.Error)
+}
