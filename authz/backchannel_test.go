@@ -83,7 +83,7 @@ func (w *world) sender() *logout.Sender {
 	})
 }
 
-func (w *world) send() {
+func (w *world) deliverLogouts() {
 	w.Helper()
 	w.must(w.sender().Send(w.Context()))
 }
@@ -159,10 +159,10 @@ func TestBackChannelLogout(t *testing.T) {
 		w.clock.Advance(45 * time.Minute) // the grants are long gone
 		_, err := w.grants.Purge(w.Context(), 100)
 		w.must(err)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("before the sign-out", used...)
 		w.wantSignedOut("sign-out", w.submit("/logout", nil), "/logout")
-		w.send()
+		w.deliverLogouts()
 		now, seen := float64(w.clock.Now().Unix()), []string{}
 		for _, p := range used {
 			claims := w.wantHeard("oidcc-backchannel-rp-initiated-logout", p, sid)
@@ -177,7 +177,7 @@ func TestBackChannelLogout(t *testing.T) {
 		}
 		w.wantSilence("not used in the session", unused, plain, elsewhere)
 		w.clock.Advance(time.Hour)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("again", used...)
 	})
 }
@@ -192,25 +192,25 @@ func TestBackChannelRetries(t *testing.T) {
 		p.status = []int{http.StatusInternalServerError, http.StatusFound, http.StatusOK}
 		sid := w.session.ID
 		w.submit("/logout", nil)
-		w.send()
+		w.deliverLogouts()
 		w.wantHeard("first", p, sid)
 		w.wantHeard("the other application", good, sid)
 		w.clock.Advance(4 * time.Second)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("too early", p)
 		w.clock.Advance(time.Second)
-		w.send() // a redirect, which nobody follows
+		w.deliverLogouts() // a redirect, which nobody follows
 		w.wantHeard("second", p, sid)
 		w.clock.Advance(14 * time.Second)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("too early for a third", p)
 		w.clock.Advance(time.Second)
-		w.send()
+		w.deliverLogouts()
 		if claims := w.wantHeard("third", p, sid); claims != nil && claims["iat"] != float64(w.clock.Now().Unix()) {
 			w.Errorf("the token is an old one: %v", claims["iat"])
 		}
 		w.clock.Advance(time.Hour)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("after it arrived", p, good)
 	})
 }
@@ -228,10 +228,10 @@ func TestBackChannelSurvivesACrash(t *testing.T) {
 		if claimed, err := box.Claim(w.Context(), &due[0]); !claimed || err != nil {
 			w.Fatalf("Claim() = %v, %v", claimed, err)
 		}
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("while claimed", p)
 		w.clock.Advance(30 * time.Second)
-		w.send()
+		w.deliverLogouts()
 		w.wantHeard("after the crash", p, sid)
 		// What the dead server would have written changes nothing.
 		w.submit("/logout", nil)
@@ -279,7 +279,7 @@ func TestBackChannelOutboxIsAtomic(t *testing.T) {
 			restore := storagetest.FailStatements(w.db, storagetest.Containing(fragment))
 			res := w.submit("/logout", nil)
 			restore()
-			w.send()
+			w.deliverLogouts()
 			w.wantSilence(fragment, p)
 			if res.StatusCode != http.StatusServiceUnavailable || !w.signedIn() {
 				w.Errorf("%s: %s", fragment, res.Status)
@@ -301,7 +301,7 @@ func TestBackChannelOutboxIsAtomic(t *testing.T) {
 		restore()
 		w.wantHeard("sent, not noted", p, w.session.ID)
 		w.clock.Advance(30 * time.Second)
-		w.send()
+		w.deliverLogouts()
 		w.wantHeard("at least once", p, w.session.ID)
 	})
 }
@@ -325,7 +325,7 @@ func TestBackChannelOfOtherEnds(t *testing.T) {
 			w.tokens(p.app, "scope", "openid")
 			sid := w.session.ID
 			w.must(end())
-			w.send()
+			w.deliverLogouts()
 			w.wantHeard(name, p, sid)
 			w.must(w.accounts.Enable(w.Context(), admin, w.user.ID))
 			var err error
@@ -336,12 +336,12 @@ func TestBackChannelOfOtherEnds(t *testing.T) {
 		w.tokens(p.app, "scope", "openid offline_access") // outlives its session
 		sid := w.session.ID
 		w.must(w.sessions.End(w.Context(), sid))
-		w.send()
+		w.deliverLogouts()
 		w.wantHeard("sign-out", p, sid)
 		_, err := w.sessions.Purge(w.Context(), 100)
 		w.must(err)
 		w.must(w.accounts.Disable(w.Context(), admin, w.user.ID))
-		w.send()
+		w.deliverLogouts()
 		w.wantHeard("disabled while away", p, sid)
 	})
 }
@@ -355,12 +355,12 @@ func TestBackChannelOfDisapproval(t *testing.T) {
 		sid := w.session.ID
 		_, err := w.clients.Disapprove(w.Context(), admin, p.ID, "")
 		w.must(err)
-		w.send()
+		w.deliverLogouts()
 		w.wantHeard("disapproved", p, sid)
 		w.submit("/logout", nil)
 		_, err = w.clients.Approve(w.Context(), admin, p.ID)
 		w.must(err)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("LC-09: signed out of while disapproved", p)
 
 		w.signIn()
@@ -369,14 +369,14 @@ func TestBackChannelOfDisapproval(t *testing.T) {
 		w.submit("/logout", nil) // owed, and then disapproved
 		_, err = w.clients.Disapprove(w.Context(), admin, p.ID, "")
 		w.must(err)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("LC-09: disapproved before it was sent", p)
 		_, err = w.clients.Approve(w.Context(), admin, p.ID)
 		w.must(err)
 		w.clock.Advance(24 * time.Hour)
 		_, err = signout.New(w.db).Purge(w.Context(), 100)
 		w.must(err)
-		w.send()
+		w.deliverLogouts()
 		w.wantSilence("given up after a day", p)
 		_ = sid
 	})
@@ -394,7 +394,7 @@ func TestBackChannelRace(t *testing.T) {
 			both.Go(func() { res = w.authorize(p.ask("scope", "openid")) })
 			both.Go(func() { w.submit("/logout", nil) })
 			both.Wait()
-			w.send()
+			w.deliverLogouts()
 			if code := res.sent().Get("code"); code != "" {
 				w.wantHeard("granted first", p, sid)
 				w.wantError(w.post("/token", p.app, redemption(code)), 400, "invalid_grant")
@@ -433,7 +433,7 @@ func TestSignOutEverywhere(t *testing.T) {
 		if w.cookie = other; !w.signedIn() {
 			w.Error("another person was signed out")
 		}
-		w.send()
+		w.deliverLogouts()
 		sids := map[any]bool{}
 		for _, form := range p.heard() {
 			sids[w.logoutToken(p, form)["sid"]] = true

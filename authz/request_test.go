@@ -26,7 +26,7 @@ func (w *world) object(a app, change map[string]any) map[string]any {
 	return claims
 }
 
-func (w *world) signing(change func(*clientstore.Metadata)) app {
+func (w *world) signer(change func(*clientstore.Metadata)) app {
 	w.Helper()
 	r := registration("Signing")
 	r.Metadata.JWKS = allKeys(w.T)
@@ -43,7 +43,7 @@ func (a app) outside(jwt string) url.Values {
 
 func TestRequestObjects(t *testing.T) {
 	each(t, func(w *world) {
-		a := w.signing(nil)
+		a := w.signer(nil)
 		for alg, s := range testKeys() {
 			jwt := s.sign(w.T, w.object(a, map[string]any{"max_age": 3600, "claims": map[string]any{"userinfo": map[string]any{"name": nil}}}), nil)
 			sent := w.authorize(url.Values{"client_id": {a.ID}, "request": {jwt}}).sent() // the redirect URI is inside
@@ -102,8 +102,8 @@ func TestRequestObjects(t *testing.T) {
 
 func TestRequestObjectSignatures(t *testing.T) {
 	each(t, func(w *world) {
-		a, s := w.signing(nil), testKeys()["RS256"]
-		only := w.signing(func(m *clientstore.Metadata) { m.RequestObjectSigningAlg = "PS256" })
+		a, s := w.signer(nil), testKeys()["RS256"]
+		only := w.signer(func(m *clientstore.Metadata) { m.RequestObjectSigningAlg = "PS256" })
 		keyless := w.web
 		for name, tt := range map[string]struct {
 			a   app
@@ -125,13 +125,13 @@ func TestRequestObjectSignatures(t *testing.T) {
 		if sent := w.authorize(only.outside(testKeys()["PS256"].sign(w.T, w.object(only, nil), map[string]any{"typ": "oauth-authz-req+jwt"}))).sent(); sent.Get("code") == "" {
 			w.Errorf("PS256: %v", sent)
 		}
-		secret := w.signing(func(m *clientstore.Metadata) { m.JWKS, m.RequestObjectSigningAlg = nil, "HS256" })
+		secret := w.signer(func(m *clientstore.Metadata) { m.JWKS, m.RequestObjectSigningAlg = nil, "HS256" })
 		if sent := w.authorize(secret.outside(signer{jose.HS256, []byte(secret.secret), ""}.sign(w.T, w.object(secret, nil), nil))).sent(); sent.Get("code") == "" {
 			w.Errorf("HS256: %v", sent)
 		} else if res := w.post("/token", secret, redemption(sent.Get("code"))); res.StatusCode != http.StatusOK {
 			w.Errorf("a sealed secret by Basic: %s", res.body)
 		}
-		must := w.signing(func(m *clientstore.Metadata) { m.RequireSignedRequestObject = true })
+		must := w.signer(func(m *clientstore.Metadata) { m.RequireSignedRequestObject = true })
 		w.wantRefusal(w.authorize(must.ask()), "invalid_request", "st&a te") // JR-06
 		// Nothing that comes beside it counts for such a client.
 		sent := w.authorize(must.outside(s.sign(w.T, w.object(must, map[string]any{"state": nil}), nil))).sent()
@@ -150,7 +150,7 @@ func TestRequestObjectSignatures(t *testing.T) {
 // verified.
 func TestRequestObjectsWait(t *testing.T) {
 	each(t, func(w *world) {
-		must := w.signing(func(m *clientstore.Metadata) { m.RequireSignedRequestObject = true })
+		must := w.signer(func(m *clientstore.Metadata) { m.RequireSignedRequestObject = true })
 		s := testKeys()["ES256"]
 		jwt := s.sign(w.T, w.object(must, map[string]any{"prompt": "consent"}), nil)
 		res := w.authorize(url.Values{"client_id": {must.ID}, "request": {jwt}, "countersign_resolved": {"request"}})
@@ -200,7 +200,7 @@ func TestRequestByReference(t *testing.T) {
 			_, _ = io.WriteString(rw, text)
 		}))
 		defer server.Close()
-		a := w.signing(func(m *clientstore.Metadata) {
+		a := w.signer(func(m *clientstore.Metadata) {
 			m.RequestURIs = []string{server.URL + "/object#hash", server.URL + "/redirect"}
 		})
 		object.Store(testKeys()["RS256"].sign(w.T, w.object(a, nil), nil))

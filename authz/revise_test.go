@@ -268,7 +268,7 @@ func TestEveryStatementOfRegistrationMayFail(t *testing.T) {
 		} {
 			before := w.state()
 			for n := 1; ; n++ {
-				res, failed := w.failing(n, w.sending(tt.method, tt.path, tt.token, tt.body))
+				res, failed := w.failingAt(n, w.sending(tt.method, tt.path, tt.token, tt.body))
 				if !failed {
 					if res.StatusCode >= 300 || n == 1 {
 						w.Errorf("%s: %s %s after %d failures", tt.name, res.Status, res.body, n-1)
@@ -288,8 +288,8 @@ func (w *world) sending(method, path, token, body string) func() answer {
 	return func() answer { return w.send(method, path, token, body) }
 }
 
-// failing makes the statement with this number fail, if there are so many.
-func (w *world) failing(n int, do func() answer) (res answer, failed bool) {
+// failingAt makes the statement with this number fail, if there are so many.
+func (w *world) failingAt(n int, do func() answer) (res answer, failed bool) {
 	w.Helper()
 	seen := 0
 	restore := storagetest.FailStatements(w.db, func(statement string) bool {

@@ -177,7 +177,11 @@ func (f *flow) grant() *grant.Grant {
 // populate makes the first tokens of a grant that has no code.
 func (e *Engine) populate(ctx context.Context, g grant.Grant, r fosite.AccessRequester, response fosite.AccessResponder) error {
 	f := flowOf(ctx)
-	e.gatherAccess(f, seal.NewToken(seal.AccessToken), g)
+	token, err := e.newAccessToken(ctx, f)
+	if err != nil {
+		return f.failed(err)
+	}
+	e.gatherAccess(f, token, g)
 	if g.Offline && f.client.Offline(strings.Fields(g.Scope)) {
 		e.gatherRefresh(f, seal.NewToken(seal.RefreshToken), g)
 	}

@@ -55,7 +55,7 @@ func (l *Limiter) forget() {
 		}
 	}
 	for key := range l.by {
-		if len(l.by) < maxKeys {
+		if len(l.by) < maxKeys/2 { // looking through them all is not for every key
 			return
 		}
 		delete(l.by, key)

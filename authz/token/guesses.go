@@ -86,7 +86,7 @@ func (g *guesses) forget() {
 		}
 	}
 	for who := range g.by {
-		if len(g.by) < maxGuessers {
+		if len(g.by) < maxGuessers/2 { // looking through them all is not for every guess
 			return
 		}
 		delete(g.by, who)

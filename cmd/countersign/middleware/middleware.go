@@ -18,6 +18,9 @@ type Config struct {
 	Metrics *Metrics // nil measures nothing
 	// TrustedProxies may say which address a request comes from.
 	TrustedProxies []netip.Prefix
+	// Patient tells of a request that may wait longer than others, because what
+	// it waits for is not the database.
+	Patient func(*http.Request) bool
 	// BehindProxy tells that the listener speaks plain http to other machines,
 	// of which only the trusted proxies may be answered.
 	BehindProxy bool
@@ -40,7 +43,7 @@ const maxBody = 256 << 10
 
 // Wrap puts the chain in front of next.
 func Wrap(next http.Handler, cfg Config) http.Handler {
-	guarded := canonical(http.MaxBytesHandler(deadline(next), maxBody))
+	guarded := canonical(http.MaxBytesHandler(deadline(next, cfg.Patient), maxBody))
 	guarded = checkHost(guarded, cfg.Hosts)
 	h := bypass(guarded, cfg.AnyHost)
 	h = securityHeaders(h, cfg)
@@ -58,9 +61,17 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 // asked is told so while they still listen.
 const patience = 5 * time.Second
 
-func deadline(next http.Handler) http.Handler {
+// longPatience is what a request that waits on purpose has: less than the
+// server waits to write an answer.
+const longPatience = 25 * time.Second
+
+func deadline(next http.Handler, patient func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		limit := patience
+		if patient != nil && patient(r) {
+			limit = longPatience
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
