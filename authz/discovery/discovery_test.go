@@ -101,8 +101,8 @@ func TestURLsBeginWithTheIssuer(t *testing.T) {
 				t.Errorf("%s of %s is %v", name, issuer, value)
 			}
 		}
-		if urls != 7 {
-			t.Errorf("%d URLs; want 7", urls)
+		if urls != 10 {
+			t.Errorf("%d URLs; want 10", urls)
 		}
 	}
 }
