@@ -246,7 +246,7 @@ func TestDeviceAuthorizationRefuses(t *testing.T) {
 	})
 }
 
-// LC and DV-14: what loses its ground between the codes and the tokens, at
+// LC-06, LC-18 and DV-14: what loses its ground between the codes and the tokens, at
 // whatever moment.
 func TestDeviceLosesItsGround(t *testing.T) {
 	each(t, func(w *world) {

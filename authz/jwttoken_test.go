@@ -41,7 +41,8 @@ func (w *world) readJWT(token, audience string) (header, claims map[string]any) 
 	return header, claims
 }
 
-// JW-08, and that a JSON Web Token is as good as an opaque one here.
+// JW-08 and RV-10: what it contains, and that a JSON Web Token is as good as an
+// opaque one here, and as dead once it is revoked.
 func TestJWTAccessTokens(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.writesJWT(nil)

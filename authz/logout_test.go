@@ -82,6 +82,7 @@ func (w *world) wantSignedOut(name string, res answer, location string) {
 	}
 }
 
+// LO-08 among them: state comes back, and only to a registered address.
 func TestRPInitiatedLogout(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.leaving()

@@ -84,7 +84,7 @@ func TestRefusedUpdates(t *testing.T) {
 	})
 }
 
-// DC-14: the registration access token brings no stopped client back.
+// LC-07 and DC-14: the registration access token brings no stopped client back.
 func TestDisapprovedClientChangesNothing(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.enrol("", w.encode(wish))
