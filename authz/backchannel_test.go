@@ -161,7 +161,7 @@ func TestBackChannelLogout(t *testing.T) {
 		w.must(err)
 		w.deliverLogouts()
 		w.wantSilence("before the sign-out", used...)
-		w.wantSignedOut("sign-out", w.submit("/logout", nil), "/logout")
+		w.wantSignedOut("sign-out", w.submit(nil), "/logout")
 		w.deliverLogouts()
 		now, seen := float64(w.clock.Now().Unix()), []string{}
 		for _, p := range used {
@@ -191,7 +191,7 @@ func TestBackChannelRetries(t *testing.T) {
 		w.tokens(good.app, "scope", "openid")
 		p.status = []int{http.StatusInternalServerError, http.StatusFound, http.StatusOK}
 		sid := w.session.ID
-		w.submit("/logout", nil)
+		w.submit(nil)
 		w.deliverLogouts()
 		w.wantHeard("first", p, sid)
 		w.wantHeard("the other application", good, sid)
@@ -222,7 +222,7 @@ func TestBackChannelSurvivesACrash(t *testing.T) {
 		p := w.listening()
 		w.tokens(p.app, "scope", "openid")
 		sid, box := w.session.ID, signout.New(w.db)
-		w.submit("/logout", nil)
+		w.submit(nil)
 		due, err := box.Due(w.Context(), 10)
 		w.must(err)
 		if claimed, err := box.Claim(w.Context(), &due[0]); !claimed || err != nil {
@@ -234,7 +234,7 @@ func TestBackChannelSurvivesACrash(t *testing.T) {
 		w.deliverLogouts()
 		w.wantHeard("after the crash", p, sid)
 		// What the dead server would have written changes nothing.
-		w.submit("/logout", nil)
+		w.submit(nil)
 		w.must(box.Retry(w.Context(), &due[0]))
 		w.must(box.Done(w.Context(), &due[0]))
 	})
@@ -277,7 +277,7 @@ func TestBackChannelOutboxIsAtomic(t *testing.T) {
 		w.tokens(p.app, "scope", "openid")
 		for _, fragment := range []string{"INTO logout_deliveries", "COMMIT"} {
 			restore := storagetest.FailStatements(w.db, storagetest.Containing(fragment))
-			res := w.submit("/logout", nil)
+			res := w.submit(nil)
 			restore()
 			w.deliverLogouts()
 			w.wantSilence(fragment, p)
@@ -285,7 +285,7 @@ func TestBackChannelOutboxIsAtomic(t *testing.T) {
 				w.Errorf("%s: %s", fragment, res.Status)
 			}
 		}
-		w.submit("/logout", nil)
+		w.submit(nil)
 		for _, fragment := range []string{"FROM logout_deliveries d", "UPDATE logout_deliveries"} {
 			restore := storagetest.FailStatements(w.db, storagetest.Containing(fragment))
 			if err := w.sender().Send(w.Context()); err == nil {
@@ -357,7 +357,7 @@ func TestBackChannelOfDisapproval(t *testing.T) {
 		w.must(err)
 		w.deliverLogouts()
 		w.wantHeard("disapproved", p, sid)
-		w.submit("/logout", nil)
+		w.submit(nil)
 		_, err = w.clients.Approve(w.Context(), admin, p.ID)
 		w.must(err)
 		w.deliverLogouts()
@@ -366,7 +366,7 @@ func TestBackChannelOfDisapproval(t *testing.T) {
 		w.signIn()
 		w.tokens(p.app, "scope", "openid")
 		sid = w.session.ID
-		w.submit("/logout", nil) // owed, and then disapproved
+		w.submit(nil) // owed, and then disapproved
 		_, err = w.clients.Disapprove(w.Context(), admin, p.ID, "")
 		w.must(err)
 		w.deliverLogouts()
@@ -392,7 +392,7 @@ func TestBackChannelRace(t *testing.T) {
 			var res answer
 			var both sync.WaitGroup
 			both.Go(func() { res = w.authorize(p.ask("scope", "openid")) })
-			both.Go(func() { w.submit("/logout", nil) })
+			both.Go(func() { w.submit(nil) })
 			both.Wait()
 			w.deliverLogouts()
 			if code := res.sent().Get("code"); code != "" {
@@ -424,10 +424,10 @@ func TestSignOutEverywhere(t *testing.T) {
 		if home := w.get("/"); !strings.Contains(home.body, `name="everywhere" value="yes"`) {
 			w.Errorf("the page does not offer it: %s", home.body)
 		}
-		w.wantSignedOut("everywhere", w.submit("/logout", url.Values{"everywhere": {"yes"}}), "/logout")
+		w.wantSignedOut("everywhere", w.submit(url.Values{"everywhere": {"yes"}}), "/logout")
 		for _, w.cookie = range cookies {
 			if w.signedIn() {
-				w.Error("still signed in in another browser")
+				w.Error("another browser is still signed in")
 			}
 		}
 		if w.cookie = other; !w.signedIn() {

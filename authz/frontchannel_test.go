@@ -59,7 +59,7 @@ func TestFrontChannelLogout(t *testing.T) {
 			"by the application": func(hint string) answer {
 				return w.endSession("id_token_hint", hint, "post_logout_redirect_uri", farewell, "state", "a&b")
 			},
-			"by the person": func(string) answer { return w.submit("/logout", nil) },
+			"by the person": func(string) answer { return w.submit(nil) },
 		} {
 			hint := w.tokens(a, "scope", "openid").str("id_token")
 			w.tokens(b, "scope", "openid")
@@ -87,6 +87,6 @@ func TestFrontChannelLogout(t *testing.T) {
 			w.must(err)
 			w.signIn()
 		}
-		w.wantSignedOut("nothing to embed", w.submit("/logout", nil), "/logout")
+		w.wantSignedOut("nothing to embed", w.submit(nil), "/logout")
 	})
 }

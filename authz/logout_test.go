@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"countersign/clientstore"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -15,13 +14,10 @@ import (
 const farewell = "https://rp.example/bye"
 
 // leaving is a client that registered where people go after signing out.
-func (w *world) leaving(change ...func(*clientstore.Metadata)) app {
+func (w *world) leaving() app {
 	w.Helper()
 	r := registration("Leaving")
 	r.Metadata.PostLogoutRedirectURIs = []string{farewell, farewell + "?a=b"}
-	for _, f := range change {
-		f(&r.Metadata)
-	}
 	return w.register(r)
 }
 
@@ -40,13 +36,13 @@ func (w *world) confirm(asked answer) answer {
 			form.Set(name, strings.ReplaceAll(strings.ReplaceAll(value, "&amp;", "&"), "&#43;", "+"))
 		}
 	}
-	return w.submit("/logout", form)
+	return w.submit(form)
 }
 
-// submit sends a form of one of our pages.
-func (w *world) submit(path string, form url.Values) answer {
+// submit sends the form that signs out.
+func (w *world) submit(form url.Values) answer {
 	w.Helper()
-	r := w.request(http.MethodPost, path, formType, form.Encode())
+	r := w.request(http.MethodPost, "/logout", formType, form.Encode())
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	if w.cookie != "" {
 		r.AddCookie(&http.Cookie{Name: "cs_session", Value: w.cookie})
@@ -213,7 +209,7 @@ func TestLogoutRequestsThatAreRefused(t *testing.T) {
 			}
 		})
 		restore := storagetest.FailStatements(w.db, storagetest.Containing("ended_at"))
-		for name, res := range map[string]answer{"hint": w.endSession("id_token_hint", hint), "form": w.submit("/logout", nil)} {
+		for name, res := range map[string]answer{"hint": w.endSession("id_token_hint", hint), "form": w.submit(nil)} {
 			if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Set-Cookie") != "" {
 				w.Errorf("%s, not stored: %s, cookie %q", name, res.Status, res.Header.Get("Set-Cookie"))
 			}
@@ -299,7 +295,7 @@ func TestSignOutPage(t *testing.T) {
 		if res := w.get("/logout"); !strings.Contains(res.body, "You are signed out") {
 			w.Errorf("afterwards: %s", res.body)
 		}
-		w.wantSignedOut("the form, again", w.submit("/logout", nil), "/logout")
+		w.wantSignedOut("the form, again", w.submit(nil), "/logout")
 		w.signIn()
 		w.must(w.accounts.Disable(w.Context(), admin, w.user.ID))
 		if res := w.get("/logout"); !strings.Contains(res.body, "You are signed out") {

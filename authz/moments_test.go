@@ -2,7 +2,6 @@ package authz_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -74,11 +73,11 @@ func TestLC13DisapprovedWhileThePersonReads(t *testing.T) {
 func TestLC15DisapprovedInFlight(t *testing.T) {
 	each(t, func(w *world) {
 		code, once := w.code(w.web), sync.Once{}
-		w.db.SetHook(func(_ context.Context, statement string) error {
+		w.db.SetHook(func(ctx context.Context, statement string) error {
 			if statement == "BEGIN" || strings.Contains(statement, "WITH u AS") { // the client was found approved, nothing is written yet
 				once.Do(func() {
 					w.db.SetHook(nil)
-					_, err := w.clients.Disapprove(w.Context(), admin, w.web.ID, "")
+					_, err := w.clients.Disapprove(ctx, admin, w.web.ID, "")
 					w.must(err)
 				})
 			}
@@ -129,13 +128,13 @@ func TestRT17OfflineAccessIsOnTheConsentPage(t *testing.T) {
 // IN-11: what was never issued costs no look at the tokens.
 func TestIN11GarbageIsNotLookedFor(t *testing.T) {
 	each(t, func(w *world) {
-		for range 200 {
+		for i := range 200 {
 			seen := false
 			w.db.SetHook(func(_ context.Context, statement string) error {
 				seen = seen || strings.Contains(statement, "access_tokens") || strings.Contains(statement, "refresh_tokens")
 				return nil
 			})
-			garbage := "cs_at_" + strings.Repeat(string(rune('a'+rand.IntN(26))), 49)
+			garbage := "cs_at_" + strings.Repeat(string(rune('a'+i%26)), 49)
 			if w.active(w.web, garbage) || seen {
 				w.Fatalf("%s was looked for", garbage)
 			}
@@ -146,9 +145,9 @@ func TestIN11GarbageIsNotLookedFor(t *testing.T) {
 // TK-18: clients that hang up at any moment leave nothing half done.
 func TestTK18RequestsThatAreGivenUp(t *testing.T) {
 	each(t, func(w *world) {
-		for range 60 {
+		for i := range 60 {
 			code := w.code(w.web)
-			ctx, cancel := context.WithTimeout(w.Context(), time.Duration(rand.IntN(4000))*time.Microsecond)
+			ctx, cancel := context.WithTimeout(w.Context(), time.Duration(i*67)*time.Microsecond)
 			r := w.request(http.MethodPost, "/token", formType, redemption(code).Encode()).WithContext(ctx)
 			r.SetBasicAuth(w.web.ID, w.web.secret)
 			if res, err := noRedirects.Do(r); err == nil {
@@ -187,11 +186,11 @@ func TestLO09AfterSigningOut(t *testing.T) {
 func TestLO13SignedOutInFlight(t *testing.T) {
 	each(t, func(w *world) {
 		once := sync.Once{}
-		w.db.SetHook(func(_ context.Context, statement string) error {
+		w.db.SetHook(func(ctx context.Context, statement string) error {
 			if statement == "BEGIN" || strings.Contains(statement, "WITH g AS") {
 				once.Do(func() {
 					w.db.SetHook(nil)
-					w.must(w.sessions.End(w.Context(), w.session.ID))
+					w.must(w.sessions.End(ctx, w.session.ID))
 				})
 			}
 			return nil

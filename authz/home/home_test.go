@@ -67,12 +67,12 @@ func (s *site) signIn(p ...account.Permission) {
 	}
 }
 
-func (s *site) do(method string, serve func(http.ResponseWriter, *http.Request) error) *httptest.ResponseRecorder {
+func (s *site) show() *httptest.ResponseRecorder {
 	s.t.Helper()
-	r := httptest.NewRequestWithContext(s.t.Context(), method, "/auth/", nil)
+	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, "/auth/", nil)
 	r.AddCookie(&http.Cookie{Name: "cs_session", Value: s.cookie})
 	w := httptest.NewRecorder()
-	err := serve(w, r)
+	err := s.handler.Show(w, r)
 	if p, ok := errors.AsType[*page.Problem](err); ok {
 		err = s.pages.Problem(w, r, p)
 	}
@@ -97,18 +97,18 @@ func (s *site) want(w *httptest.ResponseRecorder, status int, words ...string) {
 func TestHome(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	s.want(s.do(http.MethodGet, s.handler.Show), http.StatusServiceUnavailable, "not set up yet")
+	s.want(s.show(), http.StatusServiceUnavailable, "not set up yet")
 	s.signIn(account.ConfigureServer)
-	s.want(s.do(http.MethodGet, s.handler.Show), http.StatusOK, "Ada Lovelace", "Sign out", "You may configure this server")
+	s.want(s.show(), http.StatusOK, "Ada Lovelace", "Sign out", "You may configure this server")
 	s.cookie = ""
-	s.want(s.do(http.MethodGet, s.handler.Show), http.StatusSeeOther, "/auth/login")
+	s.want(s.show(), http.StatusSeeOther, "/auth/login")
 }
 
 func TestHomeOfSomebodyWithoutPermissions(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.signIn()
-	w := s.do(http.MethodGet, s.handler.Show)
+	w := s.show()
 	s.want(w, http.StatusOK, "Ada Lovelace")
 	if strings.Contains(w.Body.String(), "configure this server") {
 		t.Error("the page offers what is not permitted")

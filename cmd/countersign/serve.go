@@ -152,7 +152,11 @@ func (s *server) servers() ([]listen.Server, error) {
 func (s *server) wrap(d dispatcher, listen string, hosts middleware.Hosts) http.Handler {
 	return middleware.Wrap(d, middleware.Config{
 		Log: s.log, Metrics: s.metrics, TrustedProxies: s.cfg.TrustedProxies, BehindProxy: s.cfg.BehindProxy(listen),
-		Route: d.route, Patient: func(r *http.Request) bool { return r.Header.Get("Prefer") != "" && d.route(r) == "/register/{client_id}" }, HSTS: s.cfg.IssuerURL().Scheme == "https", Hosts: hosts,
+		Route: d.route, HSTS: s.cfg.IssuerURL().Scheme == "https", Hosts: hosts,
+		// A client may ask to be told of its approval as it happens.
+		Patient: func(r *http.Request) bool {
+			return r.Header.Get("Prefer") != "" && d.route(r) == "/register/{client_id}"
+		},
 		AnyHost: s.health, Now: time.Now,
 	})
 }
