@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -245,10 +246,37 @@ func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	stop("not found", "main h1")
 	b.open(s.issuer + "/")
 	stop("home", `main form button`)
+	tourOfDevices(s, b, stop)
 	b.open(s.issuer + "/logout")
 	stop("sign-out", `main form button`)
 	b.click(signInButton)
 	stop("signed out", "main h1")
+}
+
+// tourOfDevices connects a device (RFC 8628, section 3.3), and shows that its
+// tokens come of it.
+func tourOfDevices(s *server, b *tab, stop func(name, selector string)) {
+	s.t.Helper()
+	const grant = "urn:ietf:params:oauth:grant-type:device_code"
+	tool := s.register("--name", "Model Exporter", "--public", "--grant", grant, "--redirect-uri", nativeRedirect,
+		"--set", "application_type=native", "--scope", "openid profile offline_access", "--approve")
+	codes := s.Post(s.endpoint("device_authorization_endpoint"), tool, url.Values{"scope": {"openid profile offline_access"}})
+	if codes.Status != http.StatusOK {
+		s.t.Fatalf("device authorization: %d %s", codes.Status, codes.Body)
+	}
+	b.open(codes.str("verification_uri"))
+	stop("device", "#user_code")
+	b.fill("#user_code", "BCDFGHJK")
+	b.click(signInButton)
+	stop("wrong code of a device", `[role="alert"]`)
+	b.open(codes.str("verification_uri_complete"))
+	stop("consent for a device", allowButton)
+	b.click(allowButton)
+	stop("connected device", "main h1")
+	poll := url.Values{"grant_type": {grant}, "device_code": {codes.str("device_code")}}
+	if a := s.Post(s.endpoint("token_endpoint"), tool, poll); a.Status != http.StatusOK || a.str("refresh_token") == "" {
+		s.t.Errorf("token request of the device: %d %s", a.Status, a.Body)
+	}
 }
 
 // setupURL returns the URL that the server printed at its first start.
