@@ -99,7 +99,7 @@ func (v *Resolver) open(ctx context.Context, p protocol.Parameters, c *clientsto
 		err = v.judge(c, claims)
 	}
 	if err != nil {
-		return p, v.refused(ctx, c, err, "is not from this client, for this server and for now: look at iss, sub, aud, exp, nbf and iat")
+		return p, v.refused(ctx, c, err, "is not from this client, is not meant for this server, or is not valid at this time: look at iss, sub, aud, exp, nbf and iat")
 	}
 	inside, err := parameters(payload)
 	if err != nil {

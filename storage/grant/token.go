@@ -26,7 +26,8 @@ type Token struct {
 	AccountUpdatedAt *time.Time
 	// Live reports whether the token is good at the moment of the statement.
 	Live bool
-	// RegisteredScope is the scope that the client is registered for now.
+	// RegisteredScope is the scope of the client's registration at the moment of
+	// the statement.
 	RegisteredScope string
 }
 
@@ -53,7 +54,7 @@ var tokenRows = map[seal.Kind]string{
 // tokenTables are the tables of the two kinds.
 var tokenTables = map[seal.Kind]string{seal.AccessToken: "access_tokens", seal.RefreshToken: "refresh_tokens"}
 
-// registeredScope is the scope that the client is registered for now.
+// registeredScope selects what Token.RegisteredScope says.
 var registeredScope = map[storage.Dialect]string{
 	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.scope'), '') AS registered_scope`,
 	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'scope', '') AS registered_scope`,
