@@ -78,6 +78,7 @@ func TestFitKeysLeavesOutOthers(t *testing.T) {
 	}
 }
 
+// DC-06 among them: keys come by value or by address, not by both.
 func TestKeyMembers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -26,6 +26,7 @@ func get(t *testing.T, c *http.Client, url string) (string, error) {
 	return res.Status + " " + string(body), errors.Join(err, res.Body.Close())
 }
 
+// SS-02 and SS-08: where a name leads decides, however it is written.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	public, local := Config{}, Config{Local: true}
@@ -100,6 +101,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+// SS-03, SS-06, and size and time of SS-04.
 func TestWhatIsRead(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
