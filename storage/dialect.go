@@ -70,7 +70,7 @@ func parseSQLiteURL(u *url.URL) (target, error) {
 // open opens the pool of connections that the server works with.
 func (t target) open(cfg Config) (*sql.DB, error) {
 	if t.dialect == SQLite {
-		return openSQLite(t.path, cfg)
+		return openSQLite(t.path)
 	}
 	conns := cfg.MaxConns
 	if conns == 0 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -409,4 +410,26 @@ func TestPing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// One round failed once in ten before new files were locked.
+func TestOpenANewFileFromSeveralServersAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for round := range 20 {
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				db, err := storage.Open(t.Context(), storage.Config{URL: sqliteURL(filepath.Join(dir, fmt.Sprint(round)))})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
 }

@@ -40,10 +40,7 @@ func sqliteDSN(path string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
-func openSQLite(path string, cfg Config) (*sql.DB, error) {
-	if err := createPrivate(path, cfg.Log); err != nil {
-		return nil, err
-	}
+func openSQLite(path string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", sqliteDSN(path))
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
@@ -52,19 +49,58 @@ func openSQLite(path string, cfg Config) (*sql.DB, error) {
 	return db, nil
 }
 
-// createPrivate makes the database file readable by its owner only, before
-// the driver would create it with the process's umask. The files beside it
-// take its mode.
-func createPrivate(path string, log *slog.Logger) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names it
+// checkSQLite makes the file if need be and reads the schema, which shows that
+// the file is a database.
+func (db *DB) checkSQLite(ctx context.Context, log *slog.Logger) error {
+	path := db.target.path
+	unlock, err := lockNew(ctx, path)
 	if err != nil {
 		return explainFile(path, err)
 	}
-	info, err := f.Stat()
-	if err == nil && info.Mode().Perm()&0o077 != 0 && log != nil {
+	defer unlock()
+	if err := createPrivate(path, log); err != nil {
+		return explainFile(path, err)
+	}
+	var n int
+	if err := db.conns.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n); err != nil {
+		return db.target.explain(err)
+	}
+	return nil
+}
+
+// lockNew lets one process at a time open a database that is new. The first
+// connection gives it a write-ahead log; where two do that at once, SQLite
+// fails one of them instead of letting it wait.
+func lockNew(ctx context.Context, path string) (unlock func(), err error) {
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		return func() {}, nil
+	}
+	return lockFile(ctx, path+".migrating")
+}
+
+// createPrivate makes the database file readable by its owner only, before
+// the driver would create it with the process's umask. The files beside it
+// take its mode. A file that is there is not opened: to close it would end the
+// locks that this process's connections hold on it (fcntl(2)).
+func createPrivate(path string, log *slog.Logger) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // the operator names it
+	if err == nil {
+		return f.Close()
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return &fs.PathError{Op: "open", Path: path, Err: syscall.EISDIR}
+	}
+	if info.Mode().Perm()&0o077 != 0 && log != nil {
 		log.Warn("others may read the database file: restrict it with chmod 600", slog.String("path", path), slog.String("mode", info.Mode().Perm().String()))
 	}
-	return errors.Join(err, f.Close())
+	return nil
 }
 
 func explainFile(path string, err error) error {
@@ -79,15 +115,6 @@ func explainFile(path string, err error) error {
 		err = inner.Err
 	}
 	return &openError{fmt.Sprintf("database %s cannot be opened: %s; name a file that this user can write to", path, err)}
-}
-
-// checkSQLite reads the schema, which shows that the file is a database.
-func (db *DB) checkSQLite(ctx context.Context) error {
-	var n int
-	if err := db.conns.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n); err != nil {
-		return db.target.explain(err)
-	}
-	return nil
 }
 
 func (t target) explainSQLite(err error) (cause, remedy string) {

@@ -80,7 +80,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 func (db *DB) check(ctx context.Context, log *slog.Logger) error {
 	if db.Dialect() == SQLite {
-		return db.checkSQLite(ctx)
+		return db.checkSQLite(ctx, log)
 	}
 	return db.checkPostgres(ctx, log)
 }
