@@ -40,6 +40,7 @@ import (
 	"countersign/storage/replay"
 	"countersign/storage/session"
 	"countersign/storage/signout"
+	"countersign/storage/subject"
 )
 
 // Config is what the door needs.
@@ -66,6 +67,7 @@ type Config struct {
 	SignOut      *signout.Store
 	Used         *replay.Store
 	Pushed       *pushed.Store
+	Subjects     *subject.Identifiers
 	// OutboundAllow lists networks that are not public and from which keys and
 	// request objects of clients may be fetched.
 	OutboundAllow []netip.Prefix
@@ -124,7 +126,7 @@ func newDoor(cfg Config) (*door, error) {
 func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	e := engine.New(engine.Config{
 		Issuer: cfg.Issuer, Lifetimes: cfg.Lifetimes, Grants: cfg.Grants, Accounts: cfg.Accounts,
-		Keys: cfg.Keys, Log: cfg.Log, Now: cfg.Now,
+		Keys: cfg.Keys, Subjects: cfg.Subjects, Log: cfg.Log, Now: cfg.Now,
 	})
 	// A server on this very machine has its applications there too.
 	fetch := outbound.New(outbound.Config{Local: isLoopback(cfg.Issuer), Allow: cfg.OutboundAllow})
@@ -145,7 +147,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
 	mode := cmp.Or(cfg.Registration, registration.Off)
 	d.registration = registration.New(registration.Config{
-		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
+		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
 	})
 	d.discovery = discovery.New(discovery.Config{
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),

@@ -189,6 +189,9 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 	q.target, q.mark = newTarget(uri, p), plain.mark
 	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now()}
 	s.consented = remembered(v, q)
+	if s.session != nil {
+		s.subject = h.cfg.Engine.Subject(s.client, s.session.AccountID)
+	}
 	return h.perform(w, r, s)
 }
 

@@ -19,6 +19,7 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/grant"
 	"countersign/storage/keyset"
+	"countersign/storage/subject"
 )
 
 // Lifetimes bound what is issued.
@@ -40,6 +41,7 @@ type Config struct {
 	Grants    *grant.Store
 	Accounts  *account.Store
 	Keys      *keyset.Store
+	Subjects  *subject.Identifiers
 	Log       *slog.Logger
 	Now       func() time.Time
 }

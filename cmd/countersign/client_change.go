@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"countersign/authz/outbound"
 	"countersign/clientstore"
 	"countersign/storage"
 )
@@ -27,8 +28,12 @@ func newClientEdit(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			before := c.Metadata
 			edit, err := flags.edit(cmd, c)
 			if err != nil {
+				return err
+			}
+			if edit.Sector, err = outbound.Sector(ctx, s.outbound, &before, edit.Metadata); err != nil {
 				return err
 			}
 			if *version != 0 {
