@@ -178,7 +178,7 @@ func TestKeys(t *testing.T) {
 		first := get(t, h.Keys)
 		checkPublic(t, first.Body.Bytes(), len(keyset.Algorithms))
 
-		if _, err := store.Rotate(t.Context(), audit.Actor{Name: "test", Via: audit.ViaCLI}, false, jose.ES256); err != nil {
+		if _, err := store.Rotate(t.Context(), audit.Actor{Name: "test", Via: audit.ViaCLI}, false, "ES256"); err != nil {
 			t.Fatal(err)
 		}
 		rotated := get(t, h.Keys, "If-None-Match", first.Header().Get("ETag"))
