@@ -53,6 +53,11 @@ type Metadata struct {
 
 	SubjectTypesSupported              []string                  `json:"subject_types_supported"`
 	IDTokenSigningAlgValuesSupported   []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
+	IDTokenEncryptionAlgs              []string                  `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncryptionEncs              []string                  `json:"id_token_encryption_enc_values_supported"`
+	UserinfoSigningAlgs                []jose.SignatureAlgorithm `json:"userinfo_signing_alg_values_supported"`
+	UserinfoEncryptionAlgs             []string                  `json:"userinfo_encryption_alg_values_supported"`
+	UserinfoEncryptionEncs             []string                  `json:"userinfo_encryption_enc_values_supported"`
 	ClaimTypesSupported                []string                  `json:"claim_types_supported"`
 	ClaimsSupported                    []string                  `json:"claims_supported"`
 	ClaimsParameterSupported           bool                      `json:"claims_parameter_supported"`
@@ -60,6 +65,8 @@ type Metadata struct {
 	RequestURIParameterSupported       bool                      `json:"request_uri_parameter_supported"` // true when left out
 	RequireRequestURIRegistration      bool                      `json:"require_request_uri_registration"`
 	RequestObjectSigningAlgs           []string                  `json:"request_object_signing_alg_values_supported"`
+	RequestObjectEncryptionAlgs        []string                  `json:"request_object_encryption_alg_values_supported"`
+	RequestObjectEncryptionEncs        []string                  `json:"request_object_encryption_enc_values_supported"`
 	RequirePushedRequests              bool                      `json:"require_pushed_authorization_requests"`
 	BackchannelLogoutSupported         bool                      `json:"backchannel_logout_supported"`
 	BackchannelLogoutSessionSupported  bool                      `json:"backchannel_logout_session_supported"`
@@ -110,8 +117,13 @@ func metadata(cfg Config) Metadata {
 		IntrospectionEndpointAuthSigningAlgs:      clientstore.AssertionAlgs,
 		RevocationEndpointAuthSigningAlgs:         clientstore.AssertionAlgs,
 
-		SubjectTypesSupported:            []string{"public"},
+		SubjectTypesSupported:            clientstore.SubjectTypes,
 		IDTokenSigningAlgValuesSupported: keyset.Algorithms,
+		IDTokenEncryptionAlgs:            clientstore.EncryptionAlgs,
+		IDTokenEncryptionEncs:            clientstore.ContentAlgs,
+		UserinfoSigningAlgs:              keyset.Algorithms,
+		UserinfoEncryptionAlgs:           clientstore.EncryptionAlgs,
+		UserinfoEncryptionEncs:           clientstore.ContentAlgs,
 		ClaimTypesSupported:              []string{"normal"},
 		ClaimsSupported: append([]string{
 			"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "s_hash", "sid",
@@ -121,6 +133,8 @@ func metadata(cfg Config) Metadata {
 		RequestURIParameterSupported:       true,
 		RequireRequestURIRegistration:      true,
 		RequestObjectSigningAlgs:           clientstore.AssertionAlgs,
+		RequestObjectEncryptionAlgs:        clientstore.EncryptionAlgs,
+		RequestObjectEncryptionEncs:        clientstore.ContentAlgs,
 		BackchannelLogoutSupported:         true,
 		BackchannelLogoutSessionSupported:  true,
 		FrontchannelLogoutSupported:        true,

@@ -15,6 +15,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/handler/pkce"
 
+	"countersign/authz/clientjwt"
 	"countersign/clientstore"
 	"countersign/storage/account"
 	"countersign/storage/grant"
@@ -42,8 +43,10 @@ type Config struct {
 	Accounts  *account.Store
 	Keys      *keyset.Store
 	Subjects  *subject.Identifiers
-	Log       *slog.Logger
-	Now       func() time.Time
+	// ClientKeys encrypts to clients.
+	ClientKeys *clientjwt.Verifier
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // Engine issues codes and tokens.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"countersign/authz"
+	"countersign/authz/clientjwt"
 	"countersign/authz/engine"
 	"countersign/authz/logout"
 	"countersign/authz/registration"
@@ -13,9 +14,10 @@ import (
 // sender builds what tells applications of sign-outs.
 func (s *server) sender() *logout.Sender {
 	return logout.NewSender(logout.SenderConfig{
-		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Keys: s.stores.keys,
-		Client: s.stores.outbound,
-		Log:    s.log, Now: s.stores.db.Now,
+		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Keys: s.stores.keys, Clients: s.stores.clients,
+		ClientKeys: clientjwt.New(clientjwt.Config{Clients: s.stores.clients, HTTP: s.stores.outbound, Log: s.log, Now: s.stores.db.Now}),
+		Client:     s.stores.outbound,
+		Log:        s.log, Now: s.stores.db.Now,
 	})
 }
 
