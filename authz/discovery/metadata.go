@@ -119,11 +119,6 @@ func metadata(cfg Config) Metadata {
 
 		SubjectTypesSupported:            clientstore.SubjectTypes,
 		IDTokenSigningAlgValuesSupported: keyset.Algorithms,
-		IDTokenEncryptionAlgs:            clientstore.EncryptionAlgs,
-		IDTokenEncryptionEncs:            clientstore.ContentAlgs,
-		UserinfoSigningAlgs:              keyset.Algorithms,
-		UserinfoEncryptionAlgs:           clientstore.EncryptionAlgs,
-		UserinfoEncryptionEncs:           clientstore.ContentAlgs,
 		ClaimTypesSupported:              []string{"normal"},
 		ClaimsSupported: append([]string{
 			"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "s_hash", "sid",
@@ -133,8 +128,6 @@ func metadata(cfg Config) Metadata {
 		RequestURIParameterSupported:       true,
 		RequireRequestURIRegistration:      true,
 		RequestObjectSigningAlgs:           clientstore.AssertionAlgs,
-		RequestObjectEncryptionAlgs:        clientstore.EncryptionAlgs,
-		RequestObjectEncryptionEncs:        clientstore.ContentAlgs,
 		BackchannelLogoutSupported:         true,
 		BackchannelLogoutSessionSupported:  true,
 		FrontchannelLogoutSupported:        true,
@@ -145,8 +138,21 @@ func metadata(cfg Config) Metadata {
 		PolicyURI:            cfg.PolicyURI,
 		TosURI:               cfg.TosURI,
 	}
+	m.describeEncryption()
 	if cfg.Registration {
 		m.RegistrationEndpoint = at("/register")
 	}
 	return m
+}
+
+// describeEncryption tells what is signed and encrypted to clients beside ID
+// tokens' signatures, and what clients encrypt.
+func (m *Metadata) describeEncryption() {
+	m.UserinfoSigningAlgs = keyset.Algorithms
+	for _, algs := range []*[]string{&m.IDTokenEncryptionAlgs, &m.UserinfoEncryptionAlgs, &m.RequestObjectEncryptionAlgs} {
+		*algs = clientstore.EncryptionAlgs
+	}
+	for _, encs := range []*[]string{&m.IDTokenEncryptionEncs, &m.UserinfoEncryptionEncs, &m.RequestObjectEncryptionEncs} {
+		*encs = clientstore.ContentAlgs
+	}
 }

@@ -135,5 +135,5 @@ func write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	header.Set("Pragma", "no-cache")
 	header.Set("Vary", "Authorization")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may have gone
+	_, _ = w.Write(body) //nolint:gosec // JSON or a JWT, for a client that may have gone
 }

@@ -30,6 +30,7 @@ func recipient(t testing.TB, s *keyset.Store, alg string) jose.JSONWebKey {
 	for _, k := range set.Keys {
 		kind := k.KeyID != "" && k.Use == "enc"
 		if b, err := k.MarshalJSON(); err == nil && kind && strings.Contains(string(b), `"kty":"RSA"`) == isRSA {
+			k.Algorithm = alg
 			return k
 		}
 	}
@@ -37,9 +38,10 @@ func recipient(t testing.TB, s *keyset.Store, alg string) jose.JSONWebKey {
 	return jose.JSONWebKey{}
 }
 
-func encrypt(t testing.TB, to jose.JSONWebKey, alg, enc, plaintext string, o *jose.EncrypterOptions) string {
+// encrypt encrypts to the key, by its algorithm.
+func encrypt(t testing.TB, to jose.JSONWebKey, enc, plaintext string, o *jose.EncrypterOptions) string {
 	t.Helper()
-	e, err := jose.NewEncrypter(jose.ContentEncryption(enc), jose.Recipient{Algorithm: jose.KeyAlgorithm(alg), Key: to.Key, KeyID: to.KeyID}, o)
+	e, err := jose.NewEncrypter(jose.ContentEncryption(enc), jose.Recipient{Algorithm: jose.KeyAlgorithm(to.Algorithm), Key: to.Key, KeyID: to.KeyID}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func TestDecrypt(t *testing.T) {
 				key := recipient(t, s, alg)
 				for name, kid := range map[string]string{"with kid": key.KeyID, "without": ""} {
 					key.KeyID = kid
-					jwe := encrypt(t, key, alg, enc, claims, (&jose.EncrypterOptions{}).WithContentType("JWT"))
+					jwe := encrypt(t, key, enc, claims, (&jose.EncrypterOptions{}).WithContentType("JWT"))
 					got, err := s.Decrypt(t.Context(), jwe, everything)
 					if err != nil || string(got) != claims {
 						t.Errorf("%s %s %s: %q, %v", alg, enc, name, got, err)
@@ -79,8 +81,8 @@ func TestDecrypt(t *testing.T) {
 				}
 			}
 		}
-		jwe := encrypt(t, recipient(t, s, "ECDH-ES"), "ECDH-ES", "A128GCM", claims, nil)
-		unknown := encrypt(t, jose.JSONWebKey{Key: recipient(t, s, "ECDH-ES").Key, KeyID: "x"}, "ECDH-ES", "A128GCM", claims, nil)
+		jwe := encrypt(t, recipient(t, s, "ECDH-ES"), "A128GCM", claims, nil)
+		unknown := encrypt(t, jose.JSONWebKey{Key: recipient(t, s, "ECDH-ES").Key, KeyID: "x", Algorithm: "ECDH-ES"}, "A128GCM", claims, nil)
 		defer storagetest.FailStatements(db, func(string) bool { return true })()
 		for name, text := range map[string]string{"known": jwe, "unknown": unknown} {
 			cold := keyset.New(db, config(t, db))
@@ -99,7 +101,7 @@ func TestDecryptAcrossRotation(t *testing.T) {
 		clock, s := storagetest.Clock(db), open(t, db)
 		for _, kind := range []string{"RSA-OAEP", "ECDH-ES"} {
 			before := recipient(t, s, kind)
-			jwe := encrypt(t, before, kind, "A128GCM", claims, nil)
+			jwe := encrypt(t, before, "A128GCM", claims, nil)
 			next, err := s.Rotate(t.Context(), operator, false, kind)
 			if err != nil || len(next) != 1 {
 				t.Fatalf("%v, %v", next, err)
@@ -124,7 +126,7 @@ func TestDecryptAcrossRotation(t *testing.T) {
 			if got := kids(); got != next[0].ID {
 				t.Errorf("published after the old one retired: %s", got)
 			}
-			for _, text := range []string{jwe, encrypt(t, recipient(t, s, kind), kind, "A128GCM", claims, nil)} {
+			for _, text := range []string{jwe, encrypt(t, recipient(t, s, kind), "A128GCM", claims, nil)} {
 				if _, err := s.Decrypt(t.Context(), text, everything); err != nil {
 					t.Errorf("%s after rotation: %v", kind, err)
 				}
@@ -153,10 +155,10 @@ func TestDecryptRefuses(t *testing.T) {
 	t.Parallel()
 	db := storagetest.Open(t)
 	s := open(t, db)
-	rsaKey, ecKey := recipient(t, s, "RSA-OAEP"), recipient(t, s, "ECDH-ES")
+	rsaKey, ecKey, wrapping := recipient(t, s, "RSA-OAEP-256"), recipient(t, s, "ECDH-ES"), recipient(t, s, "ECDH-ES+A128KW")
 	rs, ec := rsaKey.KeyID, ecKey.KeyID
-	good := encrypt(t, ecKey, "ECDH-ES+A128KW", "A128GCM", claims, nil)
-	goodRSA := encrypt(t, rsaKey, "RSA-OAEP-256", "A128CBC-HS256", claims, nil)
+	good := encrypt(t, wrapping, "A128GCM", claims, nil)
+	goodRSA := encrypt(t, rsaKey, "A128CBC-HS256", claims, nil)
 	part := func(text string, n int, with string) string {
 		parts := strings.Split(text, ".")
 		parts[n] = with
@@ -177,7 +179,7 @@ func TestDecryptRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"PBES2 p2c=2^31":         jwe(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483648,"p2s":"AAAAAAAAAAA"}`, strings.Repeat("k", 24), nonce, "c", tag),
 		"p2c in a good one":      with(goodRSA, `"p2c":2147483648`),
-		"zip:DEF":                encrypt(t, ecKey, "ECDH-ES", "A128GCM", strings.Repeat("a", 1<<20), &jose.EncrypterOptions{Compression: jose.DEFLATE}),
+		"zip:DEF":                encrypt(t, ecKey, "A128GCM", strings.Repeat("a", 1<<20), &jose.EncrypterOptions{Compression: jose.DEFLATE}),
 		"zip in a good one":      with(goodRSA, `"zip":"DEF"`),
 		"crit":                   with(goodRSA, `"crit":["x"],"x":1`),
 		"jwk":                    with(goodRSA, `"jwk":{}`),
@@ -190,7 +192,7 @@ func TestDecryptRefuses(t *testing.T) {
 		"empty wrapped key":      part(good, 1, ""),
 		"AES-KW wrong length":    part(good, 1, base64.RawURLEncoding.EncodeToString([]byte(strings.Repeat("k", 23)))),
 		"short RSA key":          part(goodRSA, 1, base64.RawURLEncoding.EncodeToString([]byte(key256[1:]))),
-		"encrypted_key too many": part(encrypt(t, ecKey, "ECDH-ES", "A128GCM", claims, nil), 1, "AAAA"),
+		"encrypted_key too many": part(encrypt(t, ecKey, "A128GCM", claims, nil), 1, "AAAA"),
 		"short nonce":            part(good, 2, "AAAA"),
 		"short tag":              part(good, 4, "AAAA"),
 		"no ciphertext":          part(good, 3, ""),
@@ -198,8 +200,8 @@ func TestDecryptRefuses(t *testing.T) {
 		"forged tag":             part(good, 4, base64.RawURLEncoding.EncodeToString([]byte(tag))),
 		"forged key":             part(goodRSA, 1, base64.RawURLEncoding.EncodeToString([]byte(key256))),
 		"key of another kind":    jwe(`{"alg":"RSA-OAEP","enc":"A128GCM","kid":"`+ec+`"}`, key256, nonce, "c", tag),
-		"signing key":            encrypt(t, jose.JSONWebKey{Key: published(t, s, "RS256").Key, KeyID: published(t, s, "RS256").KeyID}, "RSA-OAEP", "A128GCM", claims, nil),
-		"signing key, no kid":    encrypt(t, jose.JSONWebKey{Key: published(t, s, "RS256").Key}, "RSA-OAEP", "A128GCM", claims, nil),
+		"signing key":            encrypt(t, jose.JSONWebKey{Key: published(t, s, "RS256").Key, KeyID: published(t, s, "RS256").KeyID, Algorithm: "RSA-OAEP"}, "A128GCM", claims, nil),
+		"signing key, no kid":    encrypt(t, jose.JSONWebKey{Key: published(t, s, "RS256").Key, Algorithm: "RSA-OAEP"}, "A128GCM", claims, nil),
 		"kid of nobody":          jwe(`{"alg":"RSA-OAEP","enc":"A128GCM","kid":"x"}`, key256, nonce, "c", tag),
 		"kid a number":           jwe(`{"alg":"RSA-OAEP","enc":"A128GCM","kid":1}`, key256, nonce, "c", tag),
 		"kid empty":              jwe(`{"alg":"RSA-OAEP","enc":"A128GCM","kid":""}`, key256, nonce, "c", tag),
@@ -239,7 +241,7 @@ func FuzzDecrypt(f *testing.F) {
 	keysettest.Seed(f, db)
 	s := open(f, db)
 	for _, alg := range everything.Algorithms {
-		f.Add(encrypt(f, recipient(f, s, alg), alg, "A128CBC-HS256", claims, nil))
+		f.Add(encrypt(f, recipient(f, s, alg), "A128CBC-HS256", claims, nil))
 	}
 	f.Add("....")
 	f.Add(jwe(`{"alg":"ECDH-ES","enc":"A128GCM","epk":{}}`, "", "n", "c", "t"))
