@@ -222,3 +222,34 @@ func (w *world) changeSector(res answer, base string, asked *atomic.Int32) {
 	w.wantError(put("sector_identifier_uri", nil, "redirect_uris", []string{"https://new.example/cb"}), 400, "invalid_client_metadata")
 	w.wantStatus(put("sector_identifier_uri", nil, "redirect_uris", []string{"https://rp.example/new"}), http.StatusOK)
 }
+
+// Neither pairwise subjects nor encryption to registered keys cost a statement,
+// and userinfo as a JWT costs the one that reads the client.
+func TestStatementsOfIdentity(t *testing.T) {
+	each(t, func(w *world) {
+		sealing := w.sealing(func(m *clientstore.Metadata) {
+			m.SubjectType, m.IDTokenEncryptedResponseAlg, m.UserinfoSignedResponseAlg = "pairwise", "ECDH-ES", "ES256"
+		})
+		count := storagetest.CountStatements(w.db)
+		spent := map[string][3]int{}
+		for name, a := range map[string]app{"public": w.web, "sealing": sealing} {
+			var n [3]int
+			steps := func(i int, f func() answer) answer {
+				w.get("/.well-known/jwks.json") // the keys are in memory
+				count.Reset()
+				res := f()
+				n[i] = count.Count()
+				return res
+			}
+			code := steps(0, func() answer { return w.authorize(a.ask()) }).sent().Get("code")
+			tokens := steps(1, func() answer { return w.post("/token", a, redemption(code)) })
+			steps(2, func() answer { return w.userinfo(tokens.str("access_token")) })
+			spent[name] = n
+		}
+		want := spent["public"]
+		want[2]++
+		if spent["sealing"] != want {
+			w.Errorf("statements: %v", spent)
+		}
+	})
+}
