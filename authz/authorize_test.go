@@ -73,7 +73,8 @@ func TestAuthorizeTellsTheClient(t *testing.T) {
 			"malformed claims":               {[]string{"claims", "{"}, "invalid_request"},
 			"JW-03 foreign id_token_hint":    {[]string{"id_token_hint", "eyJhbGciOiJub25lIn0.e30."}, "invalid_request"},
 			"PN-03 hint of another user":     {[]string{"claims", `{"id_token":{"sub":{"value":"somebody"}}}`, "prompt", "none"}, "login_required"},
-			"acr that must be and cannot":    {[]string{"claims", `{"id_token":{"acr":{"essential":true,"value":"urn:x"}}}`}, "access_denied"},
+			"acr that must be and cannot":    {[]string{"claims", `{"id_token":{"acr":{"essential":true,"value":"urn:x"}}}`}, "unmet_authentication_requirements"},
+			"none of the acrs that must be":  {[]string{"claims", `{"id_token":{"acr":{"essential":true,"values":["urn:x","urn:y"]}}}`, "prompt", "none"}, "unmet_authentication_requirements"},
 		} {
 			res := w.authorize(w.web.ask(tt.change...))
 			if got := res.sent().Get("error"); got != tt.code {

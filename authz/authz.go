@@ -40,6 +40,7 @@ import (
 	"countersign/storage/replay"
 	"countersign/storage/session"
 	"countersign/storage/signout"
+	"countersign/storage/subject"
 )
 
 // Config is what the door needs.
@@ -66,6 +67,7 @@ type Config struct {
 	SignOut      *signout.Store
 	Used         *replay.Store
 	Pushed       *pushed.Store
+	Subjects     *subject.Identifiers
 	// OutboundAllow lists networks that are not public and from which keys and
 	// request objects of clients may be fetched.
 	OutboundAllow []netip.Prefix
@@ -122,14 +124,14 @@ func newDoor(cfg Config) (*door, error) {
 }
 
 func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
-	e := engine.New(engine.Config{
-		Issuer: cfg.Issuer, Lifetimes: cfg.Lifetimes, Grants: cfg.Grants, Accounts: cfg.Accounts,
-		Keys: cfg.Keys, Log: cfg.Log, Now: cfg.Now,
-	})
 	// A server on this very machine has its applications there too.
 	fetch := outbound.New(outbound.Config{Local: isLoopback(cfg.Issuer), Allow: cfg.OutboundAllow})
 	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
-	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
+	e := engine.New(engine.Config{
+		Issuer: cfg.Issuer, Lifetimes: cfg.Lifetimes, Grants: cfg.Grants, Accounts: cfg.Accounts,
+		Keys: cfg.Keys, Subjects: cfg.Subjects, ClientKeys: signed, Log: cfg.Log, Now: cfg.Now,
+	})
+	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, Keys: cfg.Keys, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
 	d.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
 	})
@@ -142,10 +144,10 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
-	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants})
+	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants, Clients: cfg.Clients, Keys: cfg.Keys, ClientKeys: signed, Log: cfg.Log})
 	mode := cmp.Or(cfg.Registration, registration.Off)
 	d.registration = registration.New(registration.Config{
-		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
+		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
 	})
 	d.discovery = discovery.New(discovery.Config{
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"countersign/authz/clientjwt"
 	"countersign/authz/logout"
 	"countersign/authz/outbound"
 	"countersign/clientstore"
@@ -79,6 +80,9 @@ func (p *party) heard() []url.Values {
 func (w *world) sender() *logout.Sender {
 	return logout.NewSender(logout.SenderConfig{
 		Issuer: w.issuer, SignOut: signout.New(w.db), Keys: w.signing, Client: outbound.New(outbound.Config{Local: true}),
+		Clients: w.clients, ClientKeys: clientjwt.New(clientjwt.Config{
+			Clients: w.clients, HTTP: outbound.New(outbound.Config{Local: true}), Log: slog.New(slog.DiscardHandler), Now: w.db.Now,
+		}),
 		Log: slog.New(slog.DiscardHandler), Now: w.db.Now,
 	})
 }

@@ -117,3 +117,24 @@ func TestNoIDTokenWithoutOpenID(t *testing.T) {
 		}
 	})
 }
+
+// Core 1.0, sections 3.1.2.1 and 5.5.1.1: the context that was asked for is
+// told when it was met, and one that is essential is met or refused.
+func TestRequestedACR(t *testing.T) {
+	each(t, func(w *world) {
+		const ours = "urn:countersign:acr:pwd"
+		essential := func(values string) string { return `{"id_token":{"acr":{"essential":true,` + values + `}}}` }
+		for name, change := range map[string][]string{
+			"acr_values":           {"acr_values", "urn:x " + ours},
+			"voluntary and unmet":  {"claims", `{"id_token":{"acr":{"value":"urn:x"}}}`},
+			"essential, any":       {"claims", `{"id_token":{"acr":{"essential":true}}}`},
+			"essential, one":       {"claims", essential(`"value":"` + ours + `"`)},
+			"essential, of two":    {"claims", essential(`"values":["urn:x","` + ours + `"]`)},
+			"essential and silent": {"claims", essential(`"value":"` + ours + `"`), "prompt", "none"},
+		} {
+			if acr := w.verify(w.web, w.tokens(w.web, change...).str("id_token"))["acr"]; acr != ours {
+				w.Errorf("%s: acr %v", name, acr)
+			}
+		}
+	})
+}

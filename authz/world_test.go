@@ -29,6 +29,7 @@ import (
 	"countersign/storage/session"
 	"countersign/storage/signout"
 	"countersign/storage/storagetest"
+	"countersign/storage/subject"
 )
 
 const (
@@ -86,6 +87,8 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 		grants:   grant.New(db, keys),
 		stopping: make(chan struct{}),
 	}
+	subjects, err := subject.Open(t.Context(), db, keys)
+	w.must(err)
 	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "http://" + server.Listener.Addr().String()
@@ -96,7 +99,7 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys),
+		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects,
 		Log:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})

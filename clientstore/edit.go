@@ -22,6 +22,9 @@ type Edit struct {
 	// Version is the one that the editor saw; another in the database means
 	// [storage.ErrConflict].
 	Version int64
+	// Sector is what is kept at the sector_identifier_uri; nil without one, or
+	// when [Metadata.NeedsSector] says that it is not needed.
+	Sector *Sector
 }
 
 // Edit changes name and metadata, at once. Key and type stay what they are. An
@@ -42,6 +45,12 @@ func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*C
 			edited.Metadata = *e.Metadata
 		}
 		if err := edited.complete(s.cfg.Policy); err != nil {
+			return nil, err
+		}
+		if err := edited.Metadata.checkSector(&c.Metadata, e.Sector); err != nil {
+			return nil, err
+		}
+		if err := edited.checkSubjects(c); err != nil {
 			return nil, err
 		}
 		if !edited.UsesSecret() {

@@ -27,6 +27,9 @@ type Enrolment struct {
 	// InitialToken is the initial access token that it came with; empty for an
 	// open registration.
 	InitialToken string
+	// Sector is what is kept at the sector_identifier_uri; nil without one, or
+	// when [Metadata.NeedsSector] says that it is not needed.
+	Sector *Sector
 }
 
 // Registered is a client that manages itself, and the revision of it that
@@ -73,7 +76,7 @@ func (s *Store) Enrol(ctx context.Context, by audit.Actor, e Enrolment) (*Enroll
 
 func (s *Store) enrol(ctx context.Context, by audit.Actor, e Enrolment, initial *InitialToken) (*Enrolled, error) {
 	e.Metadata.IntrospectionScope = "" // an administrator's to give
-	c, secret, err := s.Register(ctx, by, Registration{Type: e.Type, Name: e.Name, Metadata: e.Metadata})
+	c, secret, err := s.Register(ctx, by, Registration{Type: e.Type, Name: e.Name, Metadata: e.Metadata, Sector: e.Sector})
 	if err != nil {
 		return nil, err
 	}

@@ -103,6 +103,8 @@ func (c *Client) checkOAuth1() error {
 		{"jwks", len(m.JWKS) > 0},
 		{"jwks_uri", m.JWKSURI != ""},
 		{"request_object_signing_alg", m.RequestObjectSigningAlg != ""},
+		{"request_object_encryption_alg", m.RequestObjectEncryptionAlg != ""},
+		{"request_object_encryption_enc", m.RequestObjectEncryptionEnc != ""},
 		{"request_uris", len(m.RequestURIs) > 0},
 		{"require_signed_request_object", m.RequireSignedRequestObject},
 		{"require_pushed_authorization_requests", m.RequirePushedAuthorizationRequests},

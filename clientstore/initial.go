@@ -135,5 +135,22 @@ func (s *Store) spend(ctx context.Context, value string) (*InitialToken, error) 
 	return &spent[0], nil
 }
 
+// CheckInitialToken reports whether the initial access token is good for one
+// more registration: [storage.ErrNotFound] says that it is not. Only
+// [Store.Enrol] uses it.
+func (s *Store) CheckInitialToken(ctx context.Context, value string) error {
+	if !seal.WellFormed(seal.InitialToken, value) {
+		return fmt.Errorf("check initial access token: %w", storage.ErrNotFound)
+	}
+	var good int64
+	err := s.db.With(ctx).Raw(`SELECT COUNT(*) FROM initial_access_tokens
+		WHERE hash = @hash AND uses_left > 0 AND expires_at > @now AND revoked_at IS NULL`,
+		map[string]any{"hash": s.cfg.Keys.Hash(value), "now": s.db.Now()}).Scan(&good).Error
+	if err == nil && good == 0 {
+		return fmt.Errorf("check initial access token: %w", storage.ErrNotFound)
+	}
+	return storage.Err("check initial access token", err)
+}
+
 // initialKept is how long a token that is over can still be looked at.
 const initialKept = 7 * 24 * time.Hour

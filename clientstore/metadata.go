@@ -28,9 +28,21 @@ type Metadata struct {
 	SoftwareID              string   `json:"software_id,omitempty"`
 	SoftwareVersion         string   `json:"software_version,omitempty"`
 
-	IDTokenSignedResponseAlg string `json:"id_token_signed_response_alg,omitempty"`
-	DefaultMaxAge            *int64 `json:"default_max_age,omitempty"` // seconds
-	RequireAuthTime          bool   `json:"require_auth_time,omitempty"`
+	// SubjectType says what people are called towards the client: the same as
+	// towards others (public, and what an empty one means) or as towards its
+	// sector only (pairwise). See [Client.Sector].
+	SubjectType         string `json:"subject_type,omitempty"`
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
+
+	IDTokenSignedResponseAlg     string `json:"id_token_signed_response_alg,omitempty"`
+	IDTokenEncryptedResponseAlg  string `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptedResponseEnc  string `json:"id_token_encrypted_response_enc,omitempty"`
+	UserinfoSignedResponseAlg    string `json:"userinfo_signed_response_alg,omitempty"`
+	UserinfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	DefaultMaxAge   *int64 `json:"default_max_age,omitempty"` // seconds
+	RequireAuthTime bool   `json:"require_auth_time,omitempty"`
 
 	// PostLogoutRedirectURIs are where a person may be sent after signing out
 	// (OpenID Connect RP-Initiated Logout 1.0, section 3.1).
@@ -49,6 +61,8 @@ type Metadata struct {
 	JWKS                        json.RawMessage `json:"jwks,omitempty"` // public keys only
 	JWKSURI                     string          `json:"jwks_uri,omitempty"`
 	RequestObjectSigningAlg     string          `json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg  string          `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc  string          `json:"request_object_encryption_enc,omitempty"`
 	RequestURIs                 []string        `json:"request_uris,omitempty"`
 	RequireSignedRequestObject  bool            `json:"require_signed_request_object,omitempty"`
 	// RequirePushedAuthorizationRequests lets the client begin at no other
@@ -132,7 +146,7 @@ func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
 		c.checkName, c.completeFlow, c.completeAuthentication, c.completeRedirectURIs,
-		c.completeScope, c.completeOpenID, c.completeKeys, c.completeLogout, c.checkAbout, c.checkTokens,
+		c.completeScope, c.completeOpenID, c.completeKeys, c.completeEncryption, c.checkSubjectType, c.completeLogout, c.checkAbout, c.checkTokens,
 	} {
 		if err := check(p); err != nil {
 			return err

@@ -28,6 +28,9 @@ func (c *Client) completeOpenID(Policy) error {
 		return refuse("id_token_signed_response_alg", "%s is not an algorithm that this server signs ID tokens with; use %s",
 			quoted(m.IDTokenSignedResponseAlg), oneOf(idTokenAlgs))
 	}
+	if alg := m.UserinfoSignedResponseAlg; alg != "" && !slices.Contains(idTokenAlgs, alg) {
+		return refuse("userinfo_signed_response_alg", "%s is not an algorithm that this server signs with; use %s", quoted(alg), oneOf(idTokenAlgs))
+	}
 	if age := m.DefaultMaxAge; age != nil && (*age < 0 || *age > maxDefaultMaxAge) {
 		return refuse("default_max_age", "%d is not a number of seconds between 0 and %d", *age, maxDefaultMaxAge)
 	}
@@ -40,7 +43,14 @@ func (c *Client) checkNoOpenID() error {
 		field string
 		set   bool
 	}{
+		{"subject_type", m.SubjectType != ""},
+		{"sector_identifier_uri", m.SectorIdentifierURI != ""},
 		{"id_token_signed_response_alg", m.IDTokenSignedResponseAlg != ""},
+		{"id_token_encrypted_response_alg", m.IDTokenEncryptedResponseAlg != ""},
+		{"id_token_encrypted_response_enc", m.IDTokenEncryptedResponseEnc != ""},
+		{"userinfo_signed_response_alg", m.UserinfoSignedResponseAlg != ""},
+		{"userinfo_encrypted_response_alg", m.UserinfoEncryptedResponseAlg != ""},
+		{"userinfo_encrypted_response_enc", m.UserinfoEncryptedResponseEnc != ""},
 		{"default_max_age", m.DefaultMaxAge != nil},
 		{"require_auth_time", m.RequireAuthTime},
 	} {

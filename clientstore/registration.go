@@ -15,6 +15,8 @@ type Registration struct {
 	// Secret is one that the administrator typed; empty lets the store
 	// generate one, unless the metadata says that the client has none.
 	Secret string
+	// Sector is what is kept at the sector_identifier_uri, nil without one.
+	Sector *Sector
 }
 
 // Register validates and keeps a pending client. With it comes the secret that
@@ -29,6 +31,9 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
 	}
 	if err := c.complete(s.cfg.Policy); err != nil {
+		return nil, "", err
+	}
+	if err := c.Metadata.checkSector(&Metadata{}, r.Sector); err != nil {
 		return nil, "", err
 	}
 	if !c.UsesSecret() && r.Secret != "" {

@@ -154,7 +154,21 @@ func (s *Store) revised(c *Client, name string, m Metadata) (*Client, error) {
 	if err := edited.complete(s.cfg.Policy); err != nil {
 		return nil, err
 	}
+	if err := edited.checkSubjects(c); err != nil {
+		return nil, err
+	}
 	return &edited, edited.checkRegistrant(c)
+}
+
+// wanted is the client as a registrant wants it now. That the redirect URIs
+// belong to the sector is checked here and not again when an administrator
+// approves of what was checked.
+func (s *Store) wanted(c *Client, e Enrolment) (*Client, error) {
+	edited, err := s.revised(c, e.Name, e.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	return edited, edited.Metadata.checkSector(&c.Metadata, e.Sector)
 }
 
 // Replace replaces name and metadata of the client that the registration
@@ -197,7 +211,7 @@ func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enr
 // replace changes a pending client.
 func (s *Store) replace(ctx context.Context, by audit.Actor, c *Client, e Enrolment) (secret string, err error) {
 	_, err = s.change(ctx, by, c.ID, change{action: "client.edit", columns: func(c *Client, _ time.Time) (map[string]any, error) {
-		edited, err := s.revised(c, e.Name, e.Metadata)
+		edited, err := s.wanted(c, e)
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +232,7 @@ func (s *Store) replace(ctx context.Context, by audit.Actor, c *Client, e Enrolm
 
 // revise keeps what an approved client wants to become.
 func (s *Store) revise(ctx context.Context, by audit.Actor, c *Client, e Enrolment) error {
-	edited, err := s.revised(c, e.Name, e.Metadata)
+	edited, err := s.wanted(c, e)
 	if err != nil {
 		return err
 	}

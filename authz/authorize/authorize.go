@@ -189,6 +189,9 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 	q.target, q.mark = newTarget(uri, p), plain.mark
 	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now()}
 	s.consented = remembered(v, q)
+	if s.session != nil {
+		s.subject = h.cfg.Engine.Subject(s.client, s.session.AccountID)
+	}
 	return h.perform(w, r, s)
 }
 
@@ -298,7 +301,7 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 		return page.LostInteraction() // approval or session ended this very moment
 	}
 	if err != nil {
-		return err
+		return h.refused(w, r, s.request.target, err)
 	}
 	if err := h.cfg.Sessions.Touch(r.Context(), s.session); err != nil {
 		return err
@@ -352,7 +355,7 @@ func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parame
 	return h.cfg.Pages.Render(w, r, http.StatusForbidden, waiting)
 }
 
-// refused answers a request that did not pass validation.
+// refused tells the client of an error that is for it, and nobody of another.
 func (h *Handler) refused(w http.ResponseWriter, r *http.Request, t target, err error) error {
 	e, ok := errors.AsType[*protocol.Error](err)
 	if !ok {

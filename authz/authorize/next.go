@@ -27,6 +27,7 @@ type state struct {
 	request     *request
 	client      *clientstore.Client
 	session     *session.Session         // nil when nobody is signed in
+	subject     string                   // what the client calls who is signed in
 	interaction *interaction.Interaction // nil when the request has just come
 	consented   bool                     // a remembered consent covers the request
 	now         time.Time
@@ -82,7 +83,7 @@ func (s state) stale() bool {
 // unexpected reports whether another person is signed in than the client
 // expects.
 func (s state) unexpected() bool {
-	who := s.session.AccountID
+	who := s.subject
 	return (s.request.hint != "" && s.request.hint != who) ||
 		slices.ContainsFunc(s.request.subjects, func(list []string) bool { return !slices.Contains(list, who) })
 }

@@ -82,7 +82,7 @@ func TestNext(t *testing.T) {
 			t.Parallel()
 			s := state{
 				request: &request{prompt: tt.prompt, maxAge: tt.maxAge, hint: tt.hint, scope: []string{"openid", "email"}, parameters: url.Values{}},
-				client:  tt.client, session: tt.session, interaction: tt.interaction, consented: tt.consented, now: now,
+				client:  tt.client, session: tt.session, interaction: tt.interaction, consented: tt.consented, now: now, subject: "ada",
 			}
 			got, refusal := s.next()
 			var code protocol.Code

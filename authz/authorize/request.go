@@ -234,7 +234,8 @@ func (q *request) checkClaims(protocol.Parameters, *clientstore.Client) error {
 		return protocol.Refuse(protocol.InvalidRequest, "The claims parameter is not as OpenID Connect Core 1.0, section 5.5, describes it.")
 	}
 	if acr, ok := q.wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, protocol.ACRPassword) {
-		return protocol.Refuse(protocol.AccessDenied, "None of the authentication contexts that the request insists on is known here.")
+		return protocol.Refuse(protocol.UnmetAuthenticationRequirements,
+			"None of the authentication contexts that the request insists on is known here. Ask for one of acr_values_supported, or leave essential out.")
 	}
 	for _, wish := range []func(string) (claims.Wish, bool){q.wishes.InIDToken, q.wishes.InUserinfo} {
 		if sub, ok := wish("sub"); ok && sub.Limited {

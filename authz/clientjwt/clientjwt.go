@@ -1,7 +1,7 @@
-// Package clientjwt checks what clients sign: the assertions that authenticate
-// them (RFC 7523) and their request objects (RFC 9101). The keys are those that
-// a client registered, in its metadata, at an address of its own, or as the
-// secret that it shares with the server.
+// Package clientjwt checks what clients sign, the assertions that authenticate
+// them (RFC 7523) and their request objects (RFC 9101), and encrypts what is for
+// them alone. The keys are those that a client registered, in its metadata, at
+// an address of its own, or as the secret that it shares with the server.
 package clientjwt
 
 import (
@@ -44,7 +44,7 @@ type Config struct {
 	Now  func() time.Time
 }
 
-// Verifier checks what clients sign.
+// Verifier checks what clients sign, and encrypts to them.
 type Verifier struct {
 	cfg  Config
 	sets *keySets
@@ -76,7 +76,7 @@ func (v *Verifier) Verify(ctx context.Context, c *clientstore.Client, jwt string
 	if h.algorithm == jose.HS256 {
 		return v.bySecret(c, parsed)
 	}
-	keys, err := v.keys(ctx, c, h)
+	keys, err := v.keys(ctx, c, h.choose)
 	if err != nil {
 		return nil, err
 	}

@@ -55,8 +55,9 @@ func algorithmsOf(key any) []jose.SignatureAlgorithm {
 	return nil
 }
 
-// keys returns the client's keys that can have made the signature.
-func (v *Verifier) keys(ctx context.Context, c *clientstore.Client, h header) ([]jose.JSONWebKey, error) {
+// keys returns those of the client's keys that are chosen. Keys at an address
+// are fetched anew when none of those that are known is.
+func (v *Verifier) keys(ctx context.Context, c *clientstore.Client, choose func([]jose.JSONWebKey) []jose.JSONWebKey) ([]jose.JSONWebKey, error) {
 	if c.Metadata.JWKSURI == "" {
 		if len(c.Metadata.JWKS) == 0 {
 			return nil, Refused("the client has no keys")
@@ -65,22 +66,23 @@ func (v *Verifier) keys(ctx context.Context, c *clientstore.Client, h header) ([
 		if err != nil {
 			return nil, Refused("the registered keys cannot be read")
 		}
-		return choose(registered, h), nil
+		return choose(registered), nil
 	}
 	set, err := v.sets.get(ctx, c, keysLast)
 	if err != nil {
 		return nil, err
 	}
-	if found := choose(set, h); len(found) > 0 {
+	if found := choose(set); len(found) > 0 {
 		return found, nil
 	}
 	if set, err = v.sets.get(ctx, c, 0); err != nil {
 		return nil, err
 	}
-	return choose(set, h), nil
+	return choose(set), nil
 }
 
-func choose(set []jose.JSONWebKey, h header) []jose.JSONWebKey {
+// choose returns the keys that can have made the signature.
+func (h header) choose(set []jose.JSONWebKey) []jose.JSONWebKey {
 	var fit []jose.JSONWebKey
 	for i := range set {
 		if h.fits(&set[i]) {

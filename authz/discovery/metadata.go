@@ -53,6 +53,11 @@ type Metadata struct {
 
 	SubjectTypesSupported              []string                  `json:"subject_types_supported"`
 	IDTokenSigningAlgValuesSupported   []jose.SignatureAlgorithm `json:"id_token_signing_alg_values_supported"`
+	IDTokenEncryptionAlgs              []string                  `json:"id_token_encryption_alg_values_supported"`
+	IDTokenEncryptionEncs              []string                  `json:"id_token_encryption_enc_values_supported"`
+	UserinfoSigningAlgs                []jose.SignatureAlgorithm `json:"userinfo_signing_alg_values_supported"`
+	UserinfoEncryptionAlgs             []string                  `json:"userinfo_encryption_alg_values_supported"`
+	UserinfoEncryptionEncs             []string                  `json:"userinfo_encryption_enc_values_supported"`
 	ClaimTypesSupported                []string                  `json:"claim_types_supported"`
 	ClaimsSupported                    []string                  `json:"claims_supported"`
 	ClaimsParameterSupported           bool                      `json:"claims_parameter_supported"`
@@ -60,6 +65,8 @@ type Metadata struct {
 	RequestURIParameterSupported       bool                      `json:"request_uri_parameter_supported"` // true when left out
 	RequireRequestURIRegistration      bool                      `json:"require_request_uri_registration"`
 	RequestObjectSigningAlgs           []string                  `json:"request_object_signing_alg_values_supported"`
+	RequestObjectEncryptionAlgs        []string                  `json:"request_object_encryption_alg_values_supported"`
+	RequestObjectEncryptionEncs        []string                  `json:"request_object_encryption_enc_values_supported"`
 	RequirePushedRequests              bool                      `json:"require_pushed_authorization_requests"`
 	BackchannelLogoutSupported         bool                      `json:"backchannel_logout_supported"`
 	BackchannelLogoutSessionSupported  bool                      `json:"backchannel_logout_session_supported"`
@@ -110,7 +117,7 @@ func metadata(cfg Config) Metadata {
 		IntrospectionEndpointAuthSigningAlgs:      clientstore.AssertionAlgs,
 		RevocationEndpointAuthSigningAlgs:         clientstore.AssertionAlgs,
 
-		SubjectTypesSupported:            []string{"public"},
+		SubjectTypesSupported:            clientstore.SubjectTypes,
 		IDTokenSigningAlgValuesSupported: keyset.Algorithms,
 		ClaimTypesSupported:              []string{"normal"},
 		ClaimsSupported: append([]string{
@@ -131,8 +138,21 @@ func metadata(cfg Config) Metadata {
 		PolicyURI:            cfg.PolicyURI,
 		TosURI:               cfg.TosURI,
 	}
+	m.describeEncryption()
 	if cfg.Registration {
 		m.RegistrationEndpoint = at("/register")
 	}
 	return m
+}
+
+// describeEncryption tells what is signed and encrypted to clients beside ID
+// tokens' signatures, and what clients encrypt.
+func (m *Metadata) describeEncryption() {
+	m.UserinfoSigningAlgs = keyset.Algorithms
+	for _, algs := range []*[]string{&m.IDTokenEncryptionAlgs, &m.UserinfoEncryptionAlgs, &m.RequestObjectEncryptionAlgs} {
+		*algs = clientstore.EncryptionAlgs
+	}
+	for _, encs := range []*[]string{&m.IDTokenEncryptionEncs, &m.UserinfoEncryptionEncs, &m.RequestObjectEncryptionEncs} {
+		*encs = clientstore.ContentAlgs
+	}
 }

@@ -97,7 +97,7 @@ func (e *Engine) newAnswer(a Authorization) *grant.Answer {
 	g := grant.Grant{
 		ID: uuid.NewString(), Kind: clientstore.GrantAuthorizationCode,
 		ClientID: a.Client.ID, AccountID: a.Session.AccountID, SessionID: a.Session.ID,
-		Subject: a.Session.AccountID, Scope: strings.Join(a.Scope, " "), Claims: a.Claims, Nonce: a.Nonce,
+		Subject: e.Subject(a.Client, a.Session.AccountID), Scope: strings.Join(a.Scope, " "), Claims: a.Claims, Nonce: a.Nonce,
 		ACR: a.Session.ACR, AMR: strings.Join(a.Session.AMR, " "), AuthTime: &authTime,
 	}
 	g.ExpiresAt = earlier(now.Add(e.cfg.Lifetimes.Code+e.cfg.Lifetimes.AccessToken), a.Session.ExpiresAt)

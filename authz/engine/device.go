@@ -133,7 +133,7 @@ func (e *Engine) DeviceGrant(c *clientstore.Client, s *session.Session, d *grant
 	authTime := s.AuthTime
 	g := grant.Grant{
 		ID: uuid.NewString(), Kind: clientstore.GrantDeviceCode, ClientID: c.ID, AccountID: s.AccountID, SessionID: s.ID,
-		Subject: s.AccountID, Scope: strings.Join(scope, " "), ACR: s.ACR, AMR: strings.Join(s.AMR, " "), AuthTime: &authTime,
+		Subject: e.Subject(c, s.AccountID), Scope: strings.Join(scope, " "), ACR: s.ACR, AMR: strings.Join(s.AMR, " "), AuthTime: &authTime,
 		ExpiresAt: earlier(d.ExpiresAt.Add(e.cfg.Lifetimes.AccessToken), s.ExpiresAt),
 	}
 	if c.Offline(scope) {

@@ -15,10 +15,12 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/handler/pkce"
 
+	"countersign/authz/clientjwt"
 	"countersign/clientstore"
 	"countersign/storage/account"
 	"countersign/storage/grant"
 	"countersign/storage/keyset"
+	"countersign/storage/subject"
 )
 
 // Lifetimes bound what is issued.
@@ -40,8 +42,11 @@ type Config struct {
 	Grants    *grant.Store
 	Accounts  *account.Store
 	Keys      *keyset.Store
-	Log       *slog.Logger
-	Now       func() time.Time
+	Subjects  *subject.Identifiers
+	// ClientKeys encrypts to clients.
+	ClientKeys *clientjwt.Verifier
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // Engine issues codes and tokens.

@@ -37,8 +37,9 @@ type flow struct {
 	issue     grant.Issue    // what the response will hand out
 	proofSeen bool           // the code was accepted and its proof key came next
 
-	// failure is a database that did not answer. fosite would take it for an
-	// answer, such as an unknown code; it comes first whatever fosite says.
+	// failure is a database that did not answer, or a client that cannot be
+	// encrypted to. fosite would take it for an answer, such as an unknown code;
+	// it comes first whatever fosite says.
 	failure error
 }
 
@@ -66,7 +67,7 @@ func (f *flow) failed(err error) error {
 	return err
 }
 
-// failedOr returns the database failure of the flow if there is one, and
+// failedOr returns the failure of the flow if there is one, and
 // fosite's error, in our words, otherwise.
 func (f *flow) failedOr(err error) error {
 	if f.failure != nil {

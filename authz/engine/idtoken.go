@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/ory/fosite/handler/openid"
 
 	"countersign/authz/claims"
+	"countersign/authz/clientjwt"
+	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage/keyset"
 )
@@ -43,7 +47,20 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dura
 	if err != nil {
 		return "", f.failed(fmt.Errorf("sign ID token: %w", err))
 	}
-	return token, nil
+	token, err = s.engine.cfg.ClientKeys.Encrypt(ctx, f.client, clientjwt.IDTokenEnvelope(f.client), token)
+	if errors.Is(err, clientjwt.ErrRefused) {
+		s.engine.cfg.Log.WarnContext(ctx, "an ID token cannot be encrypted", "client_id", f.client.ID, "cause", err.Error())
+		f.failure = errNoRecipient
+		return "", fosite.ErrServerError
+	}
+	return token, err
+}
+
+// errNoRecipient is what the client is told when it cannot be encrypted to.
+// Nothing was spent, so that it may repeat the request once it can be.
+var errNoRecipient = &protocol.Error{
+	Code: protocol.TemporarilyUnavailable, Status: http.StatusServiceUnavailable, RetryAfter: 60,
+	Description: "The ID token cannot be encrypted: the keys of the client cannot be fetched, or none of them is for its id_token_encrypted_response_alg. Publish one and repeat the request.",
 }
 
 func (s idTokenStrategy) protocolClaims(members map[string]any, f *flow, alg jose.SignatureAlgorithm) {

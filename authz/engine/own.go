@@ -30,6 +30,15 @@ func (e *Engine) actForItself(f *flow, form url.Values) error {
 	return nil
 }
 
+// Subject returns what the account is called towards the client: the sub claim
+// of all that the client is given (OpenID Connect Core 1.0, section 8).
+func (e *Engine) Subject(c *clientstore.Client, accountID string) string {
+	if sector := c.Sector(); sector != "" {
+		return e.cfg.Subjects.Pairwise(sector, accountID)
+	}
+	return accountID
+}
+
 func aboutAPerson(scope string) bool {
 	return scope == "openid" || scope == "offline_access" || slices.Contains(claims.Scopes(), scope)
 }

@@ -35,7 +35,7 @@ func (e *Engine) actOnPassword(ctx context.Context, f *flow, asked TokenRequest)
 	f.scope = scope
 	f.own = &grant.Grant{
 		ID: uuid.NewString(), Kind: clientstore.GrantPassword, ClientID: f.client.ID,
-		AccountID: a.ID, AccountEpoch: a.Epoch, Subject: a.ID, Scope: strings.Join(scope, " "),
+		AccountID: a.ID, AccountEpoch: a.Epoch, Subject: e.Subject(f.client, a.ID), Scope: strings.Join(scope, " "),
 		ACR: protocol.ACRPassword, AMR: "pwd", AuthTime: &now,
 		// There is no session that it could end with.
 		Offline: true, ExpiresAt: now.Add(e.cfg.Lifetimes.AccessToken),

@@ -16,6 +16,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/errgroup"
 
+	"countersign/authz/clientjwt"
+	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/keyset"
 	"countersign/storage/signout"
 )
@@ -35,6 +38,10 @@ type SenderConfig struct {
 	Issuer  string
 	SignOut *signout.Store
 	Keys    *keyset.Store
+	// Clients and ClientKeys are for the clients that have their tokens
+	// encrypted.
+	Clients    *clientstore.Store
+	ClientKeys *clientjwt.Verifier
 	// Client reaches the applications and nothing else: see package outbound.
 	Client *http.Client
 	Log    *slog.Logger
@@ -81,7 +88,13 @@ func (s *Sender) take(ctx context.Context, d *signout.Delivery) error {
 	if err != nil {
 		return err
 	}
-	if err := s.post(ctx, d.URI, token); err != nil {
+	if token, err = s.encrypt(ctx, d, token); err == nil {
+		err = s.post(ctx, d.URI, token)
+	}
+	if errors.Is(err, storage.ErrUnavailable) {
+		return err
+	}
+	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "a logout token was not delivered; it is tried again later",
 			"client_id", d.ClientID, "attempt", d.Attempts, "cause", err.Error())
 		return s.cfg.SignOut.Retry(ctx, d)
@@ -110,6 +123,19 @@ func (s *Sender) token(ctx context.Context, d *signout.Delivery) (string, error)
 		return "", fmt.Errorf("sign logout token: %w", err)
 	}
 	return token, nil
+}
+
+// encrypt encrypts the token if the client has its ID tokens encrypted (OpenID
+// Connect Back-Channel Logout 1.0, section 2.4).
+func (s *Sender) encrypt(ctx context.Context, d *signout.Delivery, token string) (string, error) {
+	if !d.Encrypted {
+		return token, nil
+	}
+	c, err := s.cfg.Clients.Get(ctx, d.ClientID)
+	if err != nil {
+		return "", err
+	}
+	return s.cfg.ClientKeys.Encrypt(ctx, c, clientjwt.IDTokenEnvelope(c), token)
 }
 
 // post sends a logout token. The error names no address, which may hold what

@@ -33,6 +33,8 @@ const (
 	RequestNotSupported      Code = "request_not_supported"
 	RequestURINotSupported   Code = "request_uri_not_supported"
 	RegistrationNotSupported Code = "registration_not_supported"
+	// OpenID Connect Core Error Code unmet_authentication_requirements 1.0.
+	UnmetAuthenticationRequirements Code = "unmet_authentication_requirements"
 	// RFC 9101, section 7.
 	InvalidRequestURI    Code = "invalid_request_uri"
 	InvalidRequestObject Code = "invalid_request_object"

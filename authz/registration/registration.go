@@ -37,8 +37,10 @@ type Config struct {
 	Issuer  string
 	Mode    Mode
 	Clients *clientstore.Store
-	Log     *slog.Logger
-	Now     func() time.Time
+	// HTTP fetches what is kept at a sector_identifier_uri.
+	HTTP *http.Client
+	Log  *slog.Logger
+	Now  func() time.Time
 	// Stopping is closed when the server stops: who waits is answered. Nil
 	// never is.
 	Stopping <-chan struct{}
@@ -73,6 +75,9 @@ func (h *Handler) Register(w http.ResponseWriter, r *http.Request) error {
 		return h.challenge(w, err)
 	}
 	wanted.InitialToken = token
+	if err := h.readNewSector(r, wanted); err != nil {
+		return h.challenge(w, refusal(err))
+	}
 	enrolled, err := h.cfg.Clients.Enrol(r.Context(), actor(r), wanted.Enrolment)
 	if err != nil {
 		return h.challenge(w, refusal(err))

@@ -31,6 +31,9 @@ func (h *Handler) Replace(w http.ResponseWriter, r *http.Request) error {
 	if err := h.checkUpdate(r, known, wanted); err != nil {
 		return err
 	}
+	if err := h.readSector(r, wanted, &known.Client.Metadata); err != nil {
+		return refusal(err)
+	}
 	after, secret, err := h.cfg.Clients.Replace(r.Context(), actor(r), token, wanted.Enrolment)
 	if err != nil {
 		return h.challenge(w, refusal(err))

@@ -1,6 +1,6 @@
 // Package request reads authorization requests that come as a signed JSON Web
-// Token, by value or by reference (RFC 9101; OpenID Connect Core 1.0, section
-// 6), and brings them into plain form.
+// Token, which may be encrypted to this server, by value or by reference (RFC
+// 9101; OpenID Connect Core 1.0, section 6), and brings them into plain form.
 package request
 
 import (
@@ -21,12 +21,13 @@ import (
 	"countersign/authz/outbound"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
+	"countersign/storage/keyset"
 )
 
 const (
 	// longest is how far ahead a request object may expire.
 	longest   = time.Hour
-	maxObject = 16 << 10
+	maxObject = 24 << 10
 )
 
 // types are the values of typ (RFC 9101, section 10.8).
@@ -36,6 +37,8 @@ var types = []string{"jwt", "oauth-authz-req+jwt"}
 type Config struct {
 	Issuer string
 	Signed *clientjwt.Verifier
+	// Keys opens what clients encrypted.
+	Keys *keyset.Store
 	// HTTP fetches request objects.
 	HTTP    *http.Client
 	Clients *clientstore.Store
@@ -83,16 +86,16 @@ func (v *Resolver) fetch(ctx context.Context, c *clientstore.Client, uri string)
 	body, err := outbound.Fetch(ctx, v.cfg.HTTP, address, "application/oauth-authz-req+jwt, application/jwt", maxObject)
 	if err != nil {
 		v.cfg.Log.WarnContext(ctx, "a request object cannot be fetched", "client_id", c.ID, "request_uri", uri, "cause", err.Error())
-		return "", protocol.Refuse(protocol.InvalidRequestURI, "The request_uri cannot be fetched: it must answer 200 with a request object of 16 KiB at most.")
+		return "", protocol.Refuse(protocol.InvalidRequestURI, "The request_uri cannot be fetched: it must answer 200 with a request object of 24 KiB at most.")
 	}
 	return string(bytes.TrimSpace(body)), nil
 }
 
 // open checks a request object and returns what it asks for.
 func (v *Resolver) open(ctx context.Context, p protocol.Parameters, c *clientstore.Client, object string) (protocol.Parameters, error) {
-	payload, err := v.cfg.Signed.Verify(ctx, c, object, clientjwt.Rule{Algorithms: algorithms(c), Types: types})
+	payload, err := v.signed(ctx, c, object)
 	if err != nil {
-		return p, v.refused(ctx, c, err, "is not signed by the client's keys, by an algorithm that it may use")
+		return p, err
 	}
 	claims, err := clientjwt.ReadClaims(payload)
 	if err == nil {
@@ -111,9 +114,42 @@ func (v *Resolver) open(ctx context.Context, p protocol.Parameters, c *clientsto
 	return v.merge(p, c, inside)
 }
 
+// signed returns what the client signed. That an encrypted object does not open
+// and that it holds nothing signed get one answer: nobody can have this server
+// tell what it finds in the ciphertext of others.
+func (v *Resolver) signed(ctx context.Context, c *clientstore.Client, object string) ([]byte, error) {
+	const dots = 4 // of a JWE in compact form
+	what := "is not signed by the client's keys, by an algorithm that it may use"
+	if strings.Count(object, ".") == dots {
+		what = "is not signed by the client's keys and then encrypted to a key of this server whose use is enc, each by an algorithm that the client may use"
+		opened, err := v.cfg.Keys.Decrypt(ctx, object, encryption(c))
+		if err != nil {
+			return nil, v.refused(ctx, c, err, what)
+		}
+		object = string(opened)
+	} else if c.Metadata.RequestObjectEncryptionAlg != "" {
+		return nil, v.refused(ctx, c, clientjwt.Refused("not encrypted"), "is not encrypted, as the client is registered to send it")
+	}
+	payload, err := v.cfg.Signed.Verify(ctx, c, object, clientjwt.Rule{Algorithms: algorithms(c), Types: types})
+	if err != nil {
+		return nil, v.refused(ctx, c, err, what)
+	}
+	return payload, nil
+}
+
+// encryption is how the client may encrypt: as it registered, or in any way if
+// it registered none (OpenID Connect Dynamic Client Registration 1.0, section
+// 2).
+func encryption(c *clientstore.Client) keyset.Encryption {
+	if alg := c.Metadata.RequestObjectEncryptionAlg; alg != "" {
+		return keyset.Encryption{Algorithms: []string{alg}, Contents: []string{c.Metadata.RequestObjectEncryptionEnc}}
+	}
+	return keyset.Encryption{Algorithms: clientstore.EncryptionAlgs, Contents: clientstore.ContentAlgs}
+}
+
 // refused is the answer to a request object that is not taken.
 func (v *Resolver) refused(ctx context.Context, c *clientstore.Client, err error, what string) error {
-	if !errors.Is(err, clientjwt.ErrRefused) {
+	if !errors.Is(err, clientjwt.ErrRefused) && !errors.Is(err, keyset.ErrNotForUs) {
 		return err
 	}
 	v.cfg.Log.InfoContext(ctx, "request object refused", "client_id", c.ID, "cause", err.Error())

@@ -6,21 +6,30 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"countersign/authz/claims"
+	"countersign/authz/clientjwt"
 	"countersign/authz/protocol"
+	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/grant"
+	"countersign/storage/keyset"
 )
 
 // Config is what the endpoint needs.
 type Config struct {
-	Issuer string
-	Grants *grant.Store
+	Issuer  string
+	Grants  *grant.Store
+	Clients *clientstore.Store
+	// Keys signs, and ClientKeys encrypts to clients.
+	Keys       *keyset.Store
+	ClientKeys *clientjwt.Verifier
+	Log        *slog.Logger
 }
 
 // Handler serves the UserInfo endpoint.
@@ -42,7 +51,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 			Description: "The UserInfo endpoint takes GET and POST.",
 		}
 	}
-	found, err := h.claims(r)
+	found, token, err := h.claims(r)
 	if refusal, ok := errors.AsType[*protocol.Error](err); ok {
 		h.refuse(w, refusal)
 		return nil
@@ -50,35 +59,41 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if token.UserinfoJWT {
+		return h.answerJWT(w, r, token, found)
+	}
 	return answer(w, http.StatusOK, found)
 }
 
-// claims returns the claims that the token of the request opens.
-func (h *Handler) claims(r *http.Request) (map[string]any, error) {
+// claims returns the claims that the token of the request opens, and the token.
+func (h *Handler) claims(r *http.Request) (map[string]any, *grant.Token, error) {
 	presented, err := bearer(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// The store refuses what was never issued without asking the database.
 	token, err := h.cfg.Grants.AccessToken(r.Context(), presented)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && token.Grant.Confirmation != "" {
 		// A token that is bound to a key is no bearer token (RFC 9449, section 7.1).
-		return nil, &protocol.Error{
-			Code: protocol.InvalidToken, Status: http.StatusUnauthorized,
-			Description: "The access token is not valid here, has expired or was revoked. Get a new one.",
-		}
+		return nil, nil, errDead
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	scope := token.EffectiveScope()
 	if !slices.Contains(scope, "openid") || token.Grant.AccountID == "" {
-		return nil, &protocol.Error{
+		return nil, nil, &protocol.Error{
 			Code: protocol.InsufficientScope, Status: http.StatusForbidden,
 			Description: "The access token does not cover the scope openid. Ask for it in the authorization request.",
 		}
 	}
-	return open(token, scope)
+	found, err := open(token, scope)
+	return found, token, err
+}
+
+var errDead = &protocol.Error{
+	Code: protocol.InvalidToken, Status: http.StatusUnauthorized,
+	Description: "The access token is not valid here, has expired or was revoked. Get a new one.",
 }
 
 // open returns the claims of the account behind the token: what its scope
@@ -109,12 +124,16 @@ func answer(w http.ResponseWriter, status int, content any) error {
 	if err != nil {
 		return fmt.Errorf("encode claims: %w", err)
 	}
+	write(w, status, "application/json", body)
+	return nil
+}
+
+func write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
+	header.Set("Content-Type", mediaType)
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
 	header.Set("Vary", "Authorization")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may have gone
-	return nil
+	_, _ = w.Write(body) //nolint:gosec // JSON or a JWT, for a client that may have gone
 }

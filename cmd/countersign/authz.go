@@ -4,9 +4,9 @@ import (
 	"net/http"
 
 	"countersign/authz"
+	"countersign/authz/clientjwt"
 	"countersign/authz/engine"
 	"countersign/authz/logout"
-	"countersign/authz/outbound"
 	"countersign/authz/registration"
 	"countersign/cmd/countersign/assets"
 )
@@ -14,9 +14,10 @@ import (
 // sender builds what tells applications of sign-outs.
 func (s *server) sender() *logout.Sender {
 	return logout.NewSender(logout.SenderConfig{
-		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Keys: s.stores.keys,
-		Client: outbound.New(outbound.Config{Allow: s.cfg.OutboundAllow, Local: s.cfg.LoopbackIssuer()}),
-		Log:    s.log, Now: s.stores.db.Now,
+		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Keys: s.stores.keys, Clients: s.stores.clients,
+		ClientKeys: clientjwt.New(clientjwt.Config{Clients: s.stores.clients, HTTP: s.stores.outbound, Log: s.log, Now: s.stores.db.Now}),
+		Client:     s.stores.outbound,
+		Log:        s.log, Now: s.stores.db.Now,
 	})
 }
 
@@ -33,7 +34,7 @@ func (s *server) authz() (http.Handler, error) {
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,
-		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, OutboundAllow: s.cfg.OutboundAllow,
+		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, OutboundAllow: s.cfg.OutboundAllow,
 		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }

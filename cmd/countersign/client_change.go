@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"countersign/authz/outbound"
 	"countersign/clientstore"
 	"countersign/storage"
 )
@@ -27,7 +28,7 @@ func newClientEdit(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			edit, err := flags.edit(cmd, c)
+			edit, err := flags.edit(ctx, cmd, s, c)
 			if err != nil {
 				return err
 			}
@@ -50,12 +51,17 @@ func newClientEdit(p *program) *cobra.Command {
 }
 
 // edit is what the flags that were given change of c.
-func (f *clientFlags) edit(cmd *cobra.Command, c *clientstore.Client) (clientstore.Edit, error) {
-	e := clientstore.Edit{Metadata: &c.Metadata, Version: c.Version}
+func (f *clientFlags) edit(ctx context.Context, cmd *cobra.Command, s *stores, c *clientstore.Client) (e clientstore.Edit, err error) {
+	edited := c.Metadata
+	e = clientstore.Edit{Metadata: &edited, Version: c.Version}
 	if cmd.Flags().Changed("name") {
 		e.Name = &f.name
 	}
-	return e, f.apply(cmd, e.Metadata)
+	if err := f.apply(cmd, e.Metadata); err != nil {
+		return e, err
+	}
+	e.Sector, err = outbound.Sector(ctx, s.outbound, &c.Metadata, e.Metadata)
+	return e, err
 }
 
 // decision is what an administrator decides about a client, after having been

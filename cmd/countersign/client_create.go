@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"countersign/authz/outbound"
 	"countersign/clientstore"
 )
 
@@ -117,7 +118,10 @@ func newClientCreate(p *program) *cobra.Command {
 		if r.Secret, err = typed.read(p); err != nil {
 			return err
 		}
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) (err error) {
+			if r.Sector, err = outbound.Sector(ctx, s.outbound, &clientstore.Metadata{}, &r.Metadata); err != nil {
+				return err
+			}
 			c, secret, err := registerClient(ctx, s, r, approve)
 			if err != nil {
 				return err

@@ -4,14 +4,13 @@ import (
 	"context"
 	"text/tabwriter"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/spf13/cobra"
 
 	"countersign/storage/keyset"
 )
 
 func newKeys(p *program) *cobra.Command {
-	return noun("keys", "Manage the keys that sign tokens", `  countersign keys list
+	return noun("keys", "Manage the keys that sign tokens, and those that requests are encrypted to", `  countersign keys list
   countersign keys rotate --alg RS256`, newKeysList(p), newKeysRotate(p))
 }
 
@@ -47,7 +46,7 @@ func printKeys(p *program, out *output, views []keyView) error {
 
 func newKeysList(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the signing keys, newest first", Args: noArgs,
+		Use: "list", Short: "List the keys, newest first", Args: noArgs,
 		Example: `  countersign keys list
   countersign keys list -o json`,
 	}
@@ -66,26 +65,21 @@ func newKeysList(p *program) *cobra.Command {
 
 func newKeysRotate(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "rotate", Short: "Make the next signing keys", Args: noArgs,
-		Long: "Makes the next signing keys. They are published now and sign once every application had time to\n" +
-			"read them; with --immediately they sign now, which is for a key that leaked.",
+		Use: "rotate", Short: "Make the next keys", Args: noArgs,
+		Long: "Makes the next keys. They are published now and sign once every application had time to\n" +
+			"read them; with --immediately they sign now, which is for a key that leaked. Requests may be\n" +
+			"encrypted to the next keys at once, and to the old ones until they retire.",
 		Example: `  countersign keys rotate
   countersign keys rotate --alg ES256 --immediately`,
 	}
-	algs := cmd.Flags().StringArray("alg", nil, "only this `algorithm`: RS256, ES256, PS256 or EdDSA (repeatable)")
+	algs := cmd.Flags().StringArray("alg", nil, "only this `algorithm`: RS256, ES256, PS256 or EdDSA, or the keys to encrypt to, RSA-OAEP or ECDH-ES (repeatable)")
 	immediately := cmd.Flags().Bool("immediately", false, "sign with the new keys at once")
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var which []jose.SignatureAlgorithm
-		var known []string
-		for _, a := range keyset.Algorithms {
-			known = append(known, string(a))
-		}
 		for _, a := range *algs {
-			if err := checkChoice(cmd, "alg", a, known...); err != nil {
+			if err := checkChoice(cmd, "alg", a, keyset.Kinds()...); err != nil {
 				return err
 			}
-			which = append(which, jose.SignatureAlgorithm(a))
 		}
 		if *immediately {
 			impact := "The new keys sign at once. Applications that remember the old key set refuse tokens until they read it again."
@@ -94,7 +88,7 @@ func newKeysRotate(p *program) *cobra.Command {
 			}
 		}
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			keys, err := s.keys.Rotate(ctx, actor(), *immediately, which...)
+			keys, err := s.keys.Rotate(ctx, actor(), *immediately, *algs...)
 			if err != nil {
 				return err
 			}

@@ -22,6 +22,7 @@ import (
 	"countersign/cmd/countersign/config"
 	"countersign/cmd/countersign/listen"
 	"countersign/cmd/countersign/middleware"
+	"countersign/storage/subject"
 )
 
 func newServe(p *program) *cobra.Command {
@@ -48,6 +49,7 @@ type server struct {
 	cfg         *config.Config
 	log         *slog.Logger
 	stores      *stores
+	subjects    *subject.Identifiers
 	metrics     *middleware.Metrics
 	certificate *listen.Certificate // nil without TLS
 	listeners   listeners
@@ -78,6 +80,9 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	defer func() { err = errors.Join(err, srv.stores.db.Close()) }()
 	if err := srv.stores.keys.Ensure(ctx); err != nil {
 		return fmt.Errorf("make signing keys: %w", err)
+	}
+	if srv.subjects, err = subject.Open(ctx, srv.stores.db, srv.stores.sealing); err != nil {
+		return err
 	}
 	srv.metrics = middleware.NewMetrics(srv.stores.db.Stats)
 	servers, err := srv.servers()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"os/user"
 	"time"
 
+	"countersign/authz/outbound"
 	"countersign/clientstore"
 	"countersign/cmd/countersign/config"
 	"countersign/storage"
@@ -25,6 +27,8 @@ import (
 // stores are all records of one database.
 type stores struct {
 	db           *storage.DB
+	sealing      *seal.Keys
+	outbound     *http.Client // by which addresses that clients registered are reached
 	keys         *keyset.Store
 	audit        *audit.Store
 	accounts     *account.Store
@@ -85,8 +89,11 @@ func migrateNew(ctx context.Context, db *storage.DB) error {
 func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 	trail := audit.New(db)
 	return &stores{
-		db:    db,
-		audit: trail,
+		db:      db,
+		sealing: keys,
+		// A server on this very machine has its applications there too.
+		outbound: outbound.New(outbound.Config{Allow: cfg.OutboundAllow, Local: cfg.LoopbackIssuer()}),
+		audit:    trail,
 		keys: keyset.New(db, keyset.Config{
 			Keys: keys, Audit: trail, PublishedBefore: cfg.KeyPublishBefore,
 			KeptAfter: keptAfter(cfg), RotateEvery: cfg.KeyRotation,

@@ -29,6 +29,9 @@ type Token struct {
 	// RegisteredScope is the scope of the client's registration at the moment of
 	// the statement.
 	RegisteredScope string
+	// UserinfoJWT reports whether the client is registered to get userinfo as a
+	// JSON Web Token.
+	UserinfoJWT bool `gorm:"column:userinfo_jwt"`
 }
 
 // EffectiveScope is the token's scope without what the client has lost since.
@@ -54,15 +57,17 @@ var tokenRows = map[seal.Kind]string{
 // tokenTables are the tables of the two kinds.
 var tokenTables = map[seal.Kind]string{seal.AccessToken: "access_tokens", seal.RefreshToken: "refresh_tokens"}
 
-// registeredScope selects what Token.RegisteredScope says.
-var registeredScope = map[storage.Dialect]string{
-	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.scope'), '') AS registered_scope`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'scope', '') AS registered_scope`,
+// registered selects what Token.RegisteredScope and Token.UserinfoJWT say.
+var registered = map[storage.Dialect]string{
+	storage.SQLite: `COALESCE(json_extract(c.metadata, '$.scope'), '') AS registered_scope,
+		COALESCE(json_extract(c.metadata, '$.userinfo_signed_response_alg'), json_extract(c.metadata, '$.userinfo_encrypted_response_alg')) IS NOT NULL AS userinfo_jwt`,
+	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'scope', '') AS registered_scope,
+		COALESCE(c.metadata::json ->> 'userinfo_signed_response_alg', c.metadata::json ->> 'userinfo_encrypted_response_alg') IS NOT NULL AS userinfo_jwt`,
 }
 
 // TokenColumns are the columns that [Store.TokenQuery] selects.
 var TokenColumns = append([]string{
-	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope",
+	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope", "userinfo_jwt",
 }, grantColumns...)
 
 // grantColumns are the names that columns gives a grant's columns.
@@ -106,7 +111,7 @@ func notCompact(r rune) bool {
 // TokenQuery returns the query for a token of this kind, for a statement that
 // reads more than the token, and the arguments that it takes.
 func (s *Store) TokenQuery(kind seal.Kind, token string) (query string, args map[string]any) {
-	query = tokenRows[kind] + registeredScope[s.db.Dialect()] + `
+	query = tokenRows[kind] + registered[s.db.Dialect()] + `
 		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + standing + `
 		WHERE t.hash = @token`
 	return query, map[string]any{"token": s.Hash(token), "now": s.db.Now()}

@@ -2,7 +2,6 @@ package keyset
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -138,7 +137,7 @@ func (c *copied) find(kid string) *usable {
 func (c *copied) signer(alg jose.SignatureAlgorithm, now time.Time) *usable {
 	var first *usable
 	for _, k := range c.keys {
-		if k.Algorithm != alg || k.retiredAt(now) {
+		if k.Algorithm != string(alg) || k.retiredAt(now) {
 			continue
 		}
 		if !k.ActiveAt.After(now) {
@@ -149,19 +148,17 @@ func (c *copied) signer(alg jose.SignatureAlgorithm, now time.Time) *usable {
 	return first
 }
 
-// published returns the public keys of the moment: by algorithm, the default
-// first, and the newest first within one.
+// published returns the public keys of the moment: by kind, the default first,
+// and the newest first within one. Applications that look at no more than the
+// type of a key find one that signs before any other.
 func (c *copied) published(now time.Time) jose.JSONWebKeySet {
 	set := jose.JSONWebKeySet{Keys: make([]jose.JSONWebKey, 0, len(c.keys))}
-	for _, k := range c.keys {
-		if k.publishedAt(now) {
-			set.Keys = append(set.Keys, k.public)
+	for _, kind := range Kinds() {
+		for _, k := range c.keys {
+			if k.Algorithm == kind && k.publishedAt(now) {
+				set.Keys = append(set.Keys, k.public)
+			}
 		}
 	}
-	slices.SortStableFunc(set.Keys, func(a, b jose.JSONWebKey) int { return rank(a) - rank(b) })
 	return set
-}
-
-func rank(k jose.JSONWebKey) int {
-	return slices.Index(Algorithms, jose.SignatureAlgorithm(k.Algorithm))
 }

@@ -24,12 +24,15 @@ const rsaBits = 2048
 // long enough that nothing else may wait for it: it runs outside every
 // transaction. The kid is the key's thumbprint (RFC 7638), so that it never
 // names two keys.
-func (s *Store) generate(alg jose.SignatureAlgorithm) (Key, error) {
+func (s *Store) generate(alg string) (Key, error) {
 	signer, err := newSigner(alg)
 	if err != nil {
 		return Key{}, fmt.Errorf("make %s key: %w", alg, err)
 	}
-	public := jose.JSONWebKey{Key: signer.Public(), Algorithm: string(alg), Use: "sig"}
+	public := jose.JSONWebKey{Key: signer.Public(), Algorithm: alg, Use: "sig"}
+	if (Key{Algorithm: alg}).encrypts() {
+		public.Algorithm, public.Use = "", "enc" // it is good for several
+	}
 	thumbprint, err := public.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return Key{}, fmt.Errorf("name %s key: %w", alg, err)
@@ -49,13 +52,13 @@ func (s *Store) generate(alg jose.SignatureAlgorithm) (Key, error) {
 	}, nil
 }
 
-func newSigner(alg jose.SignatureAlgorithm) (crypto.Signer, error) {
+func newSigner(alg string) (crypto.Signer, error) {
 	switch alg {
-	case jose.RS256, jose.PS256:
+	case string(jose.RS256), string(jose.PS256), kindRSA:
 		return rsa.GenerateKey(rand.Reader, rsaBits)
-	case jose.ES256:
+	case string(jose.ES256), kindEC:
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case jose.EdDSA:
+	case string(jose.EdDSA):
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
 	default:
@@ -63,7 +66,7 @@ func newSigner(alg jose.SignatureAlgorithm) (crypto.Signer, error) {
 	}
 }
 
-// usable is a key ready to sign and to verify.
+// usable is a key ready for its use.
 type usable struct {
 	Key
 	private crypto.Signer
@@ -97,7 +100,14 @@ func (k Key) retiredAt(now time.Time) bool {
 	return k.RetiredAt != nil && !k.RetiredAt.After(now)
 }
 
-// publishedAt reports whether the key is published at the moment.
-func (k Key) publishedAt(now time.Time) bool {
+// keptAt reports whether the key still verifies, or decrypts, at the moment.
+func (k Key) keptAt(now time.Time) bool {
 	return k.ExpiresAt == nil || k.ExpiresAt.After(now)
+}
+
+// publishedAt reports whether the key is published at the moment. Nobody is to
+// encrypt to a key that is retired; what was encrypted to it before is still
+// read.
+func (k Key) publishedAt(now time.Time) bool {
+	return k.keptAt(now) && (!k.encrypts() || !k.retiredAt(now))
 }

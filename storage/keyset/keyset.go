@@ -1,5 +1,6 @@
-// Package keyset keeps the signing keys: sealed at rest, published before they
-// sign, kept until nothing they signed can be valid any more.
+// Package keyset keeps the server's keys: those that sign, sealed at rest,
+// published before they sign and kept until nothing they signed can be valid
+// any more, and those that clients encrypt requests to.
 package keyset
 
 import (
@@ -22,27 +23,49 @@ import (
 // default first (RFC 7518, section 3.1; RFC 8037).
 var Algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA}
 
+// The kinds of key that clients encrypt to, each named after the first of its
+// algorithms (RFC 7518, section 4.1).
+const (
+	kindRSA = "RSA-OAEP"
+	kindEC  = "ECDH-ES"
+)
+
+// Kinds returns the names of all kinds of key: the [Algorithms] of those that
+// sign, and the first algorithm of those that clients encrypt to.
+func Kinds() []string {
+	kinds := make([]string, 0, len(Algorithms)+2)
+	for _, alg := range Algorithms {
+		kinds = append(kinds, string(alg))
+	}
+	return append(kinds, kindRSA, kindEC)
+}
+
 var (
 	// ErrNoKey reports that no key is active for an algorithm.
 	ErrNoKey = errors.New("no active signing key")
 	// ErrNotOurs reports a JWS that no published key has signed, or that is not
 	// of the plain form in which [Store.Sign] writes them.
 	ErrNotOurs = errors.New("not a signature of this server")
+	// ErrNotForUs reports a JWE that no key of this server opens.
+	ErrNotForUs = errors.New("not encrypted to this server")
 )
 
-// Key is one signing key.
+// Key is one key.
 type Key struct {
-	ID         string                  `gorm:"primaryKey" json:"kid"`
-	Algorithm  jose.SignatureAlgorithm `json:"alg"`
-	PublicKey  string                  `json:"-"` // JWK
-	PrivateKey []byte                  `json:"-"` // sealed PKCS #8
-	CreatedAt  time.Time               `json:"created_at"`
-	ActiveAt   time.Time               `json:"active_at"`
-	RetiredAt  *time.Time              `json:"retired_at"` // nil for the newest key of its algorithm only
-	ExpiresAt  *time.Time              `json:"expires_at"`
+	ID         string     `gorm:"primaryKey" json:"kid"`
+	Algorithm  string     `json:"alg"` // one of [Kinds]
+	PublicKey  string     `json:"-"`   // JWK
+	PrivateKey []byte     `json:"-"`   // sealed PKCS #8
+	CreatedAt  time.Time  `json:"created_at"`
+	ActiveAt   time.Time  `json:"active_at"`
+	RetiredAt  *time.Time `json:"retired_at"` // nil for the newest key of its kind only
+	ExpiresAt  *time.Time `json:"expires_at"`
 }
 
-// TableName names the table.
+// encrypts reports whether the key is one that clients encrypt to.
+func (k Key) encrypts() bool { return k.Algorithm == kindRSA || k.Algorithm == kindEC }
+
+// TableName names the table. It is older than the keys that do not sign.
 func (Key) TableName() string { return "signing_keys" }
 
 // Config times the life of a key.
@@ -75,12 +98,12 @@ type Store struct {
 // New returns a store on db.
 func New(db *storage.DB, cfg Config) *Store { return &Store{db: db, cfg: cfg} }
 
-// Ensure makes a key for each of [Algorithms] that has none, active at once.
-// Of several servers that start together one makes them: the newest key of an
-// algorithm is unique in the database. It fails when a key that is there does
+// Ensure makes a key of each of [Kinds] that has none, active at once.
+// Of several servers that start together one makes them: the newest key of a
+// kind is unique in the database. It fails when a key that is there does
 // not open with this server's key-encryption key.
 func (s *Store) Ensure(ctx context.Context) error {
-	for _, alg := range Algorithms {
+	for _, alg := range Kinds() {
 		newest, err := s.newest(ctx, alg)
 		if err != nil {
 			return err
@@ -99,7 +122,7 @@ func (s *Store) Ensure(ctx context.Context) error {
 
 // makeFirst makes the first key of an algorithm, unless another server was
 // faster.
-func (s *Store) makeFirst(ctx context.Context, alg jose.SignatureAlgorithm) error {
+func (s *Store) makeFirst(ctx context.Context, alg string) error {
 	key, err := s.generate(alg)
 	if err != nil {
 		return err
@@ -107,16 +130,16 @@ func (s *Store) makeFirst(ctx context.Context, alg jose.SignatureAlgorithm) erro
 	key.CreatedAt = s.db.Now()
 	key.ActiveAt = key.CreatedAt
 	err = s.db.With(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&key).Error
-	return storage.Err("keep the first "+string(alg)+" key", err)
+	return storage.Err("keep the first "+alg+" key", err)
 }
 
 // newest returns the key of the algorithm that is to sign or to go on signing,
 // nil when there is none.
-func (s *Store) newest(ctx context.Context, alg jose.SignatureAlgorithm) (*Key, error) {
+func (s *Store) newest(ctx context.Context, alg string) (*Key, error) {
 	var found []Key
 	err := s.db.With(ctx).Where("algorithm = ? AND retired_at IS NULL", alg).Find(&found).Error
 	if err != nil || len(found) == 0 {
-		return nil, storage.Err("get the newest "+string(alg)+" key", err)
+		return nil, storage.Err("get the newest "+alg+" key", err)
 	}
 	return &found[0], nil
 }
@@ -125,10 +148,11 @@ func (s *Store) newest(ctx context.Context, alg jose.SignatureAlgorithm) (*Key, 
 func (s *Store) List(ctx context.Context) ([]Key, error) {
 	var keys []Key
 	err := s.db.With(ctx).Order("active_at DESC, algorithm, id").Find(&keys).Error
-	return keys, storage.Err("list signing keys", err)
+	return keys, storage.Err("list keys", err)
 }
 
-// Public returns the public keys to publish: next, active and retired ones.
+// Public returns the public keys to publish: next, active and retired ones
+// that sign, and those to encrypt to that are not retired.
 func (s *Store) Public(ctx context.Context) (jose.JSONWebKeySet, error) {
 	c, err := s.keys(ctx, fresh)
 	if err != nil {
@@ -154,6 +178,6 @@ func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 // place is what a sealed private key is bound to.
 func place(kid string) string { return "signing_keys.private_key/" + kid }
 
-func unknown(alg jose.SignatureAlgorithm) error {
-	return fmt.Errorf("signature algorithm %q is not supported; use one of %v", alg, Algorithms)
+func unknown(alg string) error {
+	return fmt.Errorf("algorithm %q is not supported; use one of %v", alg, Kinds())
 }

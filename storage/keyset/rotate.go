@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"countersign/storage"
 	"countersign/storage/audit"
 )
@@ -18,18 +16,18 @@ import (
 // algorithm whose next key is waiting already keeps that one; with immediately
 // it is withdrawn, because what leaked may have leaked with it. Rotate returns
 // the newest key of each of the algorithms.
-func (s *Store) Rotate(ctx context.Context, by audit.Actor, immediately bool, algs ...jose.SignatureAlgorithm) ([]Key, error) { //nolint:revive // the flag is the command's --now
+func (s *Store) Rotate(ctx context.Context, by audit.Actor, immediately bool, algs ...string) ([]Key, error) { //nolint:revive // the flag is the command's --now
 	published := s.cfg.PublishedBefore
 	if immediately {
 		published = 0
 	}
 	for _, alg := range algs {
-		if !slices.Contains(Algorithms, alg) {
+		if !slices.Contains(Kinds(), alg) {
 			return nil, unknown(alg)
 		}
 	}
 	var next []succession
-	for _, alg := range Algorithms { // one order for all, so that two cannot wait for each other
+	for _, alg := range Kinds() { // one order for all, so that two cannot wait for each other
 		if len(algs) > 0 && !slices.Contains(algs, alg) {
 			continue
 		}
@@ -48,7 +46,7 @@ func (s *Store) RotateDue(ctx context.Context) error {
 		return nil
 	}
 	var due []succession
-	for _, alg := range Algorithms {
+	for _, alg := range Kinds() {
 		newest, err := s.newest(ctx, alg)
 		if err != nil {
 			return err
@@ -63,7 +61,7 @@ func (s *Store) RotateDue(ctx context.Context) error {
 
 // succession is a key that is to follow another.
 type succession struct {
-	algorithm jose.SignatureAlgorithm
+	algorithm string
 	from      *Key          // nil when the algorithm has no key yet
 	published time.Duration // before it signs
 	to        Key
@@ -112,7 +110,7 @@ func (s *Store) succeedOne(ctx context.Context, by audit.Actor, n succession) (*
 		return n.from, nil
 	}
 	n.to.CreatedAt, n.to.ActiveAt = now, now.Add(n.published)
-	change := audit.Change{Action: "keys.rotate", TargetType: "signing_key", TargetID: n.to.ID, TargetName: string(n.algorithm), After: n.to}
+	change := audit.Change{Action: "keys.rotate", TargetType: "signing_key", TargetID: n.to.ID, TargetName: n.algorithm, After: n.to}
 	if n.from == nil {
 		n.to.ActiveAt = now // there is none to sign until then
 		change.After = n.to
@@ -127,7 +125,7 @@ func (s *Store) succeedOne(ctx context.Context, by audit.Actor, n succession) (*
 		}
 	}
 	if err := s.db.With(ctx).Create(&n.to).Error; err != nil {
-		return nil, storage.Err("keep the next "+string(n.algorithm)+" key", err)
+		return nil, storage.Err("keep the next "+n.algorithm+" key", err)
 	}
 	if err := s.cfg.Audit.Record(ctx, by, change); err != nil {
 		return nil, err
@@ -154,7 +152,7 @@ func (s *Store) retire(ctx context.Context, newest *Key, at time.Time) (bool, er
 }
 
 // mustNewest returns the newest key of an algorithm that has one.
-func (s *Store) mustNewest(ctx context.Context, alg jose.SignatureAlgorithm) (*Key, error) {
+func (s *Store) mustNewest(ctx context.Context, alg string) (*Key, error) {
 	key, err := s.newest(ctx, alg)
 	if err == nil && key == nil {
 		err = fmt.Errorf("get the newest %s key: %w", alg, storage.ErrNotFound)

@@ -57,7 +57,7 @@ func (s *Store) Sign(ctx context.Context, alg jose.SignatureAlgorithm, typ strin
 // section 3.1).
 func (k *usable) sign(message []byte) ([]byte, error) {
 	digest := sha256.Sum256(message)
-	switch k.Algorithm {
+	switch jose.SignatureAlgorithm(k.Algorithm) {
 	case jose.PS256:
 		return k.private.Sign(rand.Reader, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256})
 	case jose.ES256:

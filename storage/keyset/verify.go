@@ -25,14 +25,14 @@ func (s *Store) Verify(ctx context.Context, jws string) (payload []byte, header 
 	if err != nil {
 		return nil, jose.Header{}, err
 	}
-	key, err := s.publishedKey(ctx, named.KeyID)
+	key, err := s.kept(ctx, named.KeyID)
 	if err != nil {
 		return nil, jose.Header{}, err
 	}
-	if key == nil || key.Algorithm != named.Algorithm {
+	if key == nil || key.Algorithm != string(named.Algorithm) {
 		return nil, jose.Header{}, refuse("no published key has this kid and alg")
 	}
-	parsed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{key.Algorithm})
+	parsed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{named.Algorithm})
 	if err != nil {
 		return nil, jose.Header{}, refuse("malformed")
 	}
@@ -43,8 +43,8 @@ func (s *Store) Verify(ctx context.Context, jws string) (payload []byte, header 
 	return payload, parsed.Signatures[0].Protected, nil
 }
 
-// publishedKey returns the published key with the kid, nil when there is none.
-func (s *Store) publishedKey(ctx context.Context, kid string) (*usable, error) {
+// kept returns the key with the kid, nil when there is none, or none any more.
+func (s *Store) kept(ctx context.Context, kid string) (*usable, error) {
 	c, err := s.keys(ctx, fresh)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (s *Store) publishedKey(ctx context.Context, kid string) (*usable, error) {
 		}
 		key = c.find(kid)
 	}
-	if key == nil || !key.publishedAt(s.db.Now()) {
+	if key == nil || !key.keptAt(s.db.Now()) {
 		return nil, nil
 	}
 	return key, nil

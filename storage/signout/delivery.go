@@ -27,6 +27,7 @@ type Delivery struct {
 	NextAt    time.Time
 	URI       string // where the client takes logout tokens
 	Algorithm string // that the client has its ID tokens signed with
+	Encrypted bool   // whether the client has its ID tokens encrypted
 }
 
 // Store keeps what is owed in the database.
@@ -41,12 +42,19 @@ var algorithm = map[storage.Dialect]string{
 	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'id_token_signed_response_alg', '')`,
 }
 
+// encrypted is whether a client has its ID tokens encrypted.
+var encrypted = map[storage.Dialect]string{
+	storage.SQLite:     `json_extract(c.metadata, '$.id_token_encrypted_response_alg') IS NOT NULL`,
+	storage.PostgreSQL: `(c.metadata::json ->> 'id_token_encrypted_response_alg') IS NOT NULL`,
+}
+
 // Due returns deliveries that may be tried now, at most limit of them. A client
 // that is not approved is told of nothing but its own disapproval.
 func (s *Store) Due(ctx context.Context, limit int) ([]Delivery, error) {
 	var due []Delivery
 	err := s.db.With(ctx).Raw(`
-		SELECT d.session_id, d.client_id, d.subject, d.attempts, d.next_at, `+uri[s.db.Dialect()]+` AS uri, `+algorithm[s.db.Dialect()]+` AS algorithm
+		SELECT d.session_id, d.client_id, d.subject, d.attempts, d.next_at, `+uri[s.db.Dialect()]+` AS uri, `+algorithm[s.db.Dialect()]+` AS algorithm,
+			`+encrypted[s.db.Dialect()]+` AS encrypted
 		FROM logout_deliveries d JOIN clients c ON c.id = d.client_id
 		WHERE d.next_at <= @now AND (c.status = 'approved' OR d.disapproved)
 		ORDER BY d.next_at, d.session_id, d.client_id LIMIT @limit`, map[string]any{"now": s.db.Now(), "limit": limit}).Scan(&due).Error

@@ -59,8 +59,9 @@ type Config struct {
 	// and from nobody else.
 	TrustedProxies []netip.Prefix `config:"trusted_proxies" usage:"addresses or networks of the proxies in front"`
 	// OutboundAllow lists the networks, in CIDR form, that this server may reach
-	// to deliver logout tokens although they are not public. Whoever registers
-	// an application could else make it speak to machines that only it reaches.
+	// to deliver logout tokens and to fetch keys, request objects and lists of
+	// redirect URIs although they are not public. Whoever registers an
+	// application could else make it speak to machines that only it reaches.
 	// A server on a loopback issuer may reach this machine and private networks.
 	OutboundAllow []netip.Prefix `config:"outbound_allow" usage:"networks that are reached although they are not public"`
 	// Policy is `default`, or `strict` to refuse to register what RFC 9700
@@ -102,7 +103,7 @@ type Config struct {
 	// RefreshGrace is how long a refresh token that was just replaced still
 	// yields its successor, so that a lost answer does not end the grant.
 	RefreshGrace time.Duration `config:"refresh_grace" usage:"a replaced refresh token yields its successor so long"`
-	// KeyRotation replaces signing keys at this age; 0 leaves it to
+	// KeyRotation replaces keys at this age; 0 leaves it to
 	// `countersign keys rotate`.
 	KeyRotation time.Duration `config:"key_rotation" usage:"age at which signing keys are replaced, 0 for never"`
 	// KeyPublishBefore is how long a new signing key is published before it
