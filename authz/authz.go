@@ -138,7 +138,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.device = device.New(device.Config{
-		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})

@@ -8,37 +8,27 @@ import (
 	"testing"
 	"time"
 
+	"countersign/clientstore"
 	"countersign/storage/grant"
 )
 
 func TestDevicePageSaysWhatIsWrong(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.register(television("TV"))
-		used, expired, fallen := w.device(a, "api"), w.device(a, "api"), w.register(television("Fallen"))
-		w.decide(used.str("user_code"), "allow")
-		suspended := w.device(fallen, "api")
-		_, err := w.clients.Disapprove(w.Context(), admin, fallen.ID, "No.")
-		w.must(err)
 		d := w.device(a, "api")
 		bare := strings.ReplaceAll(d.str("user_code"), "-", "")
 		for typed, want := range map[string]string{
 			strings.ToLower(d.str("user_code")):             "Did you start this?", // DV-10
 			" " + bare[:2] + " " + bare[2:] + " ":           "Did you start this?",
 			bare[:4] + "\u2013" + strings.ToLower(bare[4:]): "Did you start this?",
-			used.str("user_code"):                           "This code has been used",
-			suspended.str("user_code"):                      "may not be used",
-			"BBBB-BBBB":                                     "No device shows this code",
-			"\u0412" + bare[1:]:                             "No device shows this code", // a Cyrillic letter
-			strings.Repeat("B", 1000):                       "No device shows this code",
+			"BBBB-BBBB":             "No device waits for this code",
+			"\u0412" + bare[1:]:     "No device waits for this code", // a Cyrillic letter
+			strings.Repeat("B", 1000): "No device waits for this code",
 		} {
 			res := w.deviceForm(url.Values{"user_code": {typed}})
 			if !strings.Contains(res.body, want) || (res.StatusCode == http.StatusOK) != strings.Contains(want, "start") {
 				w.Errorf("%.20q: %s; want %q: %s", typed, res.Status, want, res.body)
 			}
-		}
-		w.clock.Advance(10 * time.Minute)
-		if res := w.deviceForm(url.Values{"user_code": {expired.str("user_code")}}); !strings.Contains(res.body, "This code has expired") {
-			w.Errorf("expired: %s", res.body)
 		}
 		for name, tt := range map[string]struct {
 			change []string
@@ -61,6 +51,79 @@ func TestDevicePageSaysWhatIsWrong(t *testing.T) {
 			w.wantError(w.poll(a, d.str("device_code")), 400, "authorization_pending")
 		}
 	})
+}
+
+// DV-09: whoever has not opened a code gets one answer whatever became of it,
+// and each counts as a guess. Who has opened or answered it is told.
+func TestDV09CodesThatLeadNowhereLookAlike(t *testing.T) {
+	each(t, func(w *world) {
+		a, fallen, changed := w.register(television("TV")), w.register(television("Fallen")), w.register(television("Changed"))
+		codes := map[string]string{ // by what the one who opened it is told
+			"allowed": w.device(a, "api").str("user_code"), "denied": w.device(a, "api").str("user_code"),
+			"suspended": w.device(fallen, "api").str("user_code"), "unregistered": w.device(changed, "api").str("user_code"),
+		}
+		w.decide(codes["allowed"], "allow")
+		w.decide(codes["denied"], "deny")
+		w.deviceForm(url.Values{"user_code": {codes["suspended"]}})
+		w.deviceForm(url.Values{"user_code": {codes["unregistered"]}})
+		_, err := w.clients.Disapprove(w.Context(), admin, fallen.ID, "No.")
+		w.must(err)
+		m := changed.Metadata
+		m.GrantTypes, m.ResponseTypes, m.RedirectURIs = []string{clientstore.GrantAuthorizationCode}, []string{"code"}, []string{callback}
+		_, err = w.clients.Edit(w.Context(), admin, changed.ID, clientstore.Edit{Metadata: &m, Version: changed.Version})
+		w.must(err)
+		late := w.device(a, "api").str("user_code")
+		w.deviceForm(url.Values{"user_code": {late}})
+		told := func(code, want string) {
+			w.Helper()
+			for range 8 { // and it is no guess
+				if res := w.deviceForm(url.Values{"user_code": {code}}); !strings.Contains(res.body, "<h2>"+want) || res.StatusCode != http.StatusUnprocessableEntity {
+					w.Errorf("who opened it is not told %q: %s %s", want, res.Status, res.body)
+				}
+			}
+		}
+		told(codes["allowed"], "This code has been used")
+		told(codes["denied"], "This code has been used")
+		told(codes["suspended"], "This application may not be used")
+		told(codes["unregistered"], "This application may not be used")
+		w.signIn() // another session of the same account
+		told(codes["allowed"], "This code has been used")
+		told(codes["denied"], "This code has been used")
+		for name := range codes {
+			w.wantNowhere(name, codes[name])
+		}
+		w.clock.Advance(10 * time.Minute)
+		w.revive()
+		w.wantNowhere("expired", late)
+	})
+}
+
+// wantNowhere checks that somebody else learns nothing of the code.
+func (w *world) wantNowhere(name, code string) {
+	w.Helper()
+	w.revive() // somebody else
+	pages := map[string]string{}
+	for _, typed := range []string{code, "BBBB-BBBB"} {
+		res := w.deviceForm(url.Values{"user_code": {typed}})
+		if res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(res.body, "No device waits for this code") {
+			w.Errorf("%s: %s %s", name, res.Status, res.body)
+		}
+		pages[strings.ReplaceAll(res.body, typed, "")] = typed
+	}
+	if len(pages) != 1 {
+		w.Errorf("DENY-EQ: a code that is %s is told from one that never was", name)
+	}
+	for n := range 4 { // two guesses were made
+		want := http.StatusUnprocessableEntity
+		if n == 3 {
+			want = http.StatusTooManyRequests
+		}
+		if res := w.deviceForm(url.Values{"user_code": {code}}); res.StatusCode != want {
+			w.Errorf("%s: guess %d: %s; want %d", name, n+3, res.Status, want)
+		}
+	}
+	w.clock.Advance(time.Hour + time.Minute) // the network's guesses are forgotten
+	w.signIn()
 }
 
 // DV-08: sessions of one account share what it may guess.

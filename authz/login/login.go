@@ -69,7 +69,7 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other}
+	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other, Scan: elsewhere(i)}
 	if !other {
 		p.Username = page.Plain(i.Request.Get("login_hint"))
 	}
@@ -139,6 +139,15 @@ func (h *Handler) settled(r *http.Request, i *interaction.Interaction) (bool, er
 	return err == nil && s.ID == i.SessionID, err
 }
 
+// elsewhere leads to another device, nil when the request does not: only pages
+// of ours let it.
+func elsewhere(i *interaction.Interaction) *page.Scan {
+	if i == nil || i.ClientID != "" {
+		return nil
+	}
+	return page.NewScan(i.Request.Get(interaction.Elsewhere))
+}
+
 // Submit serves POST /login.
 func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	form, err := page.Form(r)
@@ -153,6 +162,7 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 		if i, p.Application, err = h.waiting(r.Context(), p.Interaction, h.cfg.Cookies.Browser(r)); err != nil {
 			return err
 		}
+		p.Scan = elsewhere(i)
 	}
 	password := form.Get("password")
 	if p.Username == "" || password == "" {

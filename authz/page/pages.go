@@ -14,6 +14,9 @@ type SignIn struct {
 	Username    string
 	// Switch tells that the person wants to use another account.
 	Switch bool
+	// Scan leads to another device, nil when there is nothing to go on with
+	// there.
+	Scan *Scan
 	// Fault says why the last attempt did not succeed.
 	Fault Fault
 	// Wait is how long to wait before the next one.
@@ -130,6 +133,8 @@ type Waiting struct {
 	// RefreshSeconds.
 	ResumeURL      string
 	RefreshSeconds int
+	// UserCode is what the device shows that waits, empty when none does.
+	UserCode string
 }
 
 // WaitingStatus is what a client waits for.
