@@ -21,8 +21,8 @@ func TestDevicePageSaysWhatIsWrong(t *testing.T) {
 			strings.ToLower(d.str("user_code")):             "Did you start this?", // DV-10
 			" " + bare[:2] + " " + bare[2:] + " ":           "Did you start this?",
 			bare[:4] + "\u2013" + strings.ToLower(bare[4:]): "Did you start this?",
-			"BBBB-BBBB":             "No device waits for this code",
-			"\u0412" + bare[1:]:     "No device waits for this code", // a Cyrillic letter
+			"BBBB-BBBB":               "No device waits for this code",
+			"\u0412" + bare[1:]:       "No device waits for this code", // a Cyrillic letter
 			strings.Repeat("B", 1000): "No device waits for this code",
 		} {
 			res := w.deviceForm(url.Values{"user_code": {typed}})

@@ -77,6 +77,12 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 
 func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *world {
 	t.Helper()
+	return newWorldWith(t, db, policy, func(*authz.Config) {})
+}
+
+// newWorldWith is a world whose door is told something else than usual.
+func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, change func(*authz.Config)) *world {
+	t.Helper()
 	keys, events := storagetest.Keys(t), audit.New(db)
 	w := &world{
 		T: t, db: db, clock: storagetest.Clock(db),
@@ -89,7 +95,7 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "http://" + server.Listener.Addr().String()
-	door, err := authz.New(authz.Config{
+	cfg := authz.Config{
 		Issuer: w.issuer, Name: "Countersign", Contact: "admin@example.test",
 		Lifetimes: engine.Lifetimes{
 			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
@@ -99,7 +105,9 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys),
 		Log:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
-	})
+	}
+	change(&cfg)
+	door, err := authz.New(cfg)
 	w.must(err)
 	server.Config.Handler = door
 	server.Start()

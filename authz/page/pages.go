@@ -17,6 +17,8 @@ type SignIn struct {
 	// Scan leads to another device, nil when there is nothing to go on with
 	// there.
 	Scan *Scan
+	// SignUp tells that people may create an account.
+	SignUp bool
 	// Fault says why the last attempt did not succeed.
 	Fault Fault
 	// Wait is how long to wait before the next one.
