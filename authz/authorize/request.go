@@ -30,7 +30,7 @@ type request struct {
 	challenge       string
 	challengeMethod string
 	prompt          []string
-	prompts         []string // that are known
+	prompts         []string       // that are known
 	maxAge          *int64         // seconds
 	claims          string         // as it came
 	wishes          claims.Request // what it asks for
