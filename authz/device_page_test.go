@@ -1,13 +1,19 @@
 package authz_test
 
 import (
+	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"countersign/authz/qr"
 	"countersign/clientstore"
 	"countersign/storage/grant"
 )
@@ -192,6 +198,100 @@ func TestDevicePageAsksToSignInFirst(t *testing.T) {
 			w.Errorf("nobody decides: %s", res.Status)
 		}
 		w.wantError(w.poll(a, d.str("device_code")), 400, "authorization_pending")
+	})
+}
+
+// DV-20: a device that asks from another network than the browser is pointed
+// out before anybody allows it, and noted when somebody does.
+func TestDV20DeviceFromElsewhere(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.register(television("TV"))
+		for from, elsewhere := range map[string]bool{"127.0.0.2": false, "127.9.9.9": true} { // networks of this very machine
+			r := w.request(http.MethodPost, "/device_authorization", formType, url.Values{"client_id": {a.ID}, "scope": {"api"}}.Encode())
+			transport := &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext}
+			defer transport.CloseIdleConnections()
+			res, err := (&http.Client{Transport: transport}).Do(r)
+			w.must(err)
+			var d struct {
+				UserCode string `json:"user_code"`
+			}
+			w.must(errors.Join(json.NewDecoder(res.Body).Decode(&d), res.Body.Close()))
+			page := w.deviceForm(url.Values{"user_code": {d.UserCode}})
+			if !strings.Contains(page.body, ">"+from+"<") || strings.Contains(page.body, "asks from another network than this browser") != elsewhere {
+				w.Errorf("from %s: %s", from, page.body)
+			}
+			w.answerDevice(page, "allow")
+			if want := "decision=allow device_ip=" + from + " ip=127.0.0.1 elsewhere=" + strconv.FormatBool(elsewhere); !strings.Contains(w.logged.String(), want) {
+				w.Errorf("%q was not logged", want)
+			}
+		}
+	})
+}
+
+// DV-19: devices are for clients that an administrator lets have them, with the
+// scopes that they are registered for, and their tokens live no longer than
+// any.
+func TestDV19DevicesHaveWhatIsRegistered(t *testing.T) {
+	each(t, func(w *world) {
+		tv := w.register(television("TV"))
+		d := w.device(tv, "openid api")
+		w.decide(d.str("user_code"), "allow")
+		w.wantError(w.post("/device_authorization", w.web, url.Values{}), 400, "unauthorized_client")
+		w.wantError(w.post("/token", w.web, url.Values{"grant_type": {clientstore.GrantDeviceCode}, "device_code": {d.str("device_code")}}), 400, "unauthorized_client")
+		w.wantError(w.post("/device_authorization", tv, url.Values{"scope": {"openid admin"}}), 400, "invalid_scope")
+		res := w.poll(tv, d.str("device_code"))
+		if res.str("scope") != "openid api" || res.json["expires_in"] != 600.0 || res.str("refresh_token") != "" {
+			w.Errorf("token response: %s", res.body)
+		}
+		// Without offline access there is nothing to refresh, and what the device
+		// holds ends with the sign-in in which it was allowed.
+		w.must(w.sessions.End(w.Context(), w.session.ID))
+		if res := w.userinfo(res.str("access_token")); res.StatusCode != http.StatusUnauthorized {
+			w.Errorf("signed out, and the token lives: %s", res.Status)
+		}
+	})
+}
+
+// Who came by a link may go on with a device of their own, which the page
+// leads to by the code that the link had, and by no other.
+func TestDevicePageLeadsElsewhere(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.register(television("TV"))
+		d := w.device(a, "api")
+		complete := d.str("verification_uri_complete")
+		link := strings.TrimPrefix(complete, w.issuer)
+		picture := regexp.MustCompile(`<svg viewBox="0 0 (\d+) (\d+)" role="img" aria-label="QR code of ([^"]*)" shape-rendering="crispEdges"><rect class="light" width="(\d+)" height="(\d+)"/><path class="dark" d="([^"]+)"/></svg>`)
+		code, err := qr.Encode(complete)
+		w.must(err)
+		size, path := code.SVG()
+		edge := strconv.Itoa(size)
+		want := []string{edge, edge, complete, edge, edge, path}
+		wantPicture := func(name string, page answer, shown bool) {
+			w.Helper()
+			found := picture.FindAllStringSubmatch(page.body, -1)
+			if shown != (len(found) == 1) || shown && !slices.Equal(found[0][1:], want) {
+				w.Errorf("%s: %s", name, page.body)
+			}
+			if page.Header.Get("Cache-Control") != "no-store" || !strings.Contains(page.Header.Get("Content-Security-Policy"), "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';") {
+				w.Errorf("%s: %v", name, page.Header)
+			}
+		}
+		wantPicture("signed in", w.get(link), true)
+		wantPicture("typed", w.deviceForm(url.Values{"user_code": {d.str("user_code")}}), false)
+		wantPicture("no code", w.get("/device"), false)
+		stranger := func(r *http.Request) answer {
+			v := visitor{w, map[string]string{}}
+			return v.get(v.do(r).Header.Get("Location"))
+		}
+		wantPicture("not signed in", stranger(w.request(http.MethodGet, link, "", "")), true)
+		wantPicture("not signed in, typed", stranger(w.request(http.MethodPost, "/device", formType, url.Values{"user_code": {d.str("user_code")}}.Encode())), false)
+		for _, nonsense := range []string{"/device?user_code=javascript:alert(1)", "/device?user_code=" + strings.Repeat("B", 300), "/device?elsewhere=https://evil.example/"} {
+			wantPicture(nonsense, stranger(w.request(http.MethodGet, nonsense, "", "")), false)
+		}
+		// An application cannot have a picture of its own shown.
+		q := w.web.ask()
+		q.Set("elsewhere", "https://evil.example/")
+		wantPicture("another request", stranger(w.request(http.MethodGet, "/authorize?"+q.Encode(), "", "")), false)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,6 +59,7 @@ type world struct {
 	native app // public, consented to
 
 	stopping chan struct{}
+	logged   *logBook
 
 	made int // further accounts
 }
@@ -90,7 +92,7 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 		sessions: session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
 		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: policy}),
 		grants:   grant.New(db, keys),
-		stopping: make(chan struct{}),
+		stopping: make(chan struct{}), logged: &logBook{},
 	}
 	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
@@ -103,7 +105,8 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
 		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys),
-		Log:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: slog.New(slog.NewMultiHandler(
+			slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil))),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	}
 	change(&cfg)
@@ -114,6 +117,24 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 	t.Cleanup(server.Close)
 	w.populate()
 	return w
+}
+
+// logBook keeps what was logged.
+type logBook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func (w *world) populate() {
