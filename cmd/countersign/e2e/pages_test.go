@@ -246,6 +246,7 @@ func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	b.click(`main form button`)
 	app.answer(b)
 	b.open(s.Request(pending).URL())
+	b.stand()
 	stop("waiting for approval", "main h1")
 	s.CLI("", "client", "disapprove", pending.ID, "--reason", "It has been replaced by the Modeling Tool.", "--yes")
 	b.open(s.Request(pending).URL())
@@ -339,11 +340,22 @@ func tourOfParkedDevice(s *server, b *tab, stop func(name, selector string)) {
 	tool := s.register("--name", "Field Recorder", "--public", "--grant", deviceGrant, "--redirect-uri", nativeRedirect,
 		"--set", "application_type=native", "--scope", "openid profile")
 	b.open(s.startDevice(tool).str("verification_uri_complete"))
+	b.stand()
 	stop("device that waits for approval", "#looking")
+	b.leave(chromedp.Reload())
+	b.await("#looking")
 	s.approve(tool)
 	b.await(allowButton) // the page goes on by itself
 	b.run(chromedp.Evaluate(`document.querySelector("details.scan").open = true`, nil))
 	stop("consent for a device, and a code for another", ".scan svg")
+}
+
+// stand keeps a page that looks again by itself from doing so while it is
+// looked at.
+func (b *tab) stand() {
+	b.t.Helper()
+	b.await("#looking")
+	b.run(chromedp.Evaluate(`for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer)`, nil))
 }
 
 // setupURL returns the URL that the server printed at its first start.
