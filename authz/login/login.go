@@ -1,5 +1,6 @@
-// Package login serves the pages on which people sign in and sign up. It knows who somebody is, and not
-// what for: requests that wait are taken up again where they came from.
+// Package login serves the pages on which people sign in and sign up. It knows
+// who somebody is, and not what for: requests that wait are taken up again
+// where they came from.
 package login
 
 import (

@@ -101,7 +101,8 @@ func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clie
 }
 
 // authenticate returns the client that sent the request, once it has proved to
-// be that client by the method that it is registered for, and is approved or may wait here.
+// be that client by the method that it is registered for, and is approved, or
+// may wait here.
 func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, by rule) (*clientstore.Client, error) {
 	given, err := readCredentials(r, form)
 	if err != nil {
