@@ -94,7 +94,7 @@ func (h *Handler) refuseSignUp(w http.ResponseWriter, r *http.Request, p page.Si
 	throttled, isThrottled := errors.AsType[*account.ThrottledError](err)
 	switch {
 	case isWrong:
-		p.Faults = []page.EntryFault{{Field: wrong.Field, Reason: wrong.Reason}}
+		p.Faults = []page.EntryFault{{Field: page.EntryName(wrong.Field), Reason: wrong.Reason}}
 	case errors.Is(err, storage.ErrConflict):
 		p.Faults = []page.EntryFault{{Field: "username", Reason: "Somebody has this username already. Choose another."}}
 	case isThrottled:

@@ -21,11 +21,16 @@ type SignUp struct {
 	Wait      time.Duration
 }
 
-// EntryFault says in a sentence what is wrong with an entry, by the name of
-// its field.
-type EntryFault struct{ Field, Reason string }
+// EntryName is the name of a field for an entry.
+type EntryName string
 
-var entryLabels = map[string]string{
+// EntryFault says in a sentence what is wrong with an entry.
+type EntryFault struct {
+	Field  EntryName
+	Reason string
+}
+
+var entryLabels = map[EntryName]string{
 	"username": "Username", "name": "Name", "email": "Email address", "password": "Password", "password_again": "Password again",
 }
 
@@ -33,7 +38,7 @@ var entryLabels = map[string]string{
 func (f EntryFault) Label() string { return entryLabels[f.Field] }
 
 // Entry returns the field with what is wrong with it, if anything is.
-func (p SignUp) Entry(name string) EntryFault {
+func (p SignUp) Entry(name EntryName) EntryFault {
 	for _, f := range p.Faults {
 		if f.Field == name {
 			return f
