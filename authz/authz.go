@@ -54,6 +54,8 @@ type Config struct {
 	// Registration is who may register clients by the endpoint; empty means
 	// nobody.
 	Registration registration.Mode
+	// SignUp lets people create their accounts.
+	SignUp bool
 	// Stopping is closed when the server stops.
 	Stopping <-chan struct{}
 
@@ -138,9 +140,10 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
 		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
+		SignUp: cfg.SignUp,
 	})
 	d.device = device.New(device.Config{
-		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
@@ -151,7 +154,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	})
 	d.discovery = discovery.New(discovery.Config{
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
-		Registration: mode != registration.Off,
+		Registration: mode != registration.Off, Prompts: d.authorize.Prompts(),
 	})
 }
 
@@ -167,7 +170,7 @@ func isLoopback(issuer string) bool {
 func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	d.login = login.New(login.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Clients: cfg.Clients, Cookies: cookies, Pages: d.pages,
+		Clients: cfg.Clients, Cookies: cookies, Pages: d.pages, SignUp: cfg.SignUp,
 	})
 	d.consent = consent.New(consent.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,

@@ -217,13 +217,6 @@ func TestDeviceAuthorizationRefuses(t *testing.T) {
 				w.Errorf("%s: %s %s", name, res.Status, res.body)
 			}
 		}
-		pending, secret, err := w.clients.Register(w.Context(), admin, deviceRegistration("Pending"))
-		w.must(err)
-		res := w.post("/device_authorization", app{pending, secret}, url.Values{})
-		w.wantError(res, 400, "unauthorized_client")
-		if !strings.Contains(res.str("error_description"), "awaits the approval") {
-			w.Errorf("a pending client is told %s", res.body)
-		}
 		w.wantError(w.post("/device_authorization", tv, url.Values{"scope": {"api", "api"}}), 400, "invalid_request")
 		if res := w.do(w.request(http.MethodGet, "/device_authorization", "", "")); res.StatusCode != http.StatusMethodNotAllowed {
 			w.Errorf("GET: %s", res.Status)

@@ -40,6 +40,7 @@ func (d *door) routes() []route {
 		{"/authorize", front, on(d.authorize.Start, "GET", "POST")},
 		{"/authorize/resume", pages, on(d.authorize.Resume, "GET")},
 		{"/login", pages, form(d.login.Show, d.login.Submit)},
+		{"/sign-up", pages, form(d.login.ShowSignUp, d.login.SubmitSignUp)},
 		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
 		{"/device", pages, form(d.device.Show, d.device.Submit)},
 		{"/logout", pages, form(d.logout.Ask, d.logout.SignOut)},

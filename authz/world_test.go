@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ type world struct {
 	native app // public, consented to
 
 	stopping chan struct{}
+	logged   *logBook
 
 	made int // further accounts
 }
@@ -78,6 +80,12 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 
 func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *world {
 	t.Helper()
+	return newWorldWith(t, db, policy, func(*authz.Config) {})
+}
+
+// newWorldWith is a world whose door is told something else than usual.
+func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, change func(*authz.Config)) *world {
+	t.Helper()
 	keys, events := storagetest.Keys(t), audit.New(db)
 	w := &world{
 		T: t, db: db, clock: storagetest.Clock(db),
@@ -85,14 +93,14 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 		sessions: session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
 		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: policy}),
 		grants:   grant.New(db, keys),
-		stopping: make(chan struct{}),
+		stopping: make(chan struct{}), logged: &logBook{},
 	}
 	subjects, err := subject.Open(t.Context(), db, keys)
 	w.must(err)
 	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "http://" + server.Listener.Addr().String()
-	door, err := authz.New(authz.Config{
+	cfg := authz.Config{
 		Issuer: w.issuer, Name: "Countersign", Contact: "admin@example.test",
 		Lifetimes: engine.Lifetimes{
 			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
@@ -100,15 +108,36 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
 		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects,
-		Log:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: slog.New(slog.NewMultiHandler(
+			slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil))),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
-	})
+	}
+	change(&cfg)
+	door, err := authz.New(cfg)
 	w.must(err)
 	server.Config.Handler = door
 	server.Start()
 	t.Cleanup(server.Close)
 	w.populate()
 	return w
+}
+
+// logBook keeps what was logged.
+type logBook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func (w *world) populate() {

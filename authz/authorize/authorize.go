@@ -56,6 +56,8 @@ type Config struct {
 	Cookies      browser.Cookies
 	Log          *slog.Logger
 	Now          func() time.Time
+	// SignUp lets people create their accounts.
+	SignUp bool
 }
 
 // Handler serves the endpoint.
@@ -216,6 +218,8 @@ func (h *Handler) perform(w http.ResponseWriter, r *http.Request, s state) error
 	switch next {
 	case stepLogin:
 		return h.ask(w, r, s, "/login")
+	case stepSignUp:
+		return h.ask(w, r, s, "/sign-up")
 	case stepConsent:
 		return h.ask(w, r, s, "/consent")
 	case stepRefuse:

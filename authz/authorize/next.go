@@ -18,6 +18,7 @@ type step int
 const (
 	stepAnswer step = iota
 	stepLogin
+	stepSignUp
 	stepConsent
 	stepRefuse // with an error
 )
@@ -41,7 +42,7 @@ func (s state) next() (step, *protocol.Error) {
 	}
 	switch {
 	case s.session == nil || s.stale():
-		return s.request.ask(stepLogin, protocol.LoginRequired, "The user has to sign in.")
+		return s.request.ask(s.request.door(), protocol.LoginRequired, "The user has to sign in.")
 	case s.unexpected():
 		if s.fresh() {
 			return stepRefuse, protocol.Refuse(protocol.LoginRequired, "Another user signed in than the request expects.")
@@ -63,6 +64,16 @@ func (q *request) ask(page step, code protocol.Code, description string) (step, 
 	return page, nil
 }
 
+// door is where somebody comes in: by an account that they create when the
+// client says that they have none (Initiating User Registration via OpenID
+// Connect 1.0, section 4). Who has one after all may sign in from there.
+func (q *request) door() step {
+	if slices.Contains(q.prompt, promptCreate) {
+		return stepSignUp
+	}
+	return stepLogin
+}
+
 // fresh reports whether the person signed in for this very request.
 func (s state) fresh() bool {
 	return s.interaction != nil && s.interaction.AuthenticatedAt != nil && s.interaction.SessionID == s.session.ID
@@ -73,8 +84,10 @@ func (s state) stale() bool {
 	if s.fresh() {
 		return false
 	}
-	if slices.Contains(s.request.prompt, "login") || slices.Contains(s.request.prompt, "select_account") {
-		return true
+	for _, p := range []string{"login", "select_account", promptCreate} {
+		if slices.Contains(s.request.prompt, p) {
+			return true
+		}
 	}
 	age := s.request.maxAge
 	return age != nil && (*age == 0 || s.now.Sub(s.session.AuthTime) > time.Duration(*age)*time.Second)

@@ -30,6 +30,7 @@ type request struct {
 	challenge       string
 	challengeMethod string
 	prompt          []string
+	prompts         []string       // that are known
 	maxAge          *int64         // seconds
 	claims          string         // as it came
 	wishes          claims.Request // what it asks for
@@ -89,10 +90,10 @@ func (h *Handler) validate(r *http.Request, p protocol.Parameters, c *clientstor
 	q := &request{
 		clientID: c.ID, sentRedirectURI: p.Get("redirect_uri"), nonce: p.Get("nonce"),
 		challenge: p.Get("code_challenge"), challengeMethod: p.Get("code_challenge_method"),
-		claims: p.Get("claims"), prompt: words(p.Get("prompt")), parameters: p.All(),
+		claims: p.Get("claims"), prompt: words(p.Get("prompt")), prompts: h.Prompts(), parameters: p.All(),
 	}
 	for _, check := range []func(protocol.Parameters, *clientstore.Client) error{
-		q.checkSupported, q.checkResponseType, q.checkResponseMode, q.checkScope, q.checkProof, q.checkPrompt, q.checkMaxAge, q.checkClaims,
+		q.checkSupported, q.checkResponseType, q.checkResponseMode, q.checkScope, q.checkProof, q.checkPrompt, q.checkMaxAge, q.checkClaims, q.checkNewcomer,
 	} {
 		if err := check(p, c); err != nil {
 			return nil, err
@@ -201,16 +202,36 @@ func notBase64URL(r rune) bool {
 	return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
 
-var prompts = []string{"none", "login", "consent", "select_account"}
+// promptCreate asks for the page on which somebody creates an account
+// (Initiating User Registration via OpenID Connect 1.0, section 4).
+const promptCreate = "create"
+
+// Prompts are the values of prompt that the endpoint knows.
+func (h *Handler) Prompts() []string {
+	known := []string{"none", "login", "consent", "select_account"}
+	if h.cfg.SignUp {
+		known = append(known, promptCreate)
+	}
+	return known
+}
 
 func (q *request) checkPrompt(protocol.Parameters, *clientstore.Client) error {
 	for _, p := range q.prompt {
-		if !slices.Contains(prompts, p) {
-			return protocol.Refuse(protocol.InvalidRequest, "The prompt "+protocol.Printable(p)+" is not known. Use none, login, consent or select_account.")
+		if !slices.Contains(q.prompts, p) {
+			return protocol.Refuse(protocol.InvalidRequest, "The prompt "+protocol.Printable(p)+" is not known. Use "+strings.Join(q.prompts, ", ")+".")
 		}
 	}
 	if slices.Contains(q.prompt, "none") && len(q.prompt) > 1 {
 		return protocol.Refuse(protocol.InvalidRequest, "The prompt none stands alone.")
+	}
+	return nil
+}
+
+// checkNewcomer refuses to create an account where the request says whose it
+// has to be.
+func (q *request) checkNewcomer(p protocol.Parameters, _ *clientstore.Client) error {
+	if slices.Contains(q.prompt, promptCreate) && (p.Has("id_token_hint") || len(q.subjects) > 0) {
+		return protocol.Refuse(protocol.InvalidRequest, "The prompt create is for somebody who is new: send no id_token_hint and ask for no sub with it.")
 	}
 	return nil
 }

@@ -23,11 +23,17 @@ import (
 	"countersign/storage/session"
 )
 
-// path is the page, under the issuer's.
-const path = "/device"
+const (
+	// path is the page, under the issuer's.
+	path = "/device"
+	// pendingRefresh is how often, in seconds, the page of a pending client
+	// looks whether an administrator has approved it.
+	pendingRefresh = 5
+)
 
 // Config is what the page needs.
 type Config struct {
+	Issuer       string
 	IssuerPath   string // without a slash at its end
 	Accounts     *account.Store
 	Sessions     *session.Store
@@ -54,7 +60,8 @@ func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
 // Show serves GET /device, with the code that a link brought along if it did
 // (RFC 8628, section 3.3.1). It grants nothing (DV-11).
 func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
-	typed := r.URL.Query().Get("user_code")
+	linked := r.URL.Query().Get("user_code")
+	typed := linked
 	if id := r.URL.Query().Get("interaction"); id != "" {
 		i, err := h.cfg.Interactions.Get(r.Context(), id, h.cfg.Cookies.Browser(r))
 		switch {
@@ -69,13 +76,16 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case s == nil:
-		return h.signIn(w, r, typed)
+		return h.signIn(w, r, typed, h.complete(linked))
 	case typed == "":
 		return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceCode{})
 	default:
-		return h.ask(w, r, s, typed)
+		return h.ask(w, r, s, entry{typed, h.complete(linked)})
 	}
 }
+
+// entry is a code as it came, and the address with it when it came by that.
+type entry struct{ typed, link string }
 
 // Submit serves POST /device: a code that was typed, or a decision.
 func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
@@ -89,9 +99,9 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case s == nil:
-		return h.signIn(w, r, typed)
+		return h.signIn(w, r, typed, "")
 	case form.Get("decision") == "":
-		return h.ask(w, r, s, typed)
+		return h.ask(w, r, s, entry{typed: typed})
 	case form.Get("account") != s.AccountID: // CN-02
 		return page.OtherAccount(h.url(typed))
 	default:
@@ -108,15 +118,18 @@ func (h *Handler) session(r *http.Request) (*session.Session, error) {
 	return s, err
 }
 
-// signIn asks who it is first: only somebody may try codes.
-func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, typed string) error {
+// signIn asks who it is first: only somebody may try codes. Who has come by a
+// link may also follow it on a device of their own.
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, typed, link string) error {
+	kept := url.Values{"user_code": {""}}
 	if code, ok := grant.ReadUserCode(typed); ok {
-		typed = grant.ShowUserCode(code)
-	} else {
-		typed = ""
+		kept.Set("user_code", grant.ShowUserCode(code))
+	}
+	if link != "" {
+		kept.Set(interaction.Elsewhere, link)
 	}
 	i, err := h.cfg.Interactions.Create(r.Context(), interaction.Waiting{
-		ResumePath: path, Request: url.Values{"user_code": {typed}}, Browser: h.cfg.Cookies.EnsureBrowser(w, r),
+		ResumePath: path, Request: kept, Browser: h.cfg.Cookies.EnsureBrowser(w, r),
 	})
 	if err != nil {
 		return err
@@ -125,17 +138,33 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, typed string) e
 	return nil
 }
 
-// ask shows what the device asks for.
-func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s *session.Session, typed string) error {
-	v, err := h.open(r, s, typed)
-	if err != nil {
-		return h.refuse(w, r, typed, err)
+// ask shows what the device asks for, or that its client waits for approval.
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s *session.Session, e entry) error {
+	v, err := h.open(r, s, e.typed)
+	if err == nil && v.device.OpenedIn != s.ID {
+		err = h.cfg.Grants.OpenDevice(r.Context(), v.userCode, s.ID)
+	}
+	switch {
+	case err != nil:
+		return h.refuse(w, r, e.typed, err)
+	case v.device.Parked:
+		return h.wait(w, r, v)
 	}
 	p, err := h.describe(r.Context(), v)
 	if err != nil {
 		return err
 	}
+	p.Scan = page.NewScan(e.link)
 	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+}
+
+// wait shows that the device's client waits for approval. The page looks again
+// by itself, and asks once there is something to ask.
+func (h *Handler) wait(w http.ResponseWriter, r *http.Request, v *visit) error {
+	return h.cfg.Pages.Render(w, r, http.StatusForbidden, page.Waiting{
+		Application: page.NewApplication(v.client, ""), Status: page.Pending, UserCode: grant.ShowUserCode(v.userCode),
+		ResumeURL: h.url(v.userCode), RefreshSeconds: pendingRefresh,
+	})
 }
 
 // decide takes the answer.
@@ -145,7 +174,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 	if err != nil {
 		return h.refuse(w, r, typed, err)
 	}
-	if form.Get("shown") != v.shown() { // an administrator changed the client meanwhile
+	if v.device.Parked || form.Get("shown") != v.shown() { // an administrator changed the client meanwhile
 		h.redirect(w, strings.TrimPrefix(h.url(typed), h.cfg.IssuerPath))
 		return nil
 	}
@@ -154,7 +183,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 	case "allow":
 		err = h.allow(r.Context(), v)
 	case "deny":
-		err = h.cfg.Grants.DenyDevice(r.Context(), v.userCode)
+		err = h.cfg.Grants.DenyDevice(r.Context(), v.userCode, s.AccountID)
 	default:
 		return page.BadRequest("E-DECISION", "The form says neither that you allow it nor that you do not. Nothing was shared.",
 			"Go back, reload the page, and choose Allow or Cancel.")
@@ -213,6 +242,16 @@ func (h *Handler) url(typed string) string {
 		return h.cfg.IssuerPath + path
 	}
 	return h.cfg.IssuerPath + path + "?" + url.Values{"user_code": {grant.ShowUserCode(code)}}.Encode()
+}
+
+// complete is the verification_uri_complete of a code (RFC 8628, section
+// 3.3.1), empty for what is no code.
+func (h *Handler) complete(typed string) string {
+	code, ok := grant.ReadUserCode(typed)
+	if !ok {
+		return ""
+	}
+	return strings.TrimSuffix(h.cfg.Issuer, "/") + path + "?" + url.Values{"user_code": {grant.ShowUserCode(code)}}.Encode()
 }
 
 func (h *Handler) redirect(w http.ResponseWriter, to string) {

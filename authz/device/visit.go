@@ -34,53 +34,71 @@ type faultError page.DeviceFault
 
 func (e faultError) Error() string { return "user code: " + string(e) }
 
-// open finds the device that shows the code. A code that none shows is a guess.
+// open finds the device that shows the code. A code that leads nowhere is a
+// guess, and one answer to it says nothing of what it was (DV-09); only who has
+// opened it before in this session, or has answered it, is told what became of
+// it, and may look as often as they like.
 func (h *Handler) open(r *http.Request, s *session.Session, typed string) (*visit, error) {
 	v := &visit{session: s, ip: address(r)}
-	err := h.cfg.Accounts.Guess(r.Context(), s.AccountID, v.ip, func(ctx context.Context) (bool, error) {
-		var ok bool
-		if v.userCode, ok = grant.ReadUserCode(typed); !ok {
-			return false, nil
-		}
-		var err error
-		v.device, err = h.cfg.Grants.DeviceByUserCode(ctx, v.userCode)
-		if errors.Is(err, storage.ErrNotFound) {
-			return false, nil
-		}
-		return true, err
-	})
+	fault, err := h.find(r.Context(), v, typed)
 	switch {
 	case err != nil:
 		return nil, err
-	case v.device == nil:
-		return nil, faultError(page.WrongCode)
+	case v.isKnown():
+		return v, fault
 	}
-	return v, h.judge(r.Context(), v)
+	err = h.cfg.Accounts.Guess(r.Context(), s.AccountID, v.ip, func(context.Context) (bool, error) { return fault == nil, nil })
+	if err == nil && fault != nil {
+		err = faultError(page.WrongCode)
+	}
+	return v, err
 }
 
-// judge looks at what became of the request, and of its client.
-func (h *Handler) judge(ctx context.Context, v *visit) error {
-	switch d := v.device; {
+// isKnown reports whether whoever visits knows the code by more than a guess.
+func (v *visit) isKnown() bool {
+	d, s := v.device, v.session
+	return d != nil && (d.OpenedIn == s.ID || d.DeniedBy == s.AccountID || d.Grant.ID != "" && d.Grant.AccountID == s.AccountID)
+}
+
+// find reads the device's request and its client, and says what is wrong with
+// them.
+func (h *Handler) find(ctx context.Context, v *visit, typed string) (fault, err error) {
+	var ok bool
+	if v.userCode, ok = grant.ReadUserCode(typed); !ok {
+		return faultError(page.WrongCode), nil
+	}
+	v.device, err = h.cfg.Grants.DeviceByUserCode(ctx, v.userCode)
+	if err == nil {
+		if fault = h.judge(v.device); fault != nil {
+			return fault, nil
+		}
+		v.client, err = h.cfg.Clients.Get(ctx, v.device.ClientID)
+	}
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return faultError(page.WrongCode), nil
+	case err != nil:
+		return nil, err
+	case !slices.Contains(v.client.Metadata.GrantTypes, clientstore.GrantDeviceCode):
+		return faultError(page.UnusableClient), nil
+	}
+	registered := strings.Fields(v.client.Metadata.Scope)
+	v.scope = slices.DeleteFunc(strings.Fields(v.device.Scope), func(s string) bool { return !slices.Contains(registered, s) })
+	return nil, nil
+}
+
+// judge looks at what became of the request.
+func (h *Handler) judge(d *grant.Device) error {
+	switch {
 	case d.SpentAt != nil, d.DeniedAt != nil, d.Grant.ID != "":
 		return faultError(page.UsedCode)
 	case !h.cfg.Grants.Now().Before(d.ExpiresAt):
 		return faultError(page.ExpiredCode)
-	case !d.Permitted:
+	case !d.Permitted && !d.Parked:
 		return faultError(page.UnusableClient)
+	default:
+		return nil
 	}
-	var err error
-	v.client, err = h.cfg.Clients.Get(ctx, v.device.ClientID)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return faultError(page.WrongCode)
-	case err != nil:
-		return err
-	case v.client.Usable() != nil, !slices.Contains(v.client.Metadata.GrantTypes, clientstore.GrantDeviceCode):
-		return faultError(page.UnusableClient)
-	}
-	registered := strings.Fields(v.client.Metadata.Scope)
-	v.scope = slices.DeleteFunc(strings.Fields(v.device.Scope), func(s string) bool { return !slices.Contains(registered, s) })
-	return nil
 }
 
 // describe fills in the page.

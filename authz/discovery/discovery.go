@@ -28,7 +28,7 @@ type Config struct {
 	Issuer string
 	Keys   *keyset.Store
 	// What the authorization and token endpoints know.
-	ResponseTypes, GrantTypes []string
+	ResponseTypes, GrantTypes, Prompts []string
 	// Registration says that clients may register themselves.
 	Registration bool
 	// Addresses of pages for people; those that are empty are left out.

@@ -25,6 +25,7 @@ import (
 
 var config = discovery.Config{
 	Issuer: issuer, Registration: true, ResponseTypes: engine.ResponseTypes, GrantTypes: append([]string{"implicit"}, engine.GrantTypes...),
+	Prompts: []string{"none", "login", "consent", "select_account"},
 }
 
 const issuer = "https://id.example/auth"

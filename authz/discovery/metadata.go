@@ -105,7 +105,7 @@ func metadata(cfg Config) Metadata {
 		ResponseModesSupported:        []string{"query", "fragment", "form_post"},
 		GrantTypesSupported:           cfg.GrantTypes,
 		CodeChallengeMethodsSupported: []string{"S256"},
-		PromptValuesSupported:         []string{"none", "login", "consent", "select_account"},
+		PromptValuesSupported:         cfg.Prompts,
 		DisplayValuesSupported:        []string{"page", "popup", "touch", "wap"},
 		ACRValuesSupported:            []string{passwordACR},
 		UILocalesSupported:            []string{"en"},

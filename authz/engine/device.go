@@ -49,6 +49,8 @@ var (
 	errDeviceExpired = fosite.ErrDeviceExpiredToken.WithHint("The device code has expired. Ask for a new one.")
 	errDeviceDenied  = fosite.ErrAccessDenied.WithHint("The user did not allow it.")
 	errDevicePending = fosite.ErrAuthorizationPending.WithHint("The user has not answered yet. Ask again after the interval.")
+	errDeviceParked  = fosite.ErrAuthorizationPending.WithHint(
+		"The client awaits the approval of an administrator. Once it is approved, the user can enter the code and allow it. Ask again after the interval.")
 	errDeviceTooFast = fosite.ErrSlowDown.WithHint("Ask less often: wait 5 seconds longer than before between requests, this time and from now on.")
 )
 
@@ -83,18 +85,20 @@ func (h *deviceHandler) judge(ctx context.Context, f *flow) error {
 		return errDeviceExpired
 	case d.DeniedAt != nil:
 		return errDeviceDenied
+	case d.Parked:
+		return h.pending(ctx, f, errDeviceParked)
 	case !d.Permitted, d.Grant.ID != "" && !d.Live:
 		return errNoDevice
 	case d.Grant.ID == "":
-		return h.pending(ctx, f)
+		return h.pending(ctx, f, errDevicePending)
 	default:
 		return nil
 	}
 }
 
-// pending notes the poll, and slows down who polls too often. Of two polls at
-// once, at whatever replica, the later one does.
-func (h *deviceHandler) pending(ctx context.Context, f *flow) error {
+// pending notes the poll and says what is awaited, and slows down who polls too
+// often. Of two polls at once, at whatever replica, the later one does.
+func (h *deviceHandler) pending(ctx context.Context, f *flow, awaited error) error {
 	interval := time.Duration(f.device.PollInterval) * time.Second
 	now := h.engine.cfg.Now()
 	hasty := f.device.PolledAt != nil && now.Before(f.device.PolledAt.Add(interval-deviceHaste))
@@ -108,7 +112,7 @@ func (h *deviceHandler) pending(ctx context.Context, f *flow) error {
 	case hasty || !first:
 		return errDeviceTooFast
 	default:
-		return errDevicePending
+		return awaited
 	}
 }
 

@@ -32,7 +32,8 @@ type TokenResponse struct {
 }
 
 // TokenRequest is a token request of a client that has proved to be itself and
-// is approved.
+// is approved. A client that is not may ask what became of a device that is
+// parked, and nothing else.
 type TokenRequest struct {
 	Client *clientstore.Client
 	Form   url.Values

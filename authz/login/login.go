@@ -1,5 +1,6 @@
-// Package login serves the sign-in page. It knows who somebody is, and not
-// what for: requests that wait are taken up again where they came from.
+// Package login serves the pages on which people sign in and sign up. It knows
+// who somebody is, and not what for: requests that wait are taken up again
+// where they came from.
 package login
 
 import (
@@ -39,12 +40,14 @@ type Config struct {
 	Clients      *clientstore.Store
 	Cookies      browser.Cookies
 	Pages        *page.Pages
+	// SignUp lets people create their accounts.
+	SignUp bool
 }
 
-// Handler serves the page.
+// Handler serves the pages.
 type Handler struct{ cfg Config }
 
-// New returns the page.
+// New returns the pages.
 func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
 
 // Show serves GET /login. With switch=1 it asks even who is signed in already.
@@ -52,8 +55,11 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	id := query.Get("interaction")
 	other := query.Get("switch") == "1"
+	if id == "" && other {
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignIn{Switch: true, SignUp: h.cfg.SignUp})
+	}
 	if id == "" {
-		return h.showAlone(w, r, other)
+		return h.showAlone(w, r, page.SignIn{SignUp: h.cfg.SignUp})
 	}
 	i, app, err := h.waiting(r.Context(), id, h.cfg.Cookies.EnsureBrowser(w, r))
 	if err != nil {
@@ -69,19 +75,19 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other}
+	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other, Scan: elsewhere(i), SignUp: h.cfg.SignUp}
 	if !other {
 		p.Username = page.Plain(i.Request.Get("login_hint"))
 	}
 	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
 }
 
-// showAlone asks somebody whom no application sent.
-func (h *Handler) showAlone(w http.ResponseWriter, r *http.Request, other bool) error {
+// showAlone asks somebody whom no application sent, unless they are signed in.
+func (h *Handler) showAlone(w http.ResponseWriter, r *http.Request, p page.Page) error {
 	_, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
 	switch {
-	case errors.Is(err, storage.ErrNotFound), err == nil && other:
-		return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignIn{Switch: other})
+	case errors.Is(err, storage.ErrNotFound):
+		return h.cfg.Pages.Render(w, r, http.StatusOK, p)
 	case err != nil:
 		return err
 	}
@@ -139,6 +145,15 @@ func (h *Handler) settled(r *http.Request, i *interaction.Interaction) (bool, er
 	return err == nil && s.ID == i.SessionID, err
 }
 
+// elsewhere leads to another device, nil when the request does not: only pages
+// of ours let it.
+func elsewhere(i *interaction.Interaction) *page.Scan {
+	if i == nil || i.ClientID != "" {
+		return nil
+	}
+	return page.NewScan(i.Request.Get(interaction.Elsewhere))
+}
+
 // Submit serves POST /login.
 func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	form, err := page.Form(r)
@@ -146,13 +161,14 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var i *interaction.Interaction
-	p := page.SignIn{Username: form.Get("username"), Interaction: form.Get("interaction")}
+	p := page.SignIn{Username: form.Get("username"), Interaction: form.Get("interaction"), SignUp: h.cfg.SignUp}
 	if p.Interaction != "" {
 		// A browser without the cookie learns that before it is asked again
 		// and again for a password.
 		if i, p.Application, err = h.waiting(r.Context(), p.Interaction, h.cfg.Cookies.Browser(r)); err != nil {
 			return err
 		}
+		p.Scan = elsewhere(i)
 	}
 	password := form.Get("password")
 	if p.Username == "" || password == "" {
@@ -216,10 +232,15 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, p page.SignIn, 
 
 func (h *Handler) again(w http.ResponseWriter, r *http.Request, p page.SignIn, f page.Fault) error {
 	p.Fault = f
-	if p.Wait > 0 {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64((p.Wait+time.Second-1)/time.Second), 10))
-	}
+	retryAfter(w, p.Wait)
 	return h.cfg.Pages.Render(w, r, statusOf(f), p)
+}
+
+// retryAfter says when to try again, if there is something to wait for.
+func retryAfter(w http.ResponseWriter, wait time.Duration) {
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	}
 }
 
 func statusOf(f page.Fault) int {

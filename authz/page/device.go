@@ -25,7 +25,7 @@ const (
 )
 
 var deviceFaults = map[DeviceFault]string{
-	WrongCode:      "No device shows this code",
+	WrongCode:      "No device waits for this code",
 	ExpiredCode:    "This code has expired",
 	UsedCode:       "This code has been used",
 	UnusableClient: "This application may not be used",
@@ -58,6 +58,8 @@ type Device struct {
 	Access, Offline time.Duration
 	// Shown identifies what the page says, for the form to bring back.
 	Shown string
+	// Scan leads to another device, nil when the code came by no link.
+	Scan *Scan
 }
 
 func (Device) template() string { return "device.html" }

@@ -46,6 +46,14 @@ func samples() map[string]Page {
 		"sign in incomplete":   SignIn{Fault: Incomplete},
 		"sign in throttled":    SignIn{Fault: Throttled, Wait: 32 * time.Second},
 		"sign in busy":         SignIn{Fault: Busy, Wait: time.Second},
+		"sign in, or sign up":  SignIn{Application: &a, Interaction: "I", SignUp: true},
+		"sign in elsewhere":    SignIn{Interaction: "I", Scan: NewScan("https://id.example/device?user_code=BCDF-GHJK")},
+		"sign up":              SignUp{},
+		"sign up to":           SignUp{Application: &a, Interaction: "I"},
+		"sign up wrong":        SignUp{Username: "ada", Name: "Ada", Email: "ada@x.test", Faults: []EntryFault{{"username", "It is taken."}, {"name", "No."}, {"email", "No."}, {"password", "No."}, {"password_again", "No."}}},
+		"sign up throttled":    SignUp{Username: "ada", Hindrance: Throttled, Wait: 4 * time.Second},
+		"sign up busy":         SignUp{Username: "ada", Hindrance: Busy, Wait: 2 * time.Second},
+		"no sign-up":           NoSignUp(),
 		"consent":              consent(a, ada),
 		"waiting":              Waiting{Application: a, Status: Pending, ResumeURL: "/auth/authorize/resume?interaction=I", RefreshSeconds: 5},
 		"disapproved":          Waiting{Application: a, Status: Disapproved, Reason: "It asks for too much.", ResumeURL: "/auth/authorize/resume?interaction=I"},
@@ -55,6 +63,7 @@ func samples() map[string]Page {
 		"device code used":     DeviceCode{UserCode: "BCDF-GHJK", Fault: UsedCode},
 		"device client":        DeviceCode{UserCode: "BCDF-GHJK", Fault: UnusableClient},
 		"device throttled":     DeviceCode{UserCode: "BCDF-GHJK", Fault: TooManyCodes, Wait: 4 * time.Second},
+		"device waiting":       Waiting{Application: a, Status: Pending, UserCode: "BCDF-GHJK", ResumeURL: "/auth/device?user_code=BCDF-GHJK", RefreshSeconds: 5},
 		"device":               device(a, ada),
 		"device connected":     DeviceDone{Application: a, Allowed: true},
 		"device refused":       DeviceDone{Application: a},
@@ -252,7 +261,9 @@ func TestTitlesAreUnique(t *testing.T) {
 	p := newPages(t)
 	seen := map[string]string{}
 	for name, page := range samples() {
-		if in, ok := page.(SignIn); ok && in.Fault != NoFault {
+		in, isSignIn := page.(SignIn)
+		up, isSignUp := page.(SignUp)
+		if isSignIn && (in.Fault != NoFault || in.SignUp || in.Scan != nil) || isSignUp && !up.Quiet() {
 			continue // the same page in another state
 		}
 		_, doc := render(t, p, page)

@@ -14,6 +14,11 @@ type SignIn struct {
 	Username    string
 	// Switch tells that the person wants to use another account.
 	Switch bool
+	// Scan leads to another device, nil when there is nothing to go on with
+	// there.
+	Scan *Scan
+	// SignUp tells that people may create an account.
+	SignUp bool
 	// Fault says why the last attempt did not succeed.
 	Fault Fault
 	// Wait is how long to wait before the next one.
@@ -130,6 +135,8 @@ type Waiting struct {
 	// RefreshSeconds.
 	ResumeURL      string
 	RefreshSeconds int
+	// UserCode is what the device shows that waits, empty when none does.
+	UserCode string
 }
 
 // WaitingStatus is what a client waits for.

@@ -86,20 +86,29 @@ func unescape(s string) string {
 // endpoint needs.
 type lookup func(ctx context.Context, id string) (*clientstore.Client, error)
 
+// rule is how an endpoint finds its client, and which clients it serves.
+type rule struct {
+	find lookup
+	// waits reports whether a client that nobody approved yet is served all the
+	// same; nil serves none.
+	waits func(*clientstore.Client) bool
+}
+
 // Authenticate returns the client that posted the form to an endpoint that
 // needs nothing but the client.
 func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clientstore.Client, error) {
-	return h.authenticate(r, form, h.cfg.Clients.Get)
+	return h.authenticate(r, form, rule{find: h.cfg.Clients.Get})
 }
 
 // authenticate returns the client that sent the request, once it has proved to
-// be that client by the method that it is registered for, and is approved.
-func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, find lookup) (*clientstore.Client, error) {
+// be that client by the method that it is registered for, and is approved, or
+// may wait here.
+func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, by rule) (*clientstore.Client, error) {
 	given, err := readCredentials(r, form)
 	if err != nil {
 		return nil, err
 	}
-	c, err := find(r.Context(), given.id)
+	c, err := by.find(r.Context(), given.id)
 	if errors.Is(err, storage.ErrNotFound) {
 		c, err = nil, nil
 	}
@@ -109,8 +118,10 @@ func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, find l
 	if err := h.prove(r, c, &given); err != nil {
 		return nil, err
 	}
-	if err := mayWork(c); err != nil {
-		return nil, err
+	if by.waits == nil || !by.waits(c) {
+		if err := mayWork(c); err != nil {
+			return nil, err
+		}
 	}
 	return c, h.useUp(r.Context(), c, given)
 }

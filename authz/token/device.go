@@ -28,15 +28,16 @@ type deviceAuthorization struct {
 	Interval                int64  `json:"interval"`   // seconds
 }
 
-// AuthorizeDevice serves POST /device_authorization. A client that awaits
-// approval gets nothing here, as at every endpoint: a code that nobody may
-// allow is of no use to the person who would type it.
+// AuthorizeDevice serves POST /device_authorization. The request of a client
+// that awaits approval is parked, as it is at the authorization endpoint: its
+// codes yield nothing before an administrator has approved the client and a
+// person has allowed it after that.
 func (h *Handler) AuthorizeDevice(w http.ResponseWriter, r *http.Request) error {
 	form, err := protocol.Form(r)
 	if err != nil {
 		return err
 	}
-	c, err := h.authenticate(r, form, h.cfg.Clients.Get)
+	c, err := h.authenticate(r, form, rule{find: h.cfg.Clients.Get, waits: isPending})
 	if err != nil {
 		return err
 	}
@@ -70,10 +71,10 @@ func (h *Handler) startDevice(ctx context.Context, d *grant.DeviceStart) error {
 	case errors.Is(err, grant.ErrTooMany):
 		return &protocol.Error{
 			Code: protocol.TemporarilyUnavailable, Status: http.StatusTooManyRequests, RetryAfter: 60,
-			Description: "Too many device codes of this client wait that were asked for from this network. Use those, or wait until they expire.",
+			Description: "Too many device codes of this client wait already. Use those, or wait until they expire.",
 		}
 	case errors.Is(err, grant.ErrNotPermitted):
-		return protocol.Refuse(protocol.UnauthorizedClient, "The client lost its approval just now.")
+		return protocol.Refuse(protocol.UnauthorizedClient, "An administrator has disapproved this client just now. Ask the administrator to approve it again.")
 	default:
 		return err
 	}
@@ -89,13 +90,17 @@ func (h *Handler) describeDevice(d grant.DeviceStart) deviceAuthorization {
 	}
 }
 
+// isPending reports whether the client waits for its first approval.
+func isPending(c *clientstore.Client) bool { return c.Status == clientstore.Pending }
+
 // identify authenticates the client of a token request. What a device code
-// stands for is read with the client, in one statement.
+// stands for is read with the client, in one statement. A pending client may
+// ask for what it has parked.
 func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.TokenRequest, error) {
 	asked := engine.TokenRequest{Form: form.Values(), IP: address(r)}
-	find := h.cfg.Clients.Get
+	by := rule{find: h.cfg.Clients.Get}
 	if form.Get("grant_type") == clientstore.GrantDeviceCode {
-		find = func(ctx context.Context, id string) (*clientstore.Client, error) {
+		by.find = func(ctx context.Context, id string) (*clientstore.Client, error) {
 			found, err := h.cfg.Clients.Poll(ctx, id, h.cfg.Grants, form.Get("device_code"))
 			if err != nil {
 				return nil, err
@@ -105,9 +110,12 @@ func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.To
 			}
 			return &found.Client, nil
 		}
+		by.waits = func(c *clientstore.Client) bool {
+			return isPending(c) && asked.Device != nil && asked.Device.ClientID == c.ID && asked.Device.Parked
+		}
 	}
 	var err error
-	asked.Client, err = h.authenticate(r, form, find)
+	asked.Client, err = h.authenticate(r, form, by)
 	return asked, err
 }
 

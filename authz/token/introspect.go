@@ -50,14 +50,14 @@ func (h *Handler) Introspect(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) inquire(r *http.Request, form protocol.Parameters) (*clientstore.Inquiry, error) {
 	token := form.Get("token")
 	var asked *clientstore.Inquiry
-	_, err := h.authenticate(r, form, func(ctx context.Context, id string) (*clientstore.Client, error) {
+	_, err := h.authenticate(r, form, rule{find: func(ctx context.Context, id string) (*clientstore.Client, error) {
 		var err error
 		asked, err = h.cfg.Clients.Inquire(ctx, id, h.cfg.Grants, token)
 		if err != nil {
 			return nil, err
 		}
 		return &asked.Client, nil
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (s *server) authz() (http.Handler, error) {
 			Code: s.cfg.CodeLifetime, AccessToken: s.cfg.AccessTokenLifetime, IDToken: s.cfg.IDTokenLifetime,
 			RefreshIdle: s.cfg.RefreshIdle, RefreshAbsolute: s.cfg.RefreshAbsolute, RefreshGrace: s.cfg.RefreshGrace,
 		},
-		Registration: registration.Mode(s.cfg.Registration), Stopping: s.stopping,
+		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", Stopping: s.stopping,
 
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,

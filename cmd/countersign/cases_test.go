@@ -18,7 +18,8 @@ const repository = "../.."
 var chapters = map[string]string{
 	"1.1": "Authorization endpoint", "1.2": "Redirect URIs", "1.3": "Proof keys", "1.4": "Authorization codes",
 	"1.5": "Token endpoint and client authentication", "1.6": "Refresh tokens", "1.7": "Revocation, introspection, userinfo",
-	"1.8": "JWT and keys", "1.13": "Life cycle of clients", "1.14": "Sign-in, session, consent, logout",
+	"1.8": "JWT and keys", "1.11": "Device grant", "1.13": "Life cycle of clients", "1.14": "Sign-in, session, consent, logout",
+	"1.15": "Browser-side hardening",
 }
 
 var (

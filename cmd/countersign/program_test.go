@@ -128,6 +128,18 @@ func (s *stream) String() string {
 	return s.b.String()
 }
 
+// await waits until the text was written.
+func (s *stream) await(t *testing.T, text string) {
+	t.Helper()
+	for range 6000 {
+		if strings.Contains(s.String(), text) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("%q was not written: %s", text, s.String())
+}
+
 // running is a server in this process.
 type running struct {
 	t            *testing.T

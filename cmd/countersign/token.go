@@ -43,7 +43,8 @@ func newTokenGet(p *program) *cobra.Command {
 		Long: "Gets tokens as an application would. With --grant code it opens the browser, or prints the address to\n" +
 			"open, and waits on 127.0.0.1 for the browser to come back: register http://127.0.0.1/callback as a redirect\n" +
 			"URI of a native client, which may use any port. With --grant device it shows a code, and a QR code that\n" +
-			"leads to the page for it, and waits until somebody has allowed it there.",
+			"leads to the page for it, and waits until somebody has allowed it there.\n" +
+			"It says what the server waits for, such as the approval of the client.",
 		Example: `  countersign token get --client CLIENT_ID --scope "openid profile offline_access"
   countersign token get --client CLIENT_ID --grant device
   countersign token get --client CLIENT_ID --grant password --username ada --password-stdin < password.txt
@@ -172,8 +173,8 @@ func (f *tokenFlags) config(cmd *cobra.Command, p *program) (tokenclient.Config,
 	return tokenclient.Config{
 		Issuer: issuer, ClientID: f.client, ClientSecret: secret, Scopes: scopes, Port: f.port, Path: f.path,
 		Visit: func(address string) { f.visit(cmd.Context(), p, address) },
-		Show:  p.showDevice,
-		HTTP:  &http.Client{Timeout: requestTimeout}, Now: time.Now,
+		Show:  p.showDevice, Awaited: func(description string) { p.talk("%s", description) },
+		HTTP: &http.Client{Timeout: requestTimeout}, Now: time.Now,
 	}, err
 }
 

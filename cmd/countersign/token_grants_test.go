@@ -56,6 +56,13 @@ func TestTokenGetByOtherGrants(t *testing.T) {
 				t.Errorf("device: printed %s", got)
 			}
 		}
+		pending := m.object("", "client", "create", "--name", "Unapproved", "--public", "--grant", "urn:ietf:params:oauth:grant-type:device_code", "--scope", "api")["client_id"].(string)
+		got := m.tokenGetByDevice("approve "+pending, "--client", pending)
+		for _, want := range []string{"cs_at_", "awaits the approval of an administrator", "The user has not answered yet"} {
+			if strings.Count(got, want) != 1 {
+				t.Errorf("device of a pending client: printed %s; want %s once", got, want)
+			}
+		}
 		if got := m.tokenGetByDevice("deny", "--client", public); !strings.Contains(got, "access_denied") {
 			t.Errorf("device refused: printed %s", got)
 		}
@@ -94,6 +101,16 @@ func (m *machine) tokenGetByDevice(decision string, args ...string) string {
 		m.t.Fatalf("signed in, and at %s", page)
 	}
 	page, at = visit(m.t, browser, shown[1], url.Values{"user_code": {strings.ToLower(shown[2])}})
+	if id, ok := strings.CutPrefix(decision, "approve "); ok {
+		if !strings.Contains(page, "Waiting for approval") {
+			m.t.Fatalf("a code of a pending client leads to %s", page)
+		}
+		talk.await(m.t, "awaits the approval")
+		m.ok("", "client", "approve", id, "--yes")
+		talk.await(m.t, "has not answered")
+		decision = "allow"
+		page, at = visit(m.t, browser, shown[1], url.Values{"user_code": {shown[2]}})
+	}
 	page, _ = visit(m.t, browser, at, fill(page, url.Values{"decision": {decision}}))
 	if !strings.Contains(page, "You can close this page") {
 		m.t.Errorf("decided, and at %s", page)

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"countersign/cmd/countersign/qr"
+	"countersign/authz/qr"
 	"countersign/cmd/countersign/tokenclient"
 )
 

@@ -40,6 +40,16 @@ func (s *Store) Create(ctx context.Context, by audit.Actor, r Registration) (*Ac
 // prepare makes a valid account of the registration, with its password hashed.
 // It runs outside of any transaction, which would wait for the hash.
 func (s *Store) prepare(ctx context.Context, r Registration) (*Account, error) {
+	a, err := s.draft(r)
+	if err != nil {
+		return nil, err
+	}
+	a.PasswordHash, err = s.hasher.hash(ctx, r.Password)
+	return a, err
+}
+
+// draft makes a valid account of the registration, as yet without password.
+func (s *Store) draft(r Registration) (*Account, error) {
 	if err := checkUsername(r.Username); err != nil {
 		return nil, err
 	}
@@ -56,11 +66,7 @@ func (s *Store) prepare(ctx context.Context, r Registration) (*Account, error) {
 		Permissions: permissions, Claims: r.Claims,
 		Version: 1, CreatedAt: now, UpdatedAt: now, PasswordChangedAt: now,
 	}
-	if err := checkPassword(r.Password, a); err != nil {
-		return nil, err
-	}
-	a.PasswordHash, err = s.hasher.hash(ctx, r.Password)
-	return a, err
+	return a, checkPassword(r.Password, a)
 }
 
 func (s *Store) insert(ctx context.Context, by audit.Actor, action string, a *Account) error {

@@ -18,4 +18,5 @@ const (
 	AddressFree = addressFree
 	HashQueue   = hashQueue
 	MaxDelay    = maxDelay
+	SignUpFree  = signUpFree
 )

@@ -11,13 +11,17 @@ import (
 	"countersign/storage"
 )
 
-// ErrTooMany reports that as many codes wait already as one client may have
-// from one network.
+// ErrTooMany reports that as many codes wait already as one client may have.
 var ErrTooMany = errors.New("too many device codes wait")
 
-// maxDevices is how many device codes of one client may wait that were asked
-// for from one network.
-const maxDevices = 100
+// How many device codes of one client may wait that were asked for from one
+// network, and from all of them. Anybody may register a client that nobody has
+// approved, so that it has fewer.
+const (
+	maxDevices       = 100
+	maxParked        = 5
+	maxParkedOverall = 50
+)
 
 // Device is the request of a device that has no browser (RFC 8628): a device
 // code for the device, and a user code for whoever owns it.
@@ -31,8 +35,11 @@ type Device struct {
 	ExpiresAt    time.Time
 	DeniedAt     *time.Time
 	SpentAt      *time.Time
-	// Permitted reports whether the client has been approved all the time since.
-	Permitted bool
+	OpenedIn     string // the session in which the code was opened last
+	DeniedBy     string // the account that refused it
+	// Permitted reports whether the client is approved and was never
+	// disapproved since; Parked, whether it waits for its first approval.
+	Permitted, Parked bool
 	// Grant is what somebody allowed, its ID empty until then.
 	Grant Grant `gorm:"embedded;embeddedPrefix:grant_"`
 	// Live reports whether that grant holds.
@@ -58,26 +65,31 @@ type DeviceStart struct {
 func (s *Store) userHash(userCode string) []byte { return s.keys.Hash("user code|" + userCode) }
 
 // StartDevice keeps the request of a device if its client is approved at this
-// moment; otherwise [ErrNotPermitted]. [ErrTooMany] means that the client has
-// enough of them from this network, [storage.ErrConflict] that the user code
+// moment, or pending: then it is parked, and nobody can allow it before the
+// client is approved. Any other client is [ErrNotPermitted]. [ErrTooMany] means
+// that the client has enough of them, [storage.ErrConflict] that the user code
 // is taken.
 func (s *Store) StartDevice(ctx context.Context, d DeviceStart) error {
 	args := map[string]any{
 		"client": d.ClientID, "scope": d.Scope, "ip": d.IP, "network": d.Network, "interval": d.PollInterval,
-		"hash": s.Hash(d.DeviceCode), "user_hash": s.userHash(d.UserCode), "now": s.db.Now(), "expires_at": d.ExpiresAt, "max": maxDevices,
+		"hash": s.Hash(d.DeviceCode), "user_hash": s.userHash(d.UserCode), "now": s.db.Now(), "expires_at": d.ExpiresAt,
+		"max": maxDevices, "max_parked": maxParked, "max_overall": maxParkedOverall,
 	}
+	const waiting = `(SELECT count(*) FROM (SELECT 1 FROM device_codes d
+		WHERE d.client_id = @client AND d.spent_at IS NULL AND d.expires_at > @now`
 	res := s.db.With(ctx).Exec(`
 		INSERT INTO device_codes (client_id, client_epoch, hash, user_hash, scope, ip, network, poll_interval, created_at, expires_at)
 		SELECT c.id, c.epoch, @hash, @user_hash, @scope, @ip, @network, @interval, @now, @expires_at
-		FROM clients c WHERE c.id = @client AND c.status = 'approved' AND @max > (SELECT count(*) FROM (
-			SELECT 1 FROM device_codes d WHERE d.client_id = @client AND d.network = @network AND d.spent_at IS NULL AND d.expires_at > @now
-			LIMIT @max) waiting)`, args)
+		FROM clients c WHERE c.id = @client AND (
+			(c.status = 'approved' AND @max > `+waiting+` AND d.network = @network LIMIT @max) w))
+			OR (c.status = 'pending' AND @max_parked > `+waiting+` AND d.network = @network LIMIT @max_parked) w)
+				AND @max_overall > `+waiting+` LIMIT @max_overall) w)))`, args)
 	if res.Error != nil || res.RowsAffected == 1 {
 		return storage.Err("start device", res.Error)
 	}
-	var approved int64
-	err := s.db.With(ctx).Raw(`SELECT count(*) FROM clients WHERE id = @client AND status = 'approved'`, args).Scan(&approved).Error
-	if err == nil && approved == 1 {
+	var may int64
+	err := s.db.With(ctx).Raw(`SELECT count(*) FROM clients WHERE id = @client AND status IN ('approved', 'pending')`, args).Scan(&may).Error
+	if err == nil && may == 1 {
 		return fmt.Errorf("start device: %w", ErrTooMany)
 	}
 	return issued("start device", 0, err)
@@ -85,12 +97,14 @@ func (s *Store) StartDevice(ctx context.Context, d DeviceStart) error {
 
 // DeviceColumns are the columns that [Store.DeviceQuery] selects.
 var DeviceColumns = append([]string{
-	"client_id", "scope", "ip", "poll_interval", "polled_at", "created_at", "expires_at", "denied_at", "spent_at", "permitted", "live",
+	"client_id", "scope", "ip", "poll_interval", "polled_at", "created_at", "expires_at", "denied_at", "spent_at",
+	"opened_in", "denied_by", "permitted", "parked", "live",
 }, grantColumns...)
 
 const deviceRow = `
 	SELECT d.client_id, d.scope, d.ip, d.poll_interval, d.polled_at, d.created_at, d.expires_at, d.denied_at, d.spent_at,
-		(c.status = 'approved' AND c.epoch = d.client_epoch) AS permitted, COALESCE(` + live + `, false) AS live, ` + columns + `
+		d.opened_in, d.denied_by, (c.status = 'approved' AND c.epoch = d.client_epoch) AS permitted,
+		(c.status = 'pending' AND c.epoch = d.client_epoch) AS parked, COALESCE(` + live + `, false) AS live, ` + columns + `
 	FROM device_codes d JOIN clients c ON c.id = d.client_id
 		LEFT JOIN grants g ON g.id = d.grant_id
 		LEFT JOIN accounts a ON a.id = g.account_id
@@ -132,11 +146,18 @@ func (s *Store) AllowDevice(ctx context.Context, userCode string, g Grant) error
 	})
 }
 
-// DenyDevice refuses the device. A request that was answered before, or that
-// expired, is [ErrSpent].
-func (s *Store) DenyDevice(ctx context.Context, userCode string) error {
-	return decided("deny device", s.db.With(ctx).Exec(`UPDATE device_codes SET denied_at = @now WHERE `+undecided,
-		map[string]any{"now": s.db.Now(), "user": s.userHash(userCode)}))
+// DenyDevice refuses the device for the account. A request that was answered
+// before, or that expired, is [ErrSpent].
+func (s *Store) DenyDevice(ctx context.Context, userCode, accountID string) error {
+	return decided("deny device", s.db.With(ctx).Exec(`UPDATE device_codes SET denied_at = @now, denied_by = @account WHERE `+undecided,
+		map[string]any{"now": s.db.Now(), "user": s.userHash(userCode), "account": accountID}))
+}
+
+// OpenDevice notes that the code was opened in the session, which may be told
+// from now on what becomes of it.
+func (s *Store) OpenDevice(ctx context.Context, userCode, sessionID string) error {
+	return storage.Err("open device", s.db.With(ctx).Exec(`UPDATE device_codes SET opened_in = @session WHERE user_hash = @user`,
+		map[string]any{"user": s.userHash(userCode), "session": sessionID}).Error)
 }
 
 // PollDevice notes that the device asked, and how long it has to wait before it

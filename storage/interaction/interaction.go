@@ -16,6 +16,10 @@ const Lifetime = 30 * time.Minute
 // interaction, so that a page can say which application to go back to.
 var ErrExpired = errors.New("interaction expired")
 
+// Elsewhere is the name under which the request of a page of ours keeps the
+// address where it can be taken up on another device.
+const Elsewhere = "elsewhere"
+
 // Interaction is a waiting authorization request.
 type Interaction struct {
 	ID string `gorm:"primaryKey"`

@@ -80,6 +80,13 @@ type Config struct {
 	// RegistrationPendingLifetime removes a client that registered itself and
 	// was not approved for so long.
 	RegistrationPendingLifetime time.Duration `config:"registration_pending_lifetime" usage:"a registered client waits so long for approval"`
+	// SignUp is who may create an account on the page for it: `open` for
+	// anybody who reaches the page, `off` for nobody, so that only
+	// administrators create accounts. An account that somebody created has no
+	// permissions, and its email address counts as not verified. What
+	// applications may be used is for administrators to approve either way, and
+	// `policy` changes nothing here.
+	SignUp string `config:"sign_up" usage:"off, or open for anybody to create an account"`
 	// Name is what pages call this server.
 	Name string `config:"name" usage:"what pages call this server"`
 	// Contact is whom pages tell people to ask: a name, an address or both.
@@ -132,6 +139,7 @@ func Default() *Config {
 		Data:                "./countersign-data",
 		Policy:              "default",
 		Registration:        "open",
+		SignUp:              "off",
 		Name:                "Countersign",
 		Contact:             "your administrator",
 		SessionIdle:         30 * time.Minute,

@@ -239,6 +239,7 @@ func (c *Config) validateChoices(fault faulter) {
 	}
 	oneOf("policy", c.Policy, "default", "strict")
 	oneOf("registration", c.Registration, "open", "token", "off")
+	oneOf("sign_up", c.SignUp, "off", "open")
 	oneOf("log_format", c.LogFormat, "auto", "text", "json")
 	if c.Data == "" {
 		fault("data", "is empty; name a folder")

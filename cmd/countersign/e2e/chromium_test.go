@@ -227,9 +227,12 @@ func newApplication(t testing.TB) *application {
 }
 
 // redirectURI is where the application takes answers, by the name of its host.
-func (a *application) redirectURI(host string) string {
+func (a *application) redirectURI(host string) string { return a.at(host, "/cb") }
+
+// at is an address of the application.
+func (a *application) at(host, path string) string {
 	u, _ := url.Parse(a.URL) // httptest made it
-	return "http://" + host + ":" + u.Port() + "/cb"
+	return "http://" + host + ":" + u.Port() + path
 }
 
 // answer waits for the browser to arrive.

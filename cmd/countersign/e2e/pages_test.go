@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -198,7 +199,8 @@ func (b *tab) tabTo(focused string) {
 }
 
 // tour goes through every page that the server has, in one tab, and shows each
-// to visit. It needs a server without accounts.
+// to visit. It needs a server without accounts, and starts another where people
+// create theirs.
 func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	t.Helper()
 	app := newApplication(t)
@@ -222,6 +224,7 @@ func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	stop("set-up done", "main h1")
 
 	web := s.register("--name", "Modeling Tool", "--redirect-uri", app.redirectURI("localhost"),
+		"--set", "frontchannel_logout_uri="+app.at("localhost", "/out"), "--set", "post_logout_redirect_uris="+app.at("localhost", "/bye"),
 		"--scope", "openid profile email offline_access", "--approve")
 	pending := s.register("--name", "Report Writer", "--redirect-uri", app.redirectURI("localhost"), "--scope", "openid")
 
@@ -235,7 +238,15 @@ func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	stop("consent", allowButton)
 	b.click(denyButton)
 	app.answer(b)
+	b.withoutScripts() // one would send the form on
+	b.open(s.Request(web).With("response_mode", "form_post").URL())
+	b.click(allowButton)
+	b.run(emulation.SetScriptExecutionDisabled(false)) // for axe-core; the page's own has missed its time
+	stop("answer by form", `main form button`)
+	b.click(`main form button`)
+	app.answer(b)
 	b.open(s.Request(pending).URL())
+	b.stand()
 	stop("waiting for approval", "main h1")
 	s.CLI("", "client", "disapprove", pending.ID, "--reason", "It has been replaced by the Modeling Tool.", "--yes")
 	b.open(s.Request(pending).URL())
@@ -250,15 +261,55 @@ func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	b.open(s.issuer + "/logout")
 	stop("sign-out", `main form button`)
 	b.click(signInButton)
+	stop("signed out everywhere", "iframe[hidden] ~ p")
+	tourOfSignOut(s, b, stop, url.Values{"client_id": {web.ID}, "post_logout_redirect_uri": {app.at("localhost", "/bye")}, "state": {"x"}})
+	tourOfSignUp(t, start(t, sqlite, setting{"SIGN_UP", "open"}), b, stop)
+}
+
+// tourOfSignOut is a sign-out that an application asks for (OpenID Connect
+// RP-Initiated Logout 1.0).
+func tourOfSignOut(s *server, b *tab, stop func(name, selector string), asked url.Values) {
+	s.t.Helper()
+	u := s.User()
+	b.open(s.issuer + "/login")
+	b.signIn(u.Username, u.password)
+	b.open(s.endpoint("end_session_endpoint") + "?" + asked.Encode())
+	stop("sign-out that an application asks for", `main form button`)
+	b.open(s.issuer + "/logout")
+	b.click(signInButton)
 	stop("signed out", "main h1")
+	b.open(s.issuer + "/device?user_code=BCDF-GHJK")
+	b.await(usernameField)
+	b.run(chromedp.Evaluate(`document.querySelector("details.scan").open = true`, nil))
+	stop("sign-in for a device", ".scan svg")
+}
+
+// tourOfSignUp creates an account.
+func tourOfSignUp(t *testing.T, s *server, b *tab, stop func(name, selector string)) {
+	t.Helper()
+	s.User() // whoever comes first is no stranger
+	c := s.register("--name", "Modeling Tool", "--redirect-uri", newApplication(t).redirectURI("localhost"), "--scope", "openid profile", "--approve")
+	b.open(s.issuer + "/login")
+	stop("sign-in, or sign-up", usernameField)
+	b.open(s.Request(c).With("scope", "openid profile").With("prompt", "create").URL())
+	stop("sign-up", usernameField)
+	b.fill(usernameField, "grace")
+	b.fill(passwordField, "grace")
+	b.fill(`input[name="password_again"]`, "grace")
+	b.click(signInButton)
+	stop("sign-up refused", `[role="alert"]`)
+	password := s.canaries.add("password", "a longer sentence "+newVerifier())
+	b.fill(passwordField, password)
+	b.fill(`input[name="password_again"]`, password)
+	b.click(signInButton)
+	b.await(allowButton)
 }
 
 // tourOfDevices connects a device (RFC 8628, section 3.3), and shows that its
 // tokens come of it.
 func tourOfDevices(s *server, b *tab, stop func(name, selector string)) {
 	s.t.Helper()
-	const grant = "urn:ietf:params:oauth:grant-type:device_code"
-	tool := s.register("--name", "Model Exporter", "--public", "--grant", grant, "--redirect-uri", nativeRedirect,
+	tool := s.register("--name", "Model Exporter", "--public", "--grant", deviceGrant, "--redirect-uri", nativeRedirect,
 		"--set", "application_type=native", "--scope", "openid profile offline_access", "--approve")
 	codes := s.Post(s.endpoint("device_authorization_endpoint"), tool, url.Values{"scope": {"openid profile offline_access"}})
 	if codes.Status != http.StatusOK {
@@ -273,10 +324,38 @@ func tourOfDevices(s *server, b *tab, stop func(name, selector string)) {
 	stop("consent for a device", allowButton)
 	b.click(allowButton)
 	stop("connected device", "main h1")
-	poll := url.Values{"grant_type": {grant}, "device_code": {codes.str("device_code")}}
+	b.open(codes.str("verification_uri_complete"))
+	stop("used code of a device", `[role="alert"]`)
+	poll := url.Values{"grant_type": {deviceGrant}, "device_code": {codes.str("device_code")}}
 	if a := s.Post(s.endpoint("token_endpoint"), tool, poll); a.Status != http.StatusOK || a.str("refresh_token") == "" {
 		s.t.Errorf("token request of the device: %d %s", a.Status, a.Body)
 	}
+	tourOfParkedDevice(s, b, stop)
+}
+
+// tourOfParkedDevice shows a device whose client nobody has approved, and goes
+// on by itself once somebody has.
+func tourOfParkedDevice(s *server, b *tab, stop func(name, selector string)) {
+	s.t.Helper()
+	tool := s.register("--name", "Field Recorder", "--public", "--grant", deviceGrant, "--redirect-uri", nativeRedirect,
+		"--set", "application_type=native", "--scope", "openid profile")
+	b.open(s.startDevice(tool).str("verification_uri_complete"))
+	b.stand()
+	stop("device that waits for approval", "#looking")
+	b.leave(chromedp.Reload())
+	b.await("#looking")
+	s.approve(tool)
+	b.await(allowButton) // the page goes on by itself
+	b.run(chromedp.Evaluate(`document.querySelector("details.scan").open = true`, nil))
+	stop("consent for a device, and a code for another", ".scan svg")
+}
+
+// stand keeps a page that looks again by itself from doing so while it is
+// looked at.
+func (b *tab) stand() {
+	b.t.Helper()
+	b.await("#looking")
+	b.run(chromedp.Evaluate(`for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer)`, nil))
 }
 
 // setupURL returns the URL that the server printed at its first start.

@@ -30,8 +30,11 @@ type Config struct {
 	Visit func(address string)
 	// Show is given what the person has to enter in a browser for a device.
 	Show func(device *oauth2.DeviceAuthResponse)
-	HTTP *http.Client
-	Now  func() time.Time
+	// Awaited is given what the server says that the device waits for, once
+	// until that changes.
+	Awaited func(description string)
+	HTTP    *http.Client
+	Now     func() time.Time
 }
 
 // Client is a relying party of one issuer.

@@ -36,28 +36,6 @@ func (c *Client) Password(ctx context.Context, username, password string) (*Toke
 	})
 }
 
-// Device gets tokens as a device does that has no browser: it shows a code,
-// and asks until somebody has allowed it (RFC 8628).
-func (c *Client) Device(ctx context.Context) (*Tokens, error) {
-	if c.metadata.DeviceAuthorizationEndpoint == "" {
-		return nil, errors.New("the server has no device authorization endpoint")
-	}
-	return c.tokens(ctx, "", func(ctx context.Context) (*oauth2.Token, error) {
-		return c.authenticating(func(conf *oauth2.Config) (*oauth2.Token, error) {
-			begun, err := c.beginDevice(ctx, conf)
-			if err != nil {
-				return nil, err
-			}
-			c.cfg.Show(begun)
-			token, err := conf.DeviceAccessToken(ctx, begun)
-			if errors.Is(err, context.DeadlineExceeded) {
-				return nil, errors.New("nobody answered before the code expired")
-			}
-			return token, err
-		})
-	})
-}
-
 // beginDevice asks for a pair of codes. The library would not authenticate.
 func (c *Client) beginDevice(ctx context.Context, conf *oauth2.Config) (*oauth2.DeviceAuthResponse, error) {
 	form := url.Values{"client_id": {conf.ClientID}}

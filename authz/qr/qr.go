@@ -1,15 +1,16 @@
 // Package qr makes QR codes (ISO/IEC 18004) of short texts such as addresses,
-// for a phone to read off a terminal: bytes at error correction level L, which
+// for a phone to read off a terminal or a page: bytes at error correction level L, which
 // is enough for a screen, in versions 1 to 10.
 package qr
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
 // ErrTooLong reports a text of more than 271 bytes.
-var ErrTooLong = errors.New("text is too long for a QR code that fits a terminal")
+var ErrTooLong = errors.New("text is too long for a QR code that fits a screen")
 
 // version is what the standard lays down for a version at level L.
 type version struct {
@@ -143,6 +144,27 @@ func multiply(a, b byte) byte {
 		a = a<<1 ^ carry*0x1d
 	}
 	return product
+}
+
+// margin is the light margin of a code that is drawn on any ground, in modules.
+const margin = 4
+
+// SVG draws the code with its margin in a square of size modules: the dark
+// ones, row by row, as the path of a picture in Scalable Vector Graphics 1.1.
+func (c *Code) SVG() (size int, path string) {
+	var b strings.Builder
+	for i, row := range c.dark {
+		for j := 0; j < c.size; j++ {
+			from := j
+			for j < c.size && row[j] {
+				j++
+			}
+			if n := j - from; n > 0 {
+				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", from+margin, i+margin, n, n)
+			}
+		}
+	}
+	return c.size + 2*margin, b.String()
 }
 
 // quiet is the margin in modules: the standard wants 4, and on a screen with

@@ -3,6 +3,7 @@ package qr
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -86,6 +87,36 @@ func TestLines(t *testing.T) {
 				if dark != (inside && c.dark[row][column]) {
 					t.Fatalf("line %d, column %d: %q", i, j, r)
 				}
+			}
+		}
+	}
+}
+
+func TestSVG(t *testing.T) {
+	t.Parallel()
+	c, err := Encode("https://id.example/device?user_code=BCDF-GHJK")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, path := c.SVG()
+	if size != c.size+8 { // the standard's margin
+		t.Errorf("%d modules wide for %d", size, c.size)
+	}
+	drawn := grid(size)
+	for run := range strings.SplitSeq(strings.TrimSuffix(path, "z"), "z") {
+		var x, y, n, back int
+		if _, err := fmt.Sscanf(run, "M%d %dh%dv1h-%d", &x, &y, &n, &back); err != nil || n != back {
+			t.Fatalf("%q: %v", run, err)
+		}
+		for i := range n {
+			drawn[y][x+i] = true
+		}
+	}
+	for i := range size {
+		for j := range size {
+			inside := i >= 4 && j >= 4 && i < size-4 && j < size-4
+			if drawn[i][j] != (inside && c.dark[i-4][j-4]) {
+				t.Fatalf("row %d, column %d is wrong", i, j)
 			}
 		}
 	}

@@ -1,0 +1,112 @@
+package grant_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/grant"
+	"countersign/storage/seal"
+	"countersign/storage/storagetest"
+)
+
+func (w *world) start(client, network string) (userCode string, err error) {
+	w.Helper()
+	userCode = grant.NewUserCode()
+	return userCode, w.grants.StartDevice(w.Context(), grant.DeviceStart{
+		ClientID: client, Scope: "openid", IP: "192.0.2.1", Network: network, DeviceCode: seal.NewToken(seal.DeviceCode),
+		UserCode: userCode, PollInterval: 5, ExpiresAt: w.clock.Now().Add(10 * time.Minute),
+	})
+}
+
+func (w *world) allow(userCode string) error {
+	w.Helper()
+	g := w.newCode(false).Grant
+	return w.grants.AllowDevice(w.Context(), userCode, g)
+}
+
+func (w *world) device(userCode string) *grant.Device {
+	w.Helper()
+	d, err := w.grants.DeviceByUserCode(w.Context(), userCode)
+	w.must(err)
+	return d
+}
+
+// What a pending client parks yields nothing before the client is approved,
+// lives on with the first approval, and dies with a disapproval.
+func TestParkedDevice(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		w.exec(`UPDATE clients SET status = 'pending'`)
+		first, err := w.start("c1", "n")
+		w.must(err)
+		second, err := w.start("c1", "n")
+		w.must(err)
+		if d := w.device(first); !d.Parked || d.Permitted || d.OpenedIn != "" {
+			w.Errorf("parked: %+v", d)
+		}
+		w.want(w.allow(first), grant.ErrNotPermitted)
+		w.must(w.grants.OpenDevice(w.Context(), first, "s1"))
+
+		w.exec(`UPDATE clients SET status = 'approved'`)
+		if d := w.device(first); d.Parked || !d.Permitted || d.OpenedIn != "s1" {
+			w.Errorf("approved: %+v", d)
+		}
+		w.must(w.allow(first))
+		w.want(w.allow(first), grant.ErrSpent)
+
+		w.exec(`UPDATE clients SET status = 'disapproved', epoch = epoch + 1`)
+		_, err = w.start("c1", "n")
+		w.want(err, grant.ErrNotPermitted)
+		for _, status := range []string{"disapproved", "pending", "approved"} {
+			w.exec(`UPDATE clients SET status = ?`, status)
+			for _, code := range []string{first, second} {
+				if d := w.device(code); d.Parked || d.Permitted || d.Live {
+					w.Errorf("%s after a disapproval: %+v", status, d)
+				}
+			}
+		}
+		w.want(w.allow(second), grant.ErrSpent)
+		w.must(w.grants.DenyDevice(w.Context(), second, "a1"))
+		if d := w.device(second); d.DeniedBy != "a1" || d.DeniedAt == nil {
+			w.Errorf("refused: %+v", d)
+		}
+		_, err = w.start("nobody", "n")
+		w.want(err, grant.ErrNotPermitted)
+	})
+}
+
+// DV-16: how many codes wait is bounded, more narrowly for a client that
+// nobody has approved.
+func TestWaitingDevicesAreBounded(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		w.exec(`UPDATE clients SET status = 'pending'`)
+		for network := range 10 {
+			for range 5 {
+				_, err := w.start("c1", fmt.Sprint(network))
+				w.must(err)
+			}
+			_, err := w.start("c1", fmt.Sprint(network))
+			w.want(err, grant.ErrTooMany)
+		}
+		_, err := w.start("c1", "another") // fifty wait
+		w.want(err, grant.ErrTooMany)
+		w.exec(`UPDATE clients SET status = 'approved'`)
+		for range 95 {
+			_, err := w.start("c1", "1")
+			w.must(err)
+		}
+		_, err = w.start("c1", "1")
+		w.want(err, grant.ErrTooMany)
+		_, err = w.start("c1", "another")
+		w.must(err)
+		w.clock.Advance(10 * time.Minute)
+		w.exec(`UPDATE clients SET status = 'pending'`)
+		_, err = w.start("c1", "1") // those have expired
+		w.must(err)
+	})
+}
