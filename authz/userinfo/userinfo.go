@@ -113,7 +113,7 @@ func answer(w http.ResponseWriter, status int, content any) error {
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
-	header.Set("Vary", "Authorization")
+	header.Add("Vary", "Authorization")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone
 	return nil
