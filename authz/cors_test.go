@@ -12,9 +12,9 @@ import (
 )
 
 // browserApplication registers a public client whose pages are at the origin.
-func (w *world) browserApplication(redirectURIs ...string) app {
+func (w *world) browserApplication(redirectURIs ...string) {
 	w.Helper()
-	return w.register(clientstore.Registration{Type: clientstore.OIDC, Name: "Browser application", Metadata: clientstore.Metadata{
+	w.register(clientstore.Registration{Type: clientstore.OIDC, Name: "Browser application", Metadata: clientstore.Metadata{
 		RedirectURIs: redirectURIs, Scope: "openid", TokenEndpointAuthMethod: "none", ApplicationType: "web",
 	}})
 }
