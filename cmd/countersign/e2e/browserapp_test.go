@@ -81,11 +81,12 @@ func (b *tab) shown(s *server, id string, v any) {
 	}
 }
 
-// press presses a button of the application, which stays where it is.
-func (b *tab) press(id string) {
+// press presses a button and waits for nothing: the page stays where it is, or
+// goes on through others by itself.
+func (b *tab) press(selector string) {
 	b.t.Helper()
-	b.await("#" + id)
-	b.evaluate(`(document.querySelector("#` + id + `").click(), "")`)
+	b.await(selector)
+	b.evaluate(`(setTimeout(() => document.querySelector(` + quote(selector) + `).click()), "")`)
 }
 
 // enter signs in to the application.
@@ -115,7 +116,7 @@ func TestBrowserApplication(t *testing.T) {
 	first := a.enter(s, b, u)
 
 	var renewed browserUser
-	b.press("renew")
+	b.press("#renew")
 	b.shown(s, "renewed", &renewed)
 	if renewed.Profile.Subject != u.ID || renewed.AccessToken == first.AccessToken || renewed.AccessToken == "" {
 		t.Errorf("renewed to %+v", renewed.Profile)
@@ -140,7 +141,7 @@ func TestBrowserApplicationSignsOut(t *testing.T) {
 		Status    int
 		Challenge string
 	}
-	b.press("revoke")
+	b.press("#revoke")
 	b.shown(s, "revoked", &ended)
 	if ended.Status != http.StatusUnauthorized || !strings.Contains(ended.Challenge, "invalid_token") {
 		t.Errorf("a revoked token is answered %d to the script, with the challenge %q", ended.Status, ended.Challenge)
@@ -160,7 +161,7 @@ func TestBrowserApplicationOfAnotherSite(t *testing.T) {
 	u := s.User()
 	a := newBrowserApplication(s, "localhost", "openid profile email")
 	a.enter(s, b, u)
-	b.press("renew")
+	b.press("#renew")
 	b.await("#failed")
 	if got := b.evaluate(`document.querySelector("#failed").textContent`); got != "login_required" {
 		t.Errorf("renewal in a frame of another site ends with %q; want login_required", got)
@@ -169,7 +170,7 @@ func TestBrowserApplicationOfAnotherSite(t *testing.T) {
 	a, b = newBrowserApplication(s, "localhost", "openid profile email offline_access"), newTab(t)
 	first := a.enter(s, b, u)
 	var renewed browserUser
-	b.press("renew")
+	b.press("#renew")
 	b.shown(s, "renewed", &renewed)
 	if renewed.RefreshToken == "" || renewed.RefreshToken == first.RefreshToken || renewed.Profile.Subject != u.ID {
 		t.Errorf("renewed to %+v", renewed.Profile)

@@ -19,10 +19,12 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // apacheModules are the modules that Apache needs for what the test shows.
-var apacheModules = []string{"mpm_event", "authz_core", "authn_core", "authz_user", "dir", "mime", "auth_openidc"}
+var apacheModules = []string{"mpm_event", "authz_core", "authn_core", "authz_user", "dir", "mime", "headers", "auth_openidc"}
 
 // protected is a site of Apache whose folder /app asks mod_auth_openidc who is
 // there.
@@ -209,7 +211,10 @@ func TestInteropApache(t *testing.T) {
 		}
 		apache(t, sites...)
 		for i := range tests {
-			t.Run(names[i], func(t *testing.T) { sites[i].signInAndOut(t, s.as(t), u, tests[i].responseType) })
+			t.Run(names[i], func(t *testing.T) {
+				t.Parallel()
+				sites[i].signInAndOut(t, s.as(t), u, tests[i].responseType)
+			})
 		}
 	})
 }
@@ -236,16 +241,18 @@ func (p *protected) signInAndOut(t *testing.T, s *server, u *user, responseType 
 	b := newTab(t)
 	b.open(p.origin + "/app/")
 	b.signIn(u.Username, u.password)
-	b.click(allowButton)
-	b.await("#protected")
+	b.press(allowButton)
+	b.arrive("#protected")
 	p.wantKnown(t, s, b, u, responseType)
 
 	b.open(p.origin + "/app/oidc?logout=" + url.QueryEscape(p.origin+"/left.html"))
 	b.await("#left")
 	b.open(p.origin + "/app/")
 	b.await(usernameField) // both have forgotten
-	b.signIn(u.Username, u.password)
-	b.await("#protected")
+	b.fill(usernameField, u.Username)
+	b.fill(passwordField, u.password)
+	b.press(signInButton)
+	b.arrive("#protected")
 
 	server := b.secondTab()
 	server.open(s.issuer + "/logout")
@@ -279,6 +286,21 @@ func (p *protected) wantKnown(t *testing.T, s *server, b *tab, u *user, response
 	}
 }
 
+// arrive waits for an element behind pages that go on by themselves, during
+// which a tab answers nothing.
+func (b *tab) arrive(selector string) {
+	b.t.Helper()
+	for range 300 {
+		var found bool
+		err := chromedp.Run(b.ctx, chromedp.Evaluate(`document.readyState === "complete" && document.querySelector(`+quote(selector)+`) !== null`, &found))
+		if err == nil && found {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	b.t.Fatalf("%s does not come; the tab is at %s:\n%s", selector, b.location(), b.text())
+}
+
 // TestInteropApacheRegistration is mod_auth_openidc when it knows nothing but
 // the issuer: it registers itself, somebody waits, an administrator approves.
 func TestInteropApacheRegistration(t *testing.T) {
@@ -306,8 +328,8 @@ func TestInteropApacheRegistration(t *testing.T) {
 		s.canaries.add("client secret", c.Secret)
 		b.await("main h1") // it waits for an administrator
 		s.approve(&c)
-		b.click(allowButton)
-		b.await("#protected")
+		b.press(allowButton)
+		b.arrive("#protected")
 		if known := p.info(s, b, ""); known.IDToken.Subject != u.ID || known.Userinfo.Email != u.email {
 			t.Errorf("the site knows %+v", known)
 		}
