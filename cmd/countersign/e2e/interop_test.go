@@ -19,13 +19,17 @@ type (
 		Issuer       string `json:"issuer"`
 		RedirectURI  string `json:"redirectURI"`
 		InitialToken string `json:"initialToken"`
+		Username     string `json:"username"`
+		Password     string `json:"password"`
 	}
 	// wish is what the script asks for, or how it ended.
 	wish struct {
 		Open    string // an address for the browser
 		Device  string // an address at which to allow a device
 		Approve string // a client to approve
-		Failed  string
+		// Register has a client made, with these options of the command line.
+		Register []string
+		Failed   string
 		Done    *struct {
 			Subject *string // who signed in, nil where nobody did
 			Secrets []string
@@ -35,6 +39,8 @@ type (
 	outcome struct {
 		Callback string `json:"callback,omitempty"`
 		Form     string `json:"form,omitempty"`
+
+		Client *client `json:"client,omitempty"`
 	}
 )
 
@@ -45,14 +51,14 @@ func TestRelyingParties(t *testing.T) {
 	for _, library := range []string{"openid-client", "oauth4webapi"} {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
-			each(t, func(t *testing.T, s *server) { testRelyingParty(t, s, library) })
+			each(t, func(t *testing.T, s *server) { testRelyingParty(t, s, library, node(t, library+".mjs")) })
 		})
 	}
 }
 
-func testRelyingParty(t *testing.T, s *server, library string) {
+func testRelyingParty(t *testing.T, s *server, library string, rp *script) {
 	t.Helper()
-	u, b, rp := s.User(), s.browse(), node(t, library+".mjs")
+	u, b := s.User(), s.browse()
 	var known struct{ Flows []string }
 	rp.read(&known)
 	if want := flowsOf(t, library); !slices.Equal(known.Flows, want) {
@@ -64,7 +70,7 @@ func testRelyingParty(t *testing.T, s *server, library string) {
 		t.Run(flow, func(t *testing.T) {
 			s, b, rp := s.as(t), *b, *rp
 			b.t, rp.t = t, t
-			rp.write(call{flow, s.issuer, webRedirect, initial.Token})
+			rp.write(call{flow, s.issuer, webRedirect, initial.Token, u.Username, u.password})
 			converse(t, s, &b, u, &rp)
 		})
 	}
@@ -85,6 +91,8 @@ func converse(t *testing.T, s *server, b *browser, u *user, rp *script) {
 		case w.Approve != "":
 			s.CLI("", "client", "approve", w.Approve, "--yes")
 			rp.write(outcome{})
+		case w.Register != nil:
+			rp.write(outcome{Client: s.register(w.Register...)})
 		case w.Failed != "":
 			t.Error(w.Failed)
 			return
