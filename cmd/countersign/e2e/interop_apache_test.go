@@ -17,7 +17,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"text/template"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -34,14 +33,6 @@ type protected struct {
 	config string // of the module
 }
 
-// settings are what the configuration of a site is made of.
-type settings struct {
-	Issuer, EscapedIssuer, Origin string
-	ClientID, ClientSecret        string
-	ResponseType, Passphrase      string
-	Folder                        string
-}
-
 // newProtected reserves an address.
 func newProtected(t testing.TB) *protected {
 	t.Helper()
@@ -55,19 +46,11 @@ func newProtected(t testing.TB) *protected {
 // configure makes the site's configuration as docs/interop.md shows it.
 func (p *protected) configure(t testing.TB, s *server, c *client, file string, v settings, more ...string) {
 	t.Helper()
-	shape, err := template.ParseFiles(filepath.Join("testdata", "interop", file))
-	if err != nil {
-		t.Fatal(err)
-	}
 	v.Issuer, v.EscapedIssuer, v.Origin, v.Passphrase = s.issuer, url.QueryEscape(s.issuer), p.origin, rand.Text()
 	if c != nil {
 		v.ClientID, v.ClientSecret = c.ID, c.Secret
 	}
-	var b strings.Builder
-	if err := shape.Execute(&b, v); err != nil {
-		t.Fatal(err)
-	}
-	p.config = b.String() + strings.Join(append(more,
+	p.config = v.write(t, file) + strings.Join(append(more,
 		"OIDCInfoHook id_token userinfo access_token refresh_token session", // what the test reads
 		"OIDCSSLValidateServer Off",
 	), "\n") + "\n"
@@ -77,10 +60,6 @@ func (p *protected) configure(t testing.TB, s *server, c *client, file string, v
 func apache(t testing.TB, sites ...*protected) {
 	t.Helper()
 	dir := t.TempDir()
-	program, err := exec.LookPath("apache2")
-	if err != nil {
-		t.Fatal("Apache is not installed: run `make interop`")
-	}
 	for folder, text := range map[string]string{"app/index.html": "protected", "left.html": "left"} {
 		path := filepath.Join(dir, "www", folder)
 		page := `<!doctype html><html lang="en"><title>Wiki</title><h1 id="` + text + `">Wiki</h1>`
@@ -93,11 +72,11 @@ func apache(t testing.TB, sites ...*protected) {
 		t.Fatal(err)
 	}
 	allowWorkers(t, dir)
-	cmd := exec.CommandContext(context.Background(), program, "-d", dir, "-f", config, "-D", "FOREGROUND")
+	cmd := exec.CommandContext(context.Background(), "/usr/sbin/apache2", "-d", dir, "-f", config, "-D", "FOREGROUND")
 	out := &logs{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: run `make interop`, which installs Apache", err)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already

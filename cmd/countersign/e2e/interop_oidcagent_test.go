@@ -148,7 +148,7 @@ func TestInteropOIDCAgentRegistration(t *testing.T) {
 
 		initial := mustJSON[struct{ Token string }](t, s.CLI("", "client", "initial-token", "create", "--name", "agents", "--approve", "-o", "json"))
 		s.canaries.add("initial access token", initial.Token)
-		a.generate("in-advance", a.allowing(b, u), "--flow=device", "--no-scheme", "--port="+newProtected(t).port, "--at="+initial.Token)
+		a.generate("in-advance", a.authorizing(b, u, nil), "--flow=code", "--no-scheme", "--port="+newProtected(t).port, "--at="+initial.Token)
 		a.token("in-advance", u)
 	})
 }

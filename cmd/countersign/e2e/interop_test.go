@@ -30,7 +30,7 @@ type (
 		// Register has a client made, with these options of the command line.
 		Register []string
 		Failed   string
-		Done    *struct {
+		Done     *struct {
 			Subject *string // who signed in, nil where nobody did
 			Secrets []string
 		}

@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import time
 import traceback
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # plain http, on loopback only
@@ -25,6 +26,23 @@ def write(message):
 def ask(request):
     write(request)
     return json.loads(sys.stdin.readline())
+
+
+class Soon:
+    """Lets an assertion expire in a minute: the library's hour is longer than
+    the server takes. With claims of one's own it needs a fresh one each time."""
+
+    def sign(self, auth, token_endpoint):
+        self.claims = {"exp": int(time.time()) + 60}
+        return super().sign(auth, token_endpoint)
+
+
+class SoonPrivateKeyJWT(Soon, PrivateKeyJWT):
+    pass
+
+
+class SoonClientSecretJWT(Soon, ClientSecretJWT):
+    pass
 
 
 class Party:
@@ -110,7 +128,7 @@ def private_key_jwt(call):
     public = {"keys": [{**key.as_dict(is_private=False), "use": "sig"}]}
 
     def auth(party):
-        method = PrivateKeyJWT(party.metadata["token_endpoint"], alg="ES256")
+        method = SoonPrivateKeyJWT(party.metadata["token_endpoint"], alg="ES256")
         party.client["client_secret"] = key.as_pem(is_private=True).decode()
         return method
 
@@ -124,7 +142,7 @@ def client_secret_jwt(call):
         call,
         "--set",
         "token_endpoint_auth_method=client_secret_jwt",
-        auth=lambda party: ClientSecretJWT(party.metadata["token_endpoint"], alg="HS256"),
+        auth=lambda party: SoonClientSecretJWT(party.metadata["token_endpoint"], alg="HS256"),
     )
 
 

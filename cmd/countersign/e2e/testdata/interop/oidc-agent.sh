@@ -7,4 +7,4 @@ oidc-token work
 oidc-gen --iss={{.Issuer}} --flow=code --no-scheme --port=4242 --scope="openid profile email offline_access" work
 
 # One that is approved in advance, by an initial access token:
-oidc-gen --iss={{.Issuer}} --at={{.InitialToken}} --flow=device --no-scheme --port=4242 --scope="openid profile email offline_access" work
+oidc-gen --iss={{.Issuer}} --at={{.InitialToken}} --flow=code --no-scheme --port=4242 --scope="openid profile email offline_access" work
