@@ -28,6 +28,7 @@ var apacheModules = []string{"mpm_event", "authz_core", "authn_core", "authz_use
 // protected is a site of Apache whose folder /app asks mod_auth_openidc who is
 // there.
 type protected struct {
+	held   net.Listener // until the site is served
 	origin string
 	port   string
 	config string // of the module
@@ -36,21 +37,28 @@ type protected struct {
 // newProtected reserves an address.
 func newProtected(t testing.TB) *protected {
 	t.Helper()
-	_, port, err := net.SplitHostPort(freeAddress(t))
+	held, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &protected{origin: "http://localhost:" + port, port: port}
+	_, port, err := net.SplitHostPort(held.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &protected{held: held, origin: "http://localhost:" + port, port: port}
+}
+
+// release lets somebody listen there.
+func (p *protected) release() *protected {
+	_ = p.held.Close() // it was only to have the port
+	return p
 }
 
 // configure makes the site's configuration as docs/interop.md shows it.
-func (p *protected) configure(t testing.TB, s *server, c *client, file string, v settings, more ...string) {
-	t.Helper()
+func (p *protected) configure(s *server, file string, v settings, more ...string) {
+	s.t.Helper()
 	v.Issuer, v.EscapedIssuer, v.Origin, v.Passphrase = s.issuer, url.QueryEscape(s.issuer), p.origin, rand.Text()
-	if c != nil {
-		v.ClientID, v.ClientSecret = c.ID, c.Secret
-	}
-	p.config = v.write(t, file) + strings.Join(append(more,
+	p.config = v.write(s.t, file) + strings.Join(append(more,
 		"OIDCInfoHook id_token userinfo access_token refresh_token session", // what the test reads
 		"OIDCSSLValidateServer Off",
 	), "\n") + "\n"
@@ -72,6 +80,9 @@ func apache(t testing.TB, sites ...*protected) {
 		t.Fatal(err)
 	}
 	allowWorkers(t, dir)
+	for _, site := range sites {
+		site.release()
+	}
 	cmd := exec.CommandContext(context.Background(), "/usr/sbin/apache2", "-d", dir, "-f", config, "-D", "FOREGROUND")
 	out := &logs{}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -185,7 +196,7 @@ func TestInteropApache(t *testing.T) {
 		for i, tt := range tests {
 			sites[i] = newProtected(t)
 			c := sites[i].register(s, tt.responseType, tt.metadata...)
-			sites[i].configure(t, s, c, "mod_auth_openidc.conf", settings{ResponseType: tt.responseType}, tt.more...)
+			sites[i].configure(s, "mod_auth_openidc.conf", settings{ResponseType: tt.responseType, ClientID: c.ID, ClientSecret: c.Secret}, tt.more...)
 			names = append(names, strings.ReplaceAll(strings.TrimPrefix(strings.Join(append([]string{tt.responseType}, tt.more...), ", "), " "), "OIDC", ""))
 		}
 		apache(t, sites...)
@@ -291,7 +302,7 @@ func TestInteropApacheRegistration(t *testing.T) {
 			t.Fatal(err)
 		}
 		allowWorkers(t, filepath.Dir(folder))
-		p.configure(t, s, nil, "mod_auth_openidc-registration.conf", settings{Folder: folder})
+		p.configure(s, "mod_auth_openidc-registration.conf", settings{Folder: folder})
 		apache(t, p)
 		b.open(p.origin + "/app/")
 		b.signIn(u.Username, u.password)

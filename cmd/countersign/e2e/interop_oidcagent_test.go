@@ -25,7 +25,7 @@ type agent struct {
 
 func newAgent(t testing.TB, s *server) *agent {
 	t.Helper()
-	home, err := os.MkdirTemp("", "agent") // the path of its socket may not be long
+	home, err := os.MkdirTemp("", "agent") //nolint:usetesting // the path of a socket may not be long
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestInteropOIDCAgent(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *server) {
 		u, a, b := s.User(), newAgent(t, s), s.browse()
-		redirect := newProtected(t).origin
+		redirect := newProtected(t).release().origin
 		c := s.PublicClient("--redirect-uri", redirect, "--grant", "urn:ietf:params:oauth:grant-type:device_code")
 
 		a.generate("device", a.allowing(b, u), "--client-id="+c.ID, "--client-secret=", "--flow=device")
@@ -143,12 +143,12 @@ func TestInteropOIDCAgentRegistration(t *testing.T) {
 		u, a, b := s.User(), newAgent(t, s), s.browse()
 		a.generate("registered", a.authorizing(b, u, func(id string) {
 			s.CLI("", "client", "approve", id, "--yes")
-		}), "--flow=code", "--no-scheme", "--port="+newProtected(t).port)
+		}), "--flow=code", "--no-scheme", "--port="+newProtected(t).release().port)
 		a.token("registered", u)
 
 		initial := mustJSON[struct{ Token string }](t, s.CLI("", "client", "initial-token", "create", "--name", "agents", "--approve", "-o", "json"))
 		s.canaries.add("initial access token", initial.Token)
-		a.generate("in-advance", a.authorizing(b, u, nil), "--flow=code", "--no-scheme", "--port="+newProtected(t).port, "--at="+initial.Token)
+		a.generate("in-advance", a.authorizing(b, u, nil), "--flow=code", "--no-scheme", "--port="+newProtected(t).release().port, "--at="+initial.Token)
 		a.token("in-advance", u)
 	})
 }
