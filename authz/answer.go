@@ -19,9 +19,9 @@ var errMethod = errors.New("method not allowed")
 // the dialect of its route. It is the one place where an error becomes an
 // answer, and where it is logged.
 func (d *door) answering(dialect dialect, s serve) http.Handler {
-	answer := d.answerPage
-	if dialect == machine || dialect == document {
-		answer = d.answerClient
+	answer := d.answerClient
+	if dialect == pages || dialect == front {
+		answer = d.answerPage
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s(w, r); err != nil {

@@ -83,6 +83,8 @@ type Config struct {
 // door holds the flows.
 type door struct {
 	path       string // of the issuer, without a slash at its end
+	origin     string // of the issuer
+	clients    *clientstore.Store
 	log        *slog.Logger
 	pages      *page.Pages
 	sameOrigin *http.CrossOriginProtection
@@ -114,7 +116,10 @@ func newDoor(cfg Config) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse issuer: %w", err)
 	}
-	d := &door{path: strings.TrimSuffix(issuer.Path, "/"), log: cfg.Log, sameOrigin: http.NewCrossOriginProtection()}
+	d := &door{
+		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients,
+		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(),
+	}
 	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset})
 	if err != nil {
 		return nil, err

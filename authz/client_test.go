@@ -178,3 +178,35 @@ func TestTwoAuthorizationHeaders(t *testing.T) {
 		w.wantError(w.do(r), 400, "invalid_request")
 	})
 }
+
+// A header with an identifier and no secret is from a client that has none; it
+// proves nothing of one that has.
+func TestBasicWithoutASecret(t *testing.T) {
+	each(t, func(w *world) {
+		for _, tt := range []struct {
+			name string
+			id   string
+			want string
+		}{
+			{"public", w.native.ID, "invalid_grant"},
+			{"confidential", w.web.ID, "invalid_client"},
+			{"unknown", "nobody", "invalid_client"},
+			{"none", "", "invalid_client"},
+		} {
+			r := w.request(http.MethodPost, "/token", formType, unknownCode.Encode())
+			r.SetBasicAuth(tt.id, "")
+			a := w.do(r)
+			if a.str("error") != tt.want {
+				w.Errorf("%s: %s %s; want %s", tt.name, a.Status, a.body, tt.want)
+			}
+			if tt.want == "invalid_client" && !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Basic") {
+				w.Errorf("%s: 401 without a challenge", tt.name)
+			}
+		}
+		for _, path := range []string{"/introspect", "/revoke", "/par", "/device_authorization"} {
+			r := w.request(http.MethodPost, path, formType, "token=x")
+			r.SetBasicAuth(w.web.ID, "")
+			w.wantError(w.do(r), 401, "invalid_client")
+		}
+	})
+}

@@ -20,6 +20,10 @@ const (
 	front dialect = "front"
 	// machine is for clients: JSON, no cookies.
 	machine dialect = "machine"
+	// script is what machine is, and open to applications that run in the
+	// browser: scripts may read the answers if their origin is one of an
+	// approved client.
+	script dialect = "script"
 	// document is for anybody: JSON that may be kept.
 	document dialect = "document"
 )
@@ -48,12 +52,12 @@ func (d *door) routes() []route {
 		{"/session/iframe", document, on(d.logout.Frame, "GET", "HEAD")},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 
-		{"/token", machine, on(d.token.Issue, "POST")},
+		{"/token", script, on(d.token.Issue, "POST")},
 		{"/device_authorization", machine, on(d.token.AuthorizeDevice, "POST")},
-		{"/par", machine, on(d.authorize.Push, "POST")},
+		{"/par", script, on(d.authorize.Push, "POST")},
 		{"/introspect", machine, on(d.token.Introspect, "POST")},
-		{"/revoke", machine, on(d.token.Revoke, "POST")},
-		{"/userinfo", machine, on(d.userinfo.Serve, "GET", "POST")},
+		{"/revoke", script, on(d.token.Revoke, "POST")},
+		{"/userinfo", script, on(d.userinfo.Serve, "GET", "POST")},
 
 		{"/register", machine, on(d.registration.Register, "POST")},
 		{"/register/{client_id}", machine, map[string]serve{"GET": d.registration.Read, "PUT": d.registration.Replace, "DELETE": d.registration.Remove}},
@@ -107,13 +111,13 @@ func (d *door) guard(route route) http.Handler {
 		w.Header().Set("Allow", allow(route.methods))
 		return errMethod
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return d.shared(route, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if route.methods[r.Method] == nil {
 			refuse.ServeHTTP(w, r)
 			return
 		}
 		h.ServeHTTP(w, r)
-	})
+	}))
 }
 
 func allow(methods map[string]serve) string {

@@ -4,8 +4,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"net/url"
 	"strings"
+
+	"countersign/clientstore"
 )
 
 // sessionState is what an application brings to the page at
@@ -13,28 +14,11 @@ import (
 // and the browser's state (OpenID Connect Session Management 1.0, section 3).
 // It is empty for a redirect URI that has no origin.
 func sessionState(clientID, redirectURI, browserState string) string {
-	origin := originOf(redirectURI)
+	origin := clientstore.Origin(redirectURI)
 	if origin == "" {
 		return ""
 	}
 	salt := rand.Text()
 	sum := sha256.Sum256([]byte(strings.Join([]string{clientID, origin, browserState, salt}, " ")))
 	return base64.RawURLEncoding.EncodeToString(sum[:]) + "." + salt
-}
-
-// originOf is the origin of a redirect URI as browsers write it (RFC 6454,
-// section 6.2).
-func originOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	switch u.Scheme {
-	case "https":
-		return "https://" + strings.TrimSuffix(u.Host, ":443")
-	case "http":
-		return "http://" + strings.TrimSuffix(u.Host, ":80")
-	default:
-		return ""
-	}
 }

@@ -72,6 +72,11 @@ func (c credentials) basic(r *http.Request) (credentials, error) {
 	if c.id != "" && c.id != id {
 		return c, protocol.Refuse(protocol.InvalidRequest, "The client_id in the body is not the one in the Authorization header.")
 	}
+	if secret == "" {
+		// That is no secret (RFC 6749, section 2.3.1), and how some public
+		// clients name themselves, oidc-agent for one.
+		return credentials{method: clientstore.AuthNone, id: id, header: true}, nil
+	}
 	return credentials{method: clientstore.AuthBasic, id: id, secret: secret, raw: raw, header: true}, nil
 }
 

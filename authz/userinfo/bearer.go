@@ -91,7 +91,7 @@ func (h *Handler) refuse(w http.ResponseWriter, e *protocol.Error) {
 		header := w.Header()
 		header.Set("WWW-Authenticate", challenge)
 		header.Set("Cache-Control", "no-store")
-		header.Set("Vary", "Authorization")
+		header.Add("Vary", "Authorization")
 		w.WriteHeader(e.Status)
 		return
 	}

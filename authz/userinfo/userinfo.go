@@ -133,7 +133,7 @@ func write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	header.Set("Content-Type", mediaType)
 	header.Set("Cache-Control", "no-store")
 	header.Set("Pragma", "no-cache")
-	header.Set("Vary", "Authorization")
+	header.Add("Vary", "Authorization")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // JSON or a JWT, for a client that may have gone
 }

@@ -40,6 +40,8 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("host-resolver-rules", "MAP *."+homeDomain+" 127.0.0.1"),
+		chromedp.Flag("ignore-certificate-errors-spki-list", certificateID()),
 		chromedp.WindowSize(1280, 900),
 	)
 	if path != "" {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// script is a node program that talks in lines of JSON.
+// script is a program that talks in lines of JSON.
 type script struct {
 	t   testing.TB
 	in  io.Writer
@@ -23,8 +23,14 @@ func node(t testing.TB, name string) *script {
 	if _, err := os.Stat(filepath.Join("node", "node_modules")); err != nil {
 		t.Fatal("npm's packages are not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
 	}
-	cmd := exec.CommandContext(t.Context(), "node", name)
-	cmd.Dir = "node"
+	return run(t, "node", "node", name)
+}
+
+// run starts a program in a folder.
+func run(t testing.TB, folder, name string, args ...string) *script {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = folder
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -35,7 +41,7 @@ func node(t testing.TB, name string) *script {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v: install Node.js 20 or newer", err)
+		t.Fatalf("%v: run `make test` or `make interop`, which install what is missing", err)
 	}
 	t.Cleanup(func() { _ = cmd.Wait() }) // what it had to say, it said
 	lines := bufio.NewScanner(out)

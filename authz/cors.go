@@ -1,0 +1,69 @@
+package authz
+
+import (
+	"net/http"
+	"strings"
+)
+
+// What scripts of other origins may send, and read beside the body (Fetch
+// Standard, section 3.3).
+const (
+	scriptsSend = "Authorization, Content-Type"
+	scriptsRead = "WWW-Authenticate, Retry-After, X-Request-ID"
+	// preflightLasts is for how long, in seconds, a browser need not ask again.
+	preflightLasts = "600"
+)
+
+// shared lets browsers show the answers of a route to scripts of other origins:
+// documents to all of them, and what applications use to the origins of
+// approved clients. Access-Control-Allow-Credentials is never sent, so that no
+// cookie of ours comes along.
+func (d *door) shared(route route, next http.Handler) http.Handler {
+	if route.dialect != script && route.dialect != document {
+		return next
+	}
+	return d.answering(route.dialect, func(w http.ResponseWriter, r *http.Request) error {
+		allowed, err := d.allowedOrigin(w, r, route.dialect)
+		if err != nil {
+			return err
+		}
+		if allowed == "" {
+			next.ServeHTTP(w, r)
+			return nil
+		}
+		header := w.Header()
+		header.Set("Access-Control-Allow-Origin", allowed)
+		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+			header.Set("Access-Control-Expose-Headers", scriptsRead)
+			next.ServeHTTP(w, r)
+			return nil
+		}
+		header.Set("Access-Control-Allow-Methods", allow(route.methods))
+		header.Set("Access-Control-Allow-Headers", scriptsSend)
+		header.Set("Access-Control-Max-Age", preflightLasts)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
+}
+
+// allowedOrigin is the origin whose scripts may read the answer, "*" for any,
+// and empty for none. A request that no script of another origin sends costs
+// no statement.
+func (d *door) allowedOrigin(w http.ResponseWriter, r *http.Request, dialect dialect) (string, error) {
+	origin := r.Header.Get("Origin")
+	if dialect == document {
+		if origin == "" {
+			return "", nil
+		}
+		return "*", nil
+	}
+	w.Header().Add("Vary", "Origin")
+	if origin == "" || strings.EqualFold(origin, d.origin) {
+		return "", nil
+	}
+	known, err := d.clients.KnowsOrigin(r.Context(), origin)
+	if err != nil || !known {
+		return "", err
+	}
+	return origin, nil
+}
