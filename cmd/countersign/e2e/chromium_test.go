@@ -5,9 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,34 +21,6 @@ type tab struct {
 	ctx     context.Context //nolint:containedctx // it is chromedp's handle of the tab
 	profile cdp.BrowserContextID
 }
-
-// chromium starts the browser, once per test process.
-var chromium = sync.OnceValues(func() (context.Context, error) {
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, // tests may run as root
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.WindowSize(1280, 900),
-	)
-	if path != "" {
-		options = append(options, chromedp.ExecPath(path))
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	process.Cleanup(stop)
-	ctx, end := chromedp.NewContext(allocator)
-	process.Cleanup(end)
-	return ctx, chromedp.Run(ctx)
-})
 
 // newTab opens a tab that shares nothing with others.
 func newTab(t testing.TB) *tab {
