@@ -12,7 +12,6 @@ func TestMain(m *testing.M) { e2etest.Main(m) }
 var (
 	binary      = e2etest.Binary
 	freeAddress = e2etest.FreeAddress
-	chromium    = e2etest.Chromium
 	process     = e2etest.Process
 )
 

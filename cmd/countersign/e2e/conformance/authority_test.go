@@ -36,7 +36,7 @@ func newAuthority(t testing.TB) *authority {
 		Subject: pkix.Name{CommonName: "Conformance Test Authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}, nil, nil)
 	key, cert := newCertificate(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost", partyHost}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, root, rootKey)
 	encoded, err := x509.MarshalPKCS8PrivateKey(key)

@@ -119,7 +119,7 @@ func tolerates(r *run, name, value string) {
 func promptLogin(r *run) {
 	p, b := r.register(nil), r.browse()
 	first := p.flow(b, p.request())
-	time.Sleep(1100 * time.Millisecond) // auth_time counts seconds
+	r.sleep(1100 * time.Millisecond) // auth_time counts seconds
 	second := p.flow(b, p.request("prompt", "login"))
 	r.want(slices.Contains(b.shown, signInPage), "nobody was asked to sign in: %q", b.shown)
 	was, is := number(first.identity(), "auth_time"), number(second.identity(), "auth_time")
@@ -156,7 +156,7 @@ func sameAgain(r *run, b *browser, first, second *result) {
 func maxAge1(r *run) {
 	p, b := r.register(nil), r.browse()
 	first := p.flow(b, p.request())
-	time.Sleep(2 * time.Second)
+	r.sleep(2 * time.Second)
 	second := p.flow(b, p.request("max_age", "1"))
 	r.want(slices.Contains(b.shown, signInPage), "nobody was asked to sign in: %q", b.shown)
 	was, is := number(first.identity(), "auth_time"), number(second.identity(), "auth_time")
@@ -167,7 +167,7 @@ func maxAge1(r *run) {
 func maxAge10000(r *run) {
 	p, b := r.register(nil), r.browse()
 	first := p.flow(b, p.request("max_age", "15000"))
-	time.Sleep(1100 * time.Millisecond) // auth_time counts seconds
+	r.sleep(1100 * time.Millisecond) // auth_time counts seconds
 	sameAgain(r, b, first, p.flow(b, p.request("max_age", "10000")))
 	r.want(number(first.identity(), "auth_time") > 0, "auth_time is %v", first.identity()["auth_time"])
 }
@@ -197,7 +197,7 @@ func codeReuse(r *run) {
 func codeReuseLater(r *run) {
 	p := r.register(nil)
 	f := p.flow(r.browse(), p.request())
-	time.Sleep(31 * time.Second)
+	r.sleep(31 * time.Second)
 	r.wantRefusal(p.exchange(f.code), http.StatusBadRequest, "invalid_grant")
 	a := r.op.get(r, r.op.endpoint(r, "userinfo_endpoint"), "Authorization", "Bearer "+f.access)
 	r.want(a.Status == http.StatusUnauthorized, "userinfo answers %d to the token of a code that came twice", a.Status)

@@ -48,7 +48,7 @@ func (r *run) noneIsNotOffered() {
 func unsignedRequestURI(r *run) {
 	r.noneIsNotOffered()
 	p, metadata := r.newParty()
-	address := p.site.url("/request.jwt")
+	address := p.site.local("/request.jwt")
 	p.enrol(metadata, map[string]any{"request_uris": []string{address}})
 	q := p.request()
 	p.site.serves("/request.jwt", "application/jwt", unsigned(p.object(q)))
@@ -96,7 +96,7 @@ func (r *run) renewable(more map[string]any) (*party, *result) {
 func refreshToken(r *run) {
 	r.want(slices.Contains(list(r.op.metadata, "grant_types_supported"), "refresh_token"), "the metadata does not list refresh_token")
 	p, f := r.renewable(nil)
-	time.Sleep(1100 * time.Millisecond) // iat counts seconds
+	r.sleep(1100 * time.Millisecond) // iat counts seconds
 	p.renews(f)
 	_, other := r.renewable(nil)
 	r.wantRefusal(p.token("grant_type", "refresh_token", "refresh_token", text(other.tokens, "refresh_token")), http.StatusBadRequest, "invalid_grant")

@@ -131,7 +131,7 @@ func registrationLogo(r *run) {
 	p.enrol(metadata, map[string]any{"logo_uri": logo})
 	_, v := p.lookAtConsent()
 	shown := slices.ContainsFunc(e2etest.Elements(v.doc, "img"), func(n *html.Node) bool { return e2etest.Attr(n, "src") == logo })
-	r.want(shown && strings.Contains(v.Header.Get("Content-Security-Policy"), "img-src 'self' "+p.site.origin+";"), "the page does not show the logo: %s", v.Body)
+	r.want(shown && strings.Contains(v.Header.Get("Content-Security-Policy"), "img-src 'self' "+p.site.origin()+";"), "the page does not show the logo: %s", v.Body)
 	r.outcome = seen
 }
 
@@ -150,7 +150,8 @@ func (r *run) keysAt(more map[string]any) (*party, map[string]any) {
 	r.Helper()
 	p, metadata := r.newParty()
 	metadata = merged(metadata, more)
-	metadata["jwks"], metadata["jwks_uri"] = nil, p.site.serves("/jwks.json", "application/json", asJSON(publicKeys(p.key)))
+	p.site.serves("/jwks.json", "application/json", asJSON(publicKeys(p.key)))
+	metadata["jwks"], metadata["jwks_uri"] = nil, p.site.local("/jwks.json")
 	return p, metadata
 }
 
@@ -163,8 +164,8 @@ func registrationKeys(r *run) {
 func sectorURI(r *run) {
 	r.want(slices.Contains(list(r.op.metadata, "subject_types_supported"), "pairwise"), "the metadata does not list pairwise")
 	p, metadata := r.newParty()
-	sector := p.site.serves("/redirect_uris.json", "application/json", asJSON([]string{p.redirectURI, p.site.url("/other")}))
-	p.enrol(metadata, map[string]any{"subject_type": "pairwise", "sector_identifier_uri": sector})
+	p.site.serves("/redirect_uris.json", "application/json", asJSON([]string{p.redirectURI, p.site.url("/other")}))
+	p.enrol(metadata, map[string]any{"subject_type": "pairwise", "sector_identifier_uri": p.site.local("/redirect_uris.json")})
 	public := r.register(nil)
 	b := r.browse()
 	mine, theirs := p.flow(b, p.request()), public.flow(b, public.request())
@@ -173,8 +174,8 @@ func sectorURI(r *run) {
 
 func sectorBad(r *run) {
 	p, metadata := r.newParty()
-	sector := p.site.serves("/redirect_uris.json", "application/json", asJSON([]string{p.site.url("/other")}))
-	a := r.registration(merged(metadata, map[string]any{"subject_type": "pairwise", "sector_identifier_uri": sector}))
+	p.site.serves("/redirect_uris.json", "application/json", asJSON([]string{p.site.url("/other")}))
+	a := r.registration(merged(metadata, map[string]any{"subject_type": "pairwise", "sector_identifier_uri": p.site.local("/redirect_uris.json")}))
 	r.wantRefusal(a, http.StatusBadRequest, "invalid_client_metadata")
 }
 
@@ -199,7 +200,7 @@ func rotateKeys(r *run) {
 	r.op.cli(r, "", "keys", "rotate", "--alg", "RS256")
 	after := r.signingKeys()
 	for deadline := time.Now().Add(30 * time.Second); len(after) <= len(before) && time.Now().Before(deadline); after = r.signingKeys() {
-		time.Sleep(500 * time.Millisecond) // servers keep keys in memory for some seconds
+		r.sleep(500 * time.Millisecond) // servers keep keys in memory for some seconds
 	}
 	r.want(len(after) > len(before), "the key set has no new key: %q, then %q", before, after)
 	for _, kid := range before {
@@ -216,7 +217,7 @@ func partyRotatesKeys(r *run) {
 	f := p.flow(r.browse(), p.request("scope", "openid offline_access", "prompt", "consent"))
 	p.key = secondKey()
 	p.site.serves("/jwks.json", "application/json", asJSON(publicKeys(p.key)))
-	time.Sleep(61 * time.Second) // as the certification does
+	r.sleep(61 * time.Second) // as the certification does
 	p.renews(f)
 }
 
@@ -224,7 +225,7 @@ func signedRequestURI(r *run) {
 	r.want(r.op.metadata["request_uri_parameter_supported"] == true, "request_uri_parameter_supported is %v", r.op.metadata["request_uri_parameter_supported"])
 	r.want(slices.Contains(list(r.op.metadata, "request_object_signing_alg_values_supported"), "RS256"), "RS256 is not listed")
 	p, metadata := r.newParty()
-	address := p.site.url("/request.jwt") + "#" + strings.ToLower(rand.Text())
+	address := p.site.local("/request.jwt") + "#" + strings.ToLower(rand.Text())
 	p.enrol(metadata, map[string]any{"request_uris": []string{address}, "request_object_signing_alg": "RS256"})
 	q := p.request("state", longState(), "nonce", rand.Text())
 	p.site.listens("/request.jwt", "application/jwt", p.sign(p.object(q)))
@@ -234,7 +235,7 @@ func signedRequestURI(r *run) {
 	}
 	reference.Set("request_uri", address)
 	p.receive(r.browse().authorize(reference), q)
-	got := p.site.heard("/request.jwt")
+	got := r.heard(p.site, "/request.jwt")
 	r.want(got != nil && got.method == http.MethodGet, "the request object was fetched by %+v", got)
 }
 

@@ -185,15 +185,15 @@ func logoutStays(r *run, ask func(*leaving) url.Values, says string) {
 
 func backChannelLogout(r *run) {
 	p, metadata := r.newParty()
-	address := p.site.listens("/backchannel_logout", "text/plain", "")
+	p.site.listens("/backchannel_logout", "text/plain", "")
 	metadata["post_logout_redirect_uris"] = []string{p.site.url("/post_logout_redirect")}
-	metadata["backchannel_logout_uri"], metadata["backchannel_logout_session_required"] = address, true
+	metadata["backchannel_logout_uri"], metadata["backchannel_logout_session_required"] = p.site.local("/backchannel_logout"), true
 	p.enrol(metadata, nil)
 	b := r.browse()
 	l := &leaving{p, b, p.flow(b, p.request()), p.site.url("/post_logout_redirect")}
 	state := longState()
 	v := l.endSession(l.leave(state))
-	got := p.site.heard("/backchannel_logout")
+	got := r.heard(p.site, "/backchannel_logout")
 	if got == nil {
 		r.Fatal("no logout token comes")
 	}
@@ -227,9 +227,9 @@ func (p *party) checkLogoutToken(raw string, identity map[string]any) {
 
 func frontChannelLogout(r *run) {
 	p, metadata := r.newParty()
-	address := p.site.listens("/frontchannel_logout", "text/html", "<!doctype html><title>Signed out</title>")
+	p.site.listens("/frontchannel_logout", "text/html", "<!doctype html><title>Signed out</title>")
 	metadata["post_logout_redirect_uris"] = []string{p.site.url("/post_logout_redirect")}
-	metadata["frontchannel_logout_uri"], metadata["frontchannel_logout_session_required"] = address, true
+	metadata["frontchannel_logout_uri"], metadata["frontchannel_logout_session_required"] = p.site.url("/frontchannel_logout"), true
 	p.enrol(metadata, nil)
 	b := r.browse()
 	l := &leaving{p, b, p.flow(b, p.request()), p.site.url("/post_logout_redirect")}
@@ -239,9 +239,9 @@ func frontChannelLogout(r *run) {
 	if len(frames) != 1 {
 		r.Fatalf("%d pages are embedded: %s", len(frames), v.Body)
 	}
-	r.want(strings.Contains(v.Header.Get("Content-Security-Policy"), "frame-src "+p.site.origin), "the policy is %s", v.Header.Get("Content-Security-Policy"))
+	r.want(strings.Contains(v.Header.Get("Content-Security-Policy"), "frame-src "+p.site.origin()), "the policy is %s", v.Header.Get("Content-Security-Policy"))
 	r.op.get(r, e2etest.Attr(frames[0], "src"))
-	got := p.site.heard("/frontchannel_logout")
+	got := r.heard(p.site, "/frontchannel_logout")
 	want := url.Values{"iss": {r.op.issuer}, "sid": {text(l.f.identity(), "sid")}}
 	r.want(got != nil && got.method == http.MethodGet && maps.EqualFunc(got.query, want, slices.Equal), "the page is told %+v; want %v", got, want)
 	l.wantFarewell(b.refresh(v), state)

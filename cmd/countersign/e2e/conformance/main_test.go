@@ -9,8 +9,8 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Most modules wait most of the time, some of them a minute.
-	if err := flag.Set("test.parallel", "64"); err != nil {
+	// Some modules wait, up to a minute. How many are at work is bounded by slots.
+	if err := flag.Set("test.parallel", "400"); err != nil {
 		panic(err)
 	}
 	e2etest.Main(m, writeDocument)

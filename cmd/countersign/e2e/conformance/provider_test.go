@@ -64,6 +64,7 @@ func start(t testing.TB, database string) *provider {
 			Timeout:       time.Minute,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
+				DialContext: dial,
 				TLSClientConfig: &tls.Config{RootCAs: tlsFiles.roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: true,
 			},
 		},
@@ -87,6 +88,15 @@ func start(t testing.TB, database string) *provider {
 	op.run(t)
 	op.prepare(t)
 	return op
+}
+
+// dial finds the relying parties where browsers do.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host == partyHost {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 func newKey() string {

@@ -3,14 +3,11 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"html"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
 	"countersign/cmd/countersign/e2e/e2etest"
@@ -45,15 +42,21 @@ frame.src = %[3]q;
 document.body.append(frame);
 </script>`
 
+// sessionManaged has the client on the same site as the provider: where they
+// are on two, it depends on the person's settings whether the browser gives the
+// frame its cookies, and private profiles do not.
 func sessionManaged(r *run) {
 	p, metadata := r.newParty()
-	farewell := p.site.url("/post_logout_redirect")
-	p.enrol(metadata, map[string]any{"post_logout_redirect_uris": []string{farewell}})
+	farewell := p.site.local("/post_logout_redirect")
+	p.redirectURI = p.site.local("/cb")
+	p.enrol(metadata, map[string]any{
+		"application_type": "native", "redirect_uris": []string{p.redirectURI}, "post_logout_redirect_uris": []string{farewell},
+	})
 	page := fmt.Sprintf(watching, p.id, r.op.issuer, r.op.endpoint(r, "check_session_iframe"))
 	p.site.serves("/cb", "text/html; charset=utf-8", page)
 	p.site.serves("/post_logout_redirect", "text/html; charset=utf-8", page)
 
-	tab := r.openTab()
+	tab := e2etest.OpenTab(r, e2etest.NewProfile(r))
 	q := p.request()
 	r.do(tab,
 		chromedp.Navigate(r.op.endpoint(r, "authorization_endpoint")+"?"+q.Encode()),
@@ -62,7 +65,8 @@ func sessionManaged(r *run) {
 		chromedp.Click(`main form button[type="submit"]`, chromedp.ByQuery),
 		chromedp.Click(`button[name="decision"][value="allow"]`, chromedp.ByQuery),
 	)
-	r.want(r.answerIn(tab) == "unchanged", "the frame does not say unchanged")
+	before := r.answerIn(tab)
+	r.want(before == "unchanged", "the frame says %q; want unchanged", before)
 	var arrived string
 	r.do(tab, chromedp.Location(&arrived))
 	at, err := url.Parse(arrived)
@@ -74,35 +78,10 @@ func sessionManaged(r *run) {
 
 	leave := url.Values{"id_token_hint": {f.idToken}, "post_logout_redirect_uri": {farewell}}
 	r.do(tab, chromedp.Navigate(r.op.endpoint(r, "end_session_endpoint")+"?"+leave.Encode()))
-	r.want(r.answerIn(tab) == "changed", "the frame does not say changed")
+	after := r.answerIn(tab)
+	r.want(after == "changed", "the frame says %q; want changed", after)
 	r.do(tab, chromedp.Location(&arrived))
-	r.want(arrived == farewell, "the browser is at %s", html.UnescapeString(arrived))
-}
-
-// openTab opens a tab in a profile of its own.
-func (r *run) openTab() context.Context {
-	r.Helper()
-	browser, err := e2etest.Chromium()
-	if err != nil {
-		r.Fatalf("Chromium does not start: %v. Install it (Debian: `apt-get install chromium`)", err)
-	}
-	direct := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
-	profile, err := target.CreateBrowserContext().Do(direct)
-	if err != nil {
-		r.Fatal(err)
-	}
-	r.Cleanup(func() { _ = target.DisposeBrowserContext(profile).Do(direct) }) // it ends with the browser at the latest
-	// A profile without a window has nowhere to put a tab.
-	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(direct)
-	if err != nil {
-		r.Fatal(err)
-	}
-	tab, end := chromedp.NewContext(browser, chromedp.WithTargetID(id))
-	r.Cleanup(end)
-	tab, cancel := context.WithTimeout(tab, 2*time.Minute)
-	r.Cleanup(cancel)
-	r.do(tab) // what runs first decides how long the tab is listened to
-	return tab
+	r.want(arrived == farewell, "the browser is at %s", arrived)
 }
 
 // do runs actions, or fails the module with what the tab shows.
@@ -115,12 +94,16 @@ func (r *run) do(tab context.Context, actions ...chromedp.Action) {
 	}
 }
 
-// answerIn is what the provider's frame answered the page in the tab.
+// answerIn is what the provider's frame answered the page that the tab shows
+// or comes to.
 func (r *run) answerIn(tab context.Context) string {
 	r.Helper()
-	var answer string
-	r.do(tab,
-		chromedp.Poll(`document.getElementById("answer")?.textContent !== "" && document.getElementById("answer")?.textContent !== undefined`, nil),
-		chromedp.Text("#answer", &answer, chromedp.ByQuery))
-	return answer
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		var answer string
+		err := chromedp.Run(tab, chromedp.Evaluate(`document.getElementById("answer")?.textContent ?? ""`, &answer))
+		if err == nil && answer != "" { // it fails while the page changes
+			return answer
+		}
+	}
+	return ""
 }

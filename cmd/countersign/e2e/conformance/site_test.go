@@ -17,7 +17,7 @@ import (
 // site is the web site of one relying party: a folder of the one server that
 // all of them share.
 type site struct {
-	origin, folder string
+	port, folder string
 
 	mu       sync.Mutex
 	pages    map[string]http.HandlerFunc
@@ -39,7 +39,7 @@ var host = sync.OnceValue(func() *sites {
 	server.StartTLS()
 	e2etest.Process.Cleanup(server.Close)
 	u, _ := url.Parse(server.URL) // httptest made it
-	s.origin = "https://localhost:" + u.Port()
+	s.port = u.Port()
 	return s
 })
 
@@ -50,15 +50,15 @@ func modern() []uint16 {
 
 // sites serves the sites of all relying parties.
 type sites struct {
-	origin string
-	mu     sync.Mutex
-	by     map[string]*site
+	port string
+	mu   sync.Mutex
+	by   map[string]*site
 }
 
 func newSite() *site {
 	all := host()
 	s := &site{
-		origin: all.origin, folder: "/" + strings.ToLower(rand.Text()[:12]),
+		port: all.port, folder: "/" + strings.ToLower(rand.Text()[:12]),
 		pages: map[string]http.HandlerFunc{}, requests: map[string]chan *received{},
 	}
 	all.mu.Lock()
@@ -79,7 +79,18 @@ func (s *sites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	one.serve(w, r, "/"+path)
 }
 
-func (s *site) url(path string) string { return s.origin + s.folder + path }
+// partyHost is the name of every site in browsers, which find it on this very
+// machine. No server finds it.
+const partyHost = "rp.example"
+
+// origin is the site's in browsers.
+func (s *site) origin() string { return "https://" + partyHost + ":" + s.port }
+
+// url is an address for browsers.
+func (s *site) url(path string) string { return s.origin() + s.folder + path }
+
+// local is the same address for the provider.
+func (s *site) local(path string) string { return "https://localhost:" + s.port + s.folder + path }
 
 func (s *site) serve(w http.ResponseWriter, r *http.Request, path string) {
 	s.mu.Lock()
@@ -97,36 +108,36 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request, path string) {
 	page(w, r)
 }
 
-// serves puts a document on the site and returns its address.
-func (s *site) serves(path, contentType, content string) string {
+// serves puts a document on the site.
+func (s *site) serves(path, contentType, content string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pages[path] = func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		_, _ = io.WriteString(w, content) // who asked may have gone
 	}
-	return s.url(path)
 }
 
 // listens notes the requests for a path from now on.
-func (s *site) listens(path, contentType, content string) string {
-	address := s.serves(path, contentType, content)
+func (s *site) listens(path, contentType, content string) {
+	s.serves(path, contentType, content)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests[path] = make(chan *received, 16)
-	return address
 }
 
 // heard waits for a request for a path.
-func (s *site) heard(path string) *received {
+func (r *run) heard(s *site, path string) *received {
 	s.mu.Lock()
 	requests := s.requests[path]
 	s.mu.Unlock()
-	select {
-	case r := <-requests:
-		return r
-	case <-time.After(45 * time.Second):
-		return nil
-	}
+	var got *received
+	r.wait(func() {
+		select {
+		case got = <-requests:
+		case <-time.After(45 * time.Second):
+		}
+	})
+	return got
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // plan is one of the certification's plans.
@@ -110,8 +111,22 @@ func (p plan) one(t *testing.T, op *provider, database string, v variant, m modu
 		}
 		results.add(cell{p.name, m.name, v.name()}, database, r.outcome)
 	})
+	slots <- struct{}{}
+	defer func() { <-slots }()
 	m.run(r)
 }
+
+// slots are the modules that may be at work at once. Those that wait leave
+// theirs to others.
+var slots = make(chan struct{}, 6)
+
+func (*run) wait(f func()) {
+	<-slots
+	f()
+	slots <- struct{}{}
+}
+
+func (r *run) sleep(d time.Duration) { r.wait(func() { time.Sleep(d) }) }
 
 // cell is a place in the document.
 type cell struct{ plan, module, variant string }
