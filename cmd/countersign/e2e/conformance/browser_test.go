@@ -109,7 +109,7 @@ func (b *browser) send(client *http.Client, req *http.Request) *visit {
 	b.r.Helper()
 	req.Header.Set("Accept", "text/html,application/xhtml+xml")
 	req.Header.Set("X-Forwarded-For", b.address)
-	res, err := client.Do(req) //nolint:bodyclose // it is closed
+	res, err := client.Do(req)
 	if err != nil {
 		b.r.Fatal(err)
 	}

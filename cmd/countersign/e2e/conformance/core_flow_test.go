@@ -42,7 +42,7 @@ func idTokenSignature(r *run) {
 func idTokenUnsigned(r *run) {
 	r.want(!slices.Contains(list(r.op.metadata, "id_token_signing_alg_values_supported"), "none"), "the metadata lists none")
 	_, metadata := r.newParty()
-	r.wantRefusal(r.registration(merged(metadata, map[string]any{"id_token_signed_response_alg": "none"})), http.StatusBadRequest, "invalid_client_metadata")
+	r.wantRefusal(r.registration(merged(metadata, map[string]any{"id_token_signed_response_alg": "none"})), "invalid_client_metadata")
 	r.outcome = refused
 }
 
@@ -191,14 +191,14 @@ func acrValues(r *run) {
 func codeReuse(r *run) {
 	p := r.register(nil)
 	f := p.flow(r.browse(), p.request())
-	r.wantRefusal(p.exchange(f.code), http.StatusBadRequest, "invalid_grant")
+	r.wantRefusal(p.exchange(f.code), "invalid_grant")
 }
 
 func codeReuseLater(r *run) {
 	p := r.register(nil)
 	f := p.flow(r.browse(), p.request())
 	r.sleep(31 * time.Second)
-	r.wantRefusal(p.exchange(f.code), http.StatusBadRequest, "invalid_grant")
+	r.wantRefusal(p.exchange(f.code), "invalid_grant")
 	a := r.op.get(r, r.op.endpoint(r, "userinfo_endpoint"), "Authorization", "Bearer "+f.access)
 	r.want(a.Status == http.StatusUnauthorized, "userinfo answers %d to the token of a code that came twice", a.Status)
 }

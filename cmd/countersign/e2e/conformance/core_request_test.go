@@ -99,7 +99,7 @@ func refreshToken(r *run) {
 	r.sleep(1100 * time.Millisecond) // iat counts seconds
 	p.renews(f)
 	_, other := r.renewable(nil)
-	r.wantRefusal(p.token("grant_type", "refresh_token", "refresh_token", text(other.tokens, "refresh_token")), http.StatusBadRequest, "invalid_grant")
+	r.wantRefusal(p.token("grant_type", "refresh_token", "refresh_token", text(other.tokens, "refresh_token")), "invalid_grant")
 }
 
 // renews spends the refresh token of a flow and checks what comes of it

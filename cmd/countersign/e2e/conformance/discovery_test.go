@@ -14,7 +14,7 @@ import (
 
 var config = plan{
 	name: "oidcc-config-certification-test-plan", title: "Config", variants: []variant{{}},
-	modules: []module{{"oidcc-discovery-endpoint-verification", "The discovery document is complete, true to its address, and valid by OpenID Connect Discovery 1.0 and RFC 8414; the key set has distinct public keys, each with a kid.", discovery, nil}},
+	modules: []module{{"oidcc-discovery-endpoint-verification", "The discovery document is complete, true to its address, and valid by OpenID Connect Discovery 1.0 and RFC 8414; the key set has distinct public keys, each with a kid.", discovery, nil, false}},
 }
 
 func TestConfig(t *testing.T) { config.test(t) }
@@ -50,13 +50,13 @@ func discovery(r *run) {
 	}
 	r.checkEndpoints(m)
 	for name, members := range map[string][]string{
-		"response_types_supported":              {"code", "id_token", "id_token token"},
-		"subject_types_supported":               {"public"},
-		"id_token_signing_alg_values_supported": {"RS256"},
-		"grant_types_supported":                 {"authorization_code", "implicit"},
-		"scopes_supported":                      {"openid"},
-		"code_challenge_methods_supported":      {"S256"},
-		"claims_supported":                      {"sub", "iss", "name", "email"},
+		"response_types_supported":                    {"code", "id_token", "id_token token"},
+		"subject_types_supported":                     {"public"},
+		"id_token_signing_alg_values_supported":       {"RS256"},
+		"grant_types_supported":                       {"authorization_code", "implicit"},
+		"scopes_supported":                            {"openid"},
+		"code_challenge_methods_supported":            {"S256"},
+		"claims_supported":                            {"sub", "iss", "name", "email"},
 		"request_object_signing_alg_values_supported": {"RS256"},
 	} {
 		for _, member := range members {
@@ -100,7 +100,7 @@ func (r *run) checkEndpoints(m map[string]any) {
 }
 
 var (
-	scopeToken = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)                                      // RFC 6749, section 3.3
+	scopeToken = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)                                        // RFC 6749, section 3.3
 	localeTag  = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?(-[a-z0-9]{5,8})*$`) // RFC 5646, in its canonical case
 )
 

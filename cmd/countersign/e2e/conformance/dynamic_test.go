@@ -25,29 +25,29 @@ var dynamic = plan{
 		{responseType: "code id_token", auth: "private_key_jwt"},
 	},
 	modules: []module{
-		{"oidcc-idtoken-rs256", "A client that registers RS256 gets it, with a kid.", registeredRS256, nil},
-		{"oidcc-idtoken-unsigned", "Unsigned ID tokens are what a client registered for, or are not offered.", idTokenUnsigned, onlyCode},
-		{"oidcc-userinfo-rs256", "Userinfo is a signed JWT for a client that registers so, with iss and aud and without a nonce.", userinfoRS256, withUserinfo},
-		{"oidcc-ensure-redirect-uri-in-authorization-request", "A client with two redirect URIs that names none gets an error page.", redirectURIMissing, nil},
-		{"oidcc-redirect-uri-query-OK", "A registered redirect URI keeps its query.", redirectQuery, nil},
-		{"oidcc-redirect-uri-query-mismatch", "Another query than the registered one gets an error page.", func(r *run) { redirectQueryDiffers(r, "?bar=foo", "?foo=bar") }, nil},
-		{"oidcc-redirect-uri-query-added", "A query that was not registered gets an error page.", func(r *run) { redirectQueryDiffers(r, "", "?foo=bar") }, nil},
-		{"oidcc-redirect-uri-regfrag", "A redirect URI with a fragment is not registered.", redirectFragment, nil},
+		{"oidcc-idtoken-rs256", "A client that registers RS256 gets it, with a kid.", registeredRS256, nil, false},
+		{"oidcc-idtoken-unsigned", "Unsigned ID tokens are what a client registered for, or are not offered.", idTokenUnsigned, onlyCode, false},
+		{"oidcc-userinfo-rs256", "Userinfo is a signed JWT for a client that registers so, with iss and aud and without a nonce.", userinfoRS256, withUserinfo, false},
+		{"oidcc-ensure-redirect-uri-in-authorization-request", "A client with two redirect URIs that names none gets an error page.", redirectURIMissing, nil, false},
+		{"oidcc-redirect-uri-query-OK", "A registered redirect URI keeps its query.", redirectQuery, nil, false},
+		{"oidcc-redirect-uri-query-mismatch", "Another query than the registered one gets an error page.", func(r *run) { redirectQueryDiffers(r, "?bar=foo", "?foo=bar") }, nil, false},
+		{"oidcc-redirect-uri-query-added", "A query that was not registered gets an error page.", func(r *run) { redirectQueryDiffers(r, "", "?foo=bar") }, nil, false},
+		{"oidcc-redirect-uri-regfrag", "A redirect URI with a fragment is not registered.", redirectFragment, nil, false},
 		config.modules[0],
-		{"oidcc-server", "A whole flow works for a client that authenticates by private_key_jwt.", server, nil},
-		{"oidcc-registration-logo-uri", "A page shows the client's logo.", registrationLogo, nil},
-		{"oidcc-registration-policy-uri", "A page links to the client's policy.", func(r *run) { registrationLink(r, "policy_uri") }, nil},
-		{"oidcc-registration-tos-uri", "A page links to the client's terms.", func(r *run) { registrationLink(r, "tos_uri") }, nil},
-		{"oidcc-registration-jwks-uri", "The client's keys are fetched from jwks_uri.", registrationKeys, withCode},
-		{"oidcc-registration-sector-uri", "A client registers pairwise subjects with a sector_identifier_uri that lists its redirect URIs.", sectorURI, nil},
-		{"oidcc-registration-sector-bad", "One whose sector document lacks a redirect URI is refused.", sectorBad, nil},
-		{"oidcc-server-rotate-keys", "After a rotation of keys the key set has a new one, and the old one still.", rotateKeys, onlyCode},
-		{"oidcc-refresh-token-rp-key-rotation", "A client that replaced its keys at jwks_uri authenticates with the new one a minute later.", partyRotatesKeys, withCode},
-		{"oidcc-request-uri-unsigned", "An unsigned request object at request_uri is taken, or refused and not advertised.", unsignedRequestURI, nil},
-		{"oidcc-request-uri-signed-rs256", "A request object at request_uri, registered with a hash for a fragment and signed with RS256, is taken.", signedRequestURI, nil},
-		{"oidcc-ensure-request-object-with-redirect-uri", "The redirect URI inside a request object counts, not the one beside it. (Seen with a signed one; unsigned ones are refused.)", requestObjectRedirectURI, nil},
-		{"oidcc-refresh-token", "Refresh tokens renew access and ID token, and are good for their client alone.", refreshToken, withCode},
-		{"oidcc-ensure-client-assertion-with-iss-aud-succeeds", "A client assertion may be for the issuer.", issuerAudience, withCode},
+		{"oidcc-server", "A whole flow works for a client that authenticates by private_key_jwt.", server, nil, false},
+		{"oidcc-registration-logo-uri", "A page shows the client's logo.", registrationLogo, nil, false},
+		{"oidcc-registration-policy-uri", "A page links to the client's policy.", func(r *run) { registrationLink(r, "policy_uri") }, nil, false},
+		{"oidcc-registration-tos-uri", "A page links to the client's terms.", func(r *run) { registrationLink(r, "tos_uri") }, nil, false},
+		{"oidcc-registration-jwks-uri", "The client's keys are fetched from jwks_uri.", registrationKeys, withCode, false},
+		{"oidcc-registration-sector-uri", "A client registers pairwise subjects with a sector_identifier_uri that lists its redirect URIs.", sectorURI, nil, false},
+		{"oidcc-registration-sector-bad", "One whose sector document lacks a redirect URI is refused.", sectorBad, nil, false},
+		{"oidcc-server-rotate-keys", "After a rotation of keys the key set has a new one, and the old one still.", rotateKeys, onlyCode, false},
+		{"oidcc-refresh-token-rp-key-rotation", "A client that replaced its keys at jwks_uri authenticates with the new one a minute later.", partyRotatesKeys, withCode, true},
+		{"oidcc-request-uri-unsigned", "An unsigned request object at request_uri is taken, or refused and not advertised.", unsignedRequestURI, nil, false},
+		{"oidcc-request-uri-signed-rs256", "A request object at request_uri, registered with a hash for a fragment and signed with RS256, is taken.", signedRequestURI, nil, false},
+		{"oidcc-ensure-request-object-with-redirect-uri", "The redirect URI inside a request object counts, not the one beside it. (Seen with a signed one; unsigned ones are refused.)", requestObjectRedirectURI, nil, false},
+		{"oidcc-refresh-token", "Refresh tokens renew access and ID token, and are good for their client alone.", refreshToken, withCode, false},
+		{"oidcc-ensure-client-assertion-with-iss-aud-succeeds", "A client assertion may be for the issuer.", issuerAudience, withCode, false},
 	},
 }
 
@@ -104,12 +104,12 @@ func redirectQueryDiffers(r *run, registered, sent string) {
 func redirectFragment(r *run) {
 	p, metadata := r.newParty()
 	a := r.registration(merged(metadata, map[string]any{"redirect_uris": []string{p.redirectURI + "#foobar"}}))
-	r.wantRefusal(a, http.StatusBadRequest, "invalid_redirect_uri", "invalid_client_metadata")
+	r.wantRefusal(a, "invalid_redirect_uri", "invalid_client_metadata")
 }
 
 // lookAtConsent opens an authorization request and stops where the person is
 // asked for consent.
-func (p *party) lookAtConsent() (*browser, *visit) {
+func (p *party) lookAtConsent() *visit {
 	r := p.r
 	r.Helper()
 	b := r.browse()
@@ -122,14 +122,14 @@ func (p *party) lookAtConsent() (*browser, *visit) {
 	if v.formWith("", "allow") == nil {
 		r.Fatalf("no page asks for consent: %s", v)
 	}
-	return b, v
+	return v
 }
 
 func registrationLogo(r *run) {
 	p, metadata := r.newParty()
 	logo := p.site.url("/logo.png")
 	p.enrol(metadata, map[string]any{"logo_uri": logo})
-	_, v := p.lookAtConsent()
+	v := p.lookAtConsent()
 	shown := slices.ContainsFunc(e2etest.Elements(v.doc, "img"), func(n *html.Node) bool { return e2etest.Attr(n, "src") == logo })
 	r.want(shown && strings.Contains(v.Header.Get("Content-Security-Policy"), "img-src 'self' "+p.site.origin()+";"), "the page does not show the logo: %s", v.Body)
 	r.outcome = seen
@@ -139,7 +139,7 @@ func registrationLink(r *run, member string) {
 	p, metadata := r.newParty()
 	address := p.site.url("/" + member)
 	p.enrol(metadata, map[string]any{member: address})
-	_, v := p.lookAtConsent()
+	v := p.lookAtConsent()
 	linked := slices.ContainsFunc(e2etest.Elements(v.doc, "a"), func(n *html.Node) bool { return e2etest.Attr(n, "href") == address })
 	r.want(linked, "the page does not link to %s: %s", address, v.Body)
 	r.outcome = seen
@@ -176,7 +176,7 @@ func sectorBad(r *run) {
 	p, metadata := r.newParty()
 	p.site.serves("/redirect_uris.json", "application/json", asJSON([]string{p.site.url("/other")}))
 	a := r.registration(merged(metadata, map[string]any{"subject_type": "pairwise", "sector_identifier_uri": p.site.local("/redirect_uris.json")}))
-	r.wantRefusal(a, http.StatusBadRequest, "invalid_client_metadata")
+	r.wantRefusal(a, "invalid_client_metadata")
 }
 
 // signingKeys are the names of the published keys for RS256.

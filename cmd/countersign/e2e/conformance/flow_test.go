@@ -192,8 +192,8 @@ func (r *run) wantErrorPage(v *visit, says string) {
 }
 
 // wantRefusal asserts an error of the token endpoint (RFC 6749, section 5.2).
-func (r *run) wantRefusal(a answer, status int, codes ...string) {
+func (r *run) wantRefusal(a answer, codes ...string) {
 	r.Helper()
-	r.want(a.Status == status && slices.Contains(codes, text(a.JSON, "error")), "answers %d %s; want %d with %q", a.Status, a.Body, status, codes)
+	r.want(a.Status == http.StatusBadRequest && slices.Contains(codes, text(a.JSON, "error")), "answers %d %s; want 400 with %q", a.Status, a.Body, codes)
 	r.want(a.contentType() == "application/json", "the error is %q", a.Header.Get("Content-Type"))
 }

@@ -28,33 +28,33 @@ var logoutVariants = []variant{
 var rpInitiated = plan{
 	name: "oidcc-rp-initiated-logout-certification-test-plan", title: "RP-Initiated Logout", variants: logoutVariants,
 	modules: []module{
-		{"oidcc-rp-initiated-logout-discovery-endpoint-verification", "end_session_endpoint is advertised, and https.", func(r *run) { advertises(r) }, nil},
-		{"oidcc-rp-initiated-logout", "With id_token_hint and a registered address, the person is signed out and sent there with the exact state.", func(r *run) { logoutSucceeds(r, longState()) }, nil},
-		{"oidcc-rp-initiated-logout-bad-post-logout-redirect-uri", "An address that is not registered is never gone to.", func(r *run) { logoutStays(r, badRedirect, "Sign out") }, nil},
-		{"oidcc-rp-initiated-logout-modified-id-token-hint", "Nor is a registered one on the word of an unsigned hint.", func(r *run) { logoutStays(r, unsignedHint, "Sign out") }, nil},
-		{"oidcc-rp-initiated-logout-no-id-token-hint", "Nor without a hint: the person is asked.", func(r *run) { logoutStays(r, noHint, "Sign out") }, nil},
-		{"oidcc-rp-initiated-logout-no-params", "Without parameters the person is asked, and then told to be signed out.", func(r *run) { logoutStays(r, noParams, "Sign out") }, nil},
-		{"oidcc-rp-initiated-logout-no-post-logout-redirect-uri", "With a hint alone the person is signed out and told so.", func(r *run) { logoutStays(r, onlyHint, "You are signed out") }, nil},
-		{"oidcc-rp-initiated-logout-no-state", "Without a state none is sent.", func(r *run) { logoutSucceeds(r, "") }, nil},
-		{"oidcc-rp-initiated-logout-only-state", "With a state alone the person is asked, and told.", func(r *run) { logoutStays(r, onlyState, "Sign out") }, nil},
-		{"oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri", "A registered address with a query added is never gone to.", func(r *run) { logoutStays(r, addedQuery, "Sign out") }, nil},
-		{"oidcc-rp-initiated-logout-bad-id-token-hint", "Nor is a registered one on the word of a hint that somebody else signed.", func(r *run) { logoutStays(r, foreignHint, "Sign out") }, nil},
+		{"oidcc-rp-initiated-logout-discovery-endpoint-verification", "end_session_endpoint is advertised, and https.", func(r *run) { advertises(r) }, nil, false},
+		{"oidcc-rp-initiated-logout", "With id_token_hint and a registered address, the person is signed out and sent there with the exact state.", func(r *run) { logoutSucceeds(r, longState()) }, nil, false},
+		{"oidcc-rp-initiated-logout-bad-post-logout-redirect-uri", "An address that is not registered is never gone to.", func(r *run) { logoutStays(r, badRedirect, "Sign out") }, nil, false},
+		{"oidcc-rp-initiated-logout-modified-id-token-hint", "Nor is a registered one on the word of an unsigned hint.", func(r *run) { logoutStays(r, unsignedHint, "Sign out") }, nil, false},
+		{"oidcc-rp-initiated-logout-no-id-token-hint", "Nor without a hint: the person is asked.", func(r *run) { logoutStays(r, noHint, "Sign out") }, nil, false},
+		{"oidcc-rp-initiated-logout-no-params", "Without parameters the person is asked, and then told to be signed out.", func(r *run) { logoutStays(r, noParams, "Sign out") }, nil, false},
+		{"oidcc-rp-initiated-logout-no-post-logout-redirect-uri", "With a hint alone the person is signed out and told so.", func(r *run) { logoutStays(r, onlyHint, "You are signed out") }, nil, false},
+		{"oidcc-rp-initiated-logout-no-state", "Without a state none is sent.", func(r *run) { logoutSucceeds(r, "") }, nil, false},
+		{"oidcc-rp-initiated-logout-only-state", "With a state alone the person is asked, and told.", func(r *run) { logoutStays(r, onlyState, "Sign out") }, nil, false},
+		{"oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri", "A registered address with a query added is never gone to.", func(r *run) { logoutStays(r, addedQuery, "Sign out") }, nil, false},
+		{"oidcc-rp-initiated-logout-bad-id-token-hint", "Nor is a registered one on the word of a hint that somebody else signed.", func(r *run) { logoutStays(r, foreignHint, "Sign out") }, nil, false},
 	},
 }
 
 var backChannel = plan{
 	name: "oidcc-backchannel-rp-initiated-logout-certification-test-plan", title: "Back-Channel Logout", variants: logoutVariants,
 	modules: []module{
-		{"oidcc-backchannel-logout-discovery-endpoint-verification", "Back-channel logout with sessions is advertised.", func(r *run) { advertises(r, "backchannel_logout_supported", "backchannel_logout_session_supported") }, nil},
-		{"oidcc-backchannel-rp-initiated-logout", "A logout token, signed and as specified, is posted alone; then the person is sent on, and signed out.", backChannelLogout, nil},
+		{"oidcc-backchannel-logout-discovery-endpoint-verification", "Back-channel logout with sessions is advertised.", func(r *run) { advertises(r, "backchannel_logout_supported", "backchannel_logout_session_supported") }, nil, false},
+		{"oidcc-backchannel-rp-initiated-logout", "A logout token, signed and as specified, is posted alone; then the person is sent on, and signed out.", backChannelLogout, nil, false},
 	},
 }
 
 var frontChannel = plan{
 	name: "oidcc-frontchannel-rp-initiated-logout-certification-test-plan", title: "Front-Channel Logout", variants: logoutVariants,
 	modules: []module{
-		{"oidcc-frontchannel-logout-discovery-endpoint-verification", "Front-channel logout with sessions is advertised.", func(r *run) { advertises(r, "frontchannel_logout_supported", "frontchannel_logout_session_supported") }, nil},
-		{"oidcc-frontchannel-rp-initiated-logout", "The client's page is embedded with iss and sid and nothing else; then the person is sent on, and signed out.", frontChannelLogout, nil},
+		{"oidcc-frontchannel-logout-discovery-endpoint-verification", "Front-channel logout with sessions is advertised.", func(r *run) { advertises(r, "frontchannel_logout_supported", "frontchannel_logout_session_supported") }, nil, false},
+		{"oidcc-frontchannel-rp-initiated-logout", "The client's page is embedded with iss and sid and nothing else; then the person is sent on, and signed out.", frontChannelLogout, nil, false},
 	},
 }
 

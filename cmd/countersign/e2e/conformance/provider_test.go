@@ -28,13 +28,13 @@ import (
 // carries approval in advance.
 type provider struct {
 	issuer, dir, initialToken string
-	username, password         string
-	env                        []string
-	log                        *e2etest.Logs
-	cmd                        *exec.Cmd
-	exited                     chan error
-	http                       *http.Client
-	metadata                   map[string]any
+	username, password        string
+	env                       []string
+	log                       *e2etest.Logs
+	cmd                       *exec.Cmd
+	exited                    chan error
+	http                      *http.Client
+	metadata                  map[string]any
 
 	mu   sync.Mutex
 	keys map[string]any // key ID → public key
@@ -64,7 +64,7 @@ func start(t testing.TB, database string) *provider {
 			Timeout:       time.Minute,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
-				DialContext: dial,
+				DialContext:     dial,
 				TLSClientConfig: &tls.Config{RootCAs: tlsFiles.roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: true,
 			},
 		},
@@ -111,7 +111,7 @@ func (op *provider) set(name, value string) {
 
 func (op *provider) command(ctx context.Context, t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, e2etest.Binary(t), args...) //nolint:gosec // the program under test
+	cmd := exec.CommandContext(ctx, e2etest.Binary(t), args...)
 	cmd.Dir, cmd.Env = op.dir, op.env
 	return cmd
 }
@@ -130,7 +130,7 @@ func (op *provider) run(t testing.TB) {
 	t.Cleanup(func() { op.stop(t) })
 	deadline := time.After(time.Minute)
 	for {
-		if res, err := op.http.Get(op.issuer + "/readyz"); err == nil { //nolint:noctx // the client has a timeout
+		if res, err := op.http.Get(op.issuer + "/readyz"); err == nil {
 			_ = res.Body.Close() // nothing in it matters
 			if res.StatusCode == http.StatusOK {
 				return
@@ -221,7 +221,7 @@ func (a answer) contentType() string {
 // send sends a request as an application does.
 func (op *provider) send(t testing.TB, req *http.Request) answer {
 	t.Helper()
-	res, err := op.http.Do(req) //nolint:bodyclose // it is closed
+	res, err := op.http.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

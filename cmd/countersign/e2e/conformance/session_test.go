@@ -19,8 +19,8 @@ var sessionManagement = plan{
 		{"oidcc-session-management-discovery-endpoint-verification", "check_session_iframe is advertised, and https.", func(r *run) {
 			advertises(r)
 			r.want(strings.HasPrefix(text(r.op.metadata, "check_session_iframe"), "https://"), "check_session_iframe is %v", r.op.metadata["check_session_iframe"])
-		}, nil},
-		{"oidcc-session-management-rp-initiated-logout", "In Chromium, the provider's frame says unchanged before a logout and changed after it.", sessionManaged, nil},
+		}, nil, false},
+		{"oidcc-session-management-rp-initiated-logout", "In Chromium, the provider's frame says unchanged before a logout and changed after it.", sessionManaged, nil, false},
 	},
 }
 

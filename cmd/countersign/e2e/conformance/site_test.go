@@ -140,4 +140,3 @@ func (r *run) heard(s *site, path string) *received {
 	})
 	return got
 }
-

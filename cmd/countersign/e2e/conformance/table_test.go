@@ -35,6 +35,8 @@ type module struct {
 	run            func(r *run)
 	// only are the response types that it applies to, nil for all.
 	only []string
+	// long says that it waits for half a minute or more.
+	long bool
 }
 
 func (m module) applies(v variant) bool {
@@ -62,6 +64,7 @@ type run struct {
 
 	op      *provider
 	outcome outcome
+	slots   chan struct{}
 }
 
 // has reports whether the response type has the word.
@@ -72,7 +75,7 @@ func (v variant) has(word string) bool { return slices.Contains(strings.Fields(v
 func (v variant) front() bool { return v.has("token") || v.has("id_token") }
 
 // want fails the module, and goes on.
-func (r *run) want(ok bool, format string, args ...any) {
+func (r *run) want(ok bool, format string, args ...any) { //nolint:revive // an assertion
 	r.Helper()
 	if !ok {
 		r.Errorf(format, args...)
@@ -104,26 +107,32 @@ func (p plan) test(t *testing.T) {
 
 func (p plan) one(t *testing.T, op *provider, database string, v variant, m module) {
 	t.Helper()
-	r := &run{T: t, variant: v, op: op, outcome: passed}
+	r := &run{T: t, variant: v, op: op, outcome: passed, slots: slots}
+	if m.long {
+		r.slots = longSlots
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			r.outcome = failed
 		}
 		results.add(cell{p.name, m.name, v.name()}, database, r.outcome)
 	})
-	slots <- struct{}{}
-	defer func() { <-slots }()
+	r.slots <- struct{}{}
+	defer func() { <-r.slots }()
 	m.run(r)
 }
 
-// slots are the modules that may be at work at once. Those that wait leave
-// theirs to others.
-var slots = make(chan struct{}, 6)
+// The modules that may be at work at once. Those that wait leave their slot to
+// others, and those that wait long do not queue for it.
+var (
+	slots     = make(chan struct{}, 6)
+	longSlots = make(chan struct{}, 4)
+)
 
-func (*run) wait(f func()) {
-	<-slots
+func (r *run) wait(f func()) {
+	<-r.slots
 	f()
-	slots <- struct{}{}
+	r.slots <- struct{}{}
 }
 
 func (r *run) sleep(d time.Duration) { r.wait(func() { time.Sleep(d) }) }

@@ -9,8 +9,8 @@ var thirdParty = plan{
 	name: "oidcc-3rdparty-init-login-certification-test-plan", title: "Third-Party-Initiated Login",
 	variants: logoutVariants,
 	modules: []module{
-		{"oidcc-3rd_party-init-login", "initiate_login_uri is registered, and read back from the client's own address.", initiateLogin, nil},
-		{"oidcc-3rd_party-init-login-nohttps", "One that is not https is refused.", initiateLoginInTheClear, nil},
+		{"oidcc-3rd_party-init-login", "initiate_login_uri is registered, and read back from the client's own address.", initiateLogin, nil, false},
+		{"oidcc-3rd_party-init-login-nohttps", "One that is not https is refused.", initiateLoginInTheClear, nil, false},
 	},
 }
 
@@ -29,5 +29,5 @@ func initiateLogin(r *run) {
 func initiateLoginInTheClear(r *run) {
 	_, metadata := r.newParty()
 	a := r.registration(merged(metadata, map[string]any{"initiate_login_uri": "http://rp.example/initiate_login"}))
-	r.wantRefusal(a, http.StatusBadRequest, "invalid_client_metadata")
+	r.wantRefusal(a, "invalid_client_metadata")
 }
