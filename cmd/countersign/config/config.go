@@ -59,9 +59,12 @@ type Config struct {
 	// and from nobody else.
 	TrustedProxies []netip.Prefix `config:"trusted_proxies" usage:"addresses or networks of the proxies in front"`
 	// OutboundAllow lists the networks, in CIDR form, that this server may reach
-	// to deliver logout tokens although they are not public. Whoever registers
-	// an application could else make it speak to machines that only it reaches.
-	// A server on a loopback issuer may reach this machine and private networks.
+	// to deliver logout tokens and to fetch keys and requests of applications
+	// although they are not public. Whoever registers an application could else
+	// make it speak to machines that only it reaches. A server on a loopback
+	// issuer may reach this machine and private networks. Certificates are held
+	// against the authorities of the system, or, on Linux, those in the file that
+	// the environment variable SSL_CERT_FILE names.
 	OutboundAllow []netip.Prefix `config:"outbound_allow" usage:"networks that are reached although they are not public"`
 	// Policy is `default`, or `strict` to refuse to register what RFC 9700
 	// advises against: the password grant, tokens in authorization responses
