@@ -39,16 +39,22 @@ var standardMetadata = strings.Fields(`
 	end_session_endpoint check_session_iframe frontchannel_logout_supported frontchannel_logout_session_supported
 	backchannel_logout_supported backchannel_logout_session_supported`)
 
+// checkProvider is what every module begins with.
+func (r *run) checkProvider() map[string]any {
+	r.Helper()
+	a := r.op.get(r, r.op.issuer+"/.well-known/openid-configuration")
+	r.want(a.Status == http.StatusOK && a.contentType() == "application/json", "discovery answers %d %q", a.Status, a.Header.Get("Content-Type"))
+	r.want(text(a.JSON, "issuer") == r.op.issuer && strings.HasPrefix(r.op.issuer, "https://"), "the issuer is %v", a.JSON["issuer"])
+	r.checkEndpoints(a.JSON)
+	r.checkKeySet()
+	return a.JSON
+}
+
 func discovery(r *run) {
-	const path = "/.well-known/openid-configuration"
-	a := r.op.get(r, r.op.issuer+path)
-	r.want(a.Status == http.StatusOK && a.contentType() == "application/json", "answers %d %q", a.Status, a.Header.Get("Content-Type"))
-	m := a.JSON
-	r.want(text(m, "issuer") == r.op.issuer && strings.HasPrefix(r.op.issuer, "https://"), "the issuer is %v", m["issuer"])
+	m := r.checkProvider()
 	for name := range m {
 		r.want(slices.Contains(standardMetadata, name), "%s is in no registry", name)
 	}
-	r.checkEndpoints(m)
 	for name, members := range map[string][]string{
 		"response_types_supported":                    {"code", "id_token", "id_token token"},
 		"subject_types_supported":                     {"public"},
@@ -70,7 +76,6 @@ func discovery(r *run) {
 		r.want(len(list(m, "userinfo_signing_alg_values_supported")) > 0, "userinfo_signing_alg_values_supported is %v", algs)
 	}
 	r.checkSpelling(m)
-	r.checkKeySet()
 }
 
 // responseTypes puts the words of response types in order: they have none.

@@ -119,6 +119,7 @@ func (p plan) one(t *testing.T, op *provider, database string, v variant, m modu
 	})
 	r.slots <- struct{}{}
 	defer func() { <-r.slots }()
+	r.checkProvider()
 	m.run(r)
 }
 
