@@ -153,7 +153,12 @@ func TestLogoutAddressesThatAreNotRegistered(t *testing.T) {
 			"a redirect URI": callback, "a path more": farewell + "/x", "another case": strings.ToUpper(farewell), "a slash": farewell + "/",
 		} {
 			hint := w.tokens(a, "scope", "openid").str("id_token")
-			w.wantSignedOut(name, w.endSession("id_token_hint", hint, "post_logout_redirect_uri", uri, "state", "x"), "/logout")
+			asked := w.endSession("id_token_hint", hint, "post_logout_redirect_uri", uri, "state", "x")
+			w.wantAsked(name, asked)
+			if !strings.Contains(asked.body, "cannot be trusted. You will stay here.") {
+				w.Errorf("%s: the page does not say that the address was wrong: %.500s", name, asked.body)
+			}
+			w.wantSignedOut(name, w.confirm(asked), "/logout")
 			w.signIn()
 		}
 	})

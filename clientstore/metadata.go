@@ -43,6 +43,9 @@ type Metadata struct {
 
 	DefaultMaxAge   *int64 `json:"default_max_age,omitempty"` // seconds
 	RequireAuthTime bool   `json:"require_auth_time,omitempty"`
+	// InitiateLoginURI is where somebody else may send a person to sign in to
+	// the client (OpenID Connect Core 1.0, section 4).
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
 
 	// PostLogoutRedirectURIs are where a person may be sent after signing out
 	// (OpenID Connect RP-Initiated Logout 1.0, section 3.1).

@@ -34,6 +34,22 @@ func (c *Client) completeOpenID(Policy) error {
 	if age := m.DefaultMaxAge; age != nil && (*age < 0 || *age > maxDefaultMaxAge) {
 		return refuse("default_max_age", "%d is not a number of seconds between 0 and %d", *age, maxDefaultMaxAge)
 	}
+	return m.checkInitiateLogin()
+}
+
+// checkInitiateLogin asks for https: who could change the address on its way
+// would choose the server that the client signs in with.
+func (m *Metadata) checkInitiateLogin() error {
+	uri := m.InitiateLoginURI
+	if uri == "" {
+		return nil
+	}
+	if fault := redirectURIFault(uri, Default); fault != "" {
+		return refuse("initiate_login_uri", "%s %s", quoted(uri), fault)
+	}
+	if splitURI(uri).scheme != "https" {
+		return refuse("initiate_login_uri", "%s is not https, which it has to be (OpenID Connect Dynamic Client Registration 1.0, section 2)", quoted(uri))
+	}
 	return nil
 }
 
@@ -53,6 +69,7 @@ func (c *Client) checkNoOpenID() error {
 		{"userinfo_encrypted_response_enc", m.UserinfoEncryptedResponseEnc != ""},
 		{"default_max_age", m.DefaultMaxAge != nil},
 		{"require_auth_time", m.RequireAuthTime},
+		{"initiate_login_uri", m.InitiateLoginURI != ""},
 	} {
 		if member.set {
 			return refuse(member.field, notWithoutOpenID)

@@ -32,7 +32,7 @@ func TestRegistrationDefaults(t *testing.T) {
 	}{
 		{"OpenID Connect", OIDC, Metadata{RedirectURIs: uris}, Metadata{
 			RedirectURIs: uris, GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
-			Scope: "openid profile email offline_access", TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web,
+			Scope: "openid profile email address phone offline_access", TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web,
 			IDTokenSignedResponseAlg: "RS256",
 		}},
 		{"OAuth 2.0", OAuth2, Metadata{RedirectURIs: uris}, Metadata{
@@ -45,12 +45,12 @@ func TestRegistrationDefaults(t *testing.T) {
 		}},
 		{"response types alone", OIDC, Metadata{RedirectURIs: uris, ResponseTypes: []string{"token id_token  code", "code id_token token"}}, Metadata{
 			RedirectURIs: uris, GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code id_token token"},
-			Scope: "openid profile email offline_access", TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web,
+			Scope: "openid profile email address phone offline_access", TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web,
 			IDTokenSignedResponseAlg: "RS256",
 		}},
 		{"implicit alone", OIDC, Metadata{RedirectURIs: uris, ResponseTypes: []string{"id_token"}, GrantTypes: []string{GrantImplicit}}, Metadata{
 			RedirectURIs: uris, ResponseTypes: []string{"id_token"},
-			Scope: "openid profile email", TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web, IDTokenSignedResponseAlg: "RS256",
+			Scope: "openid profile email address phone", TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web, IDTokenSignedResponseAlg: "RS256",
 		}},
 		{"grant types alone", OAuth2, Metadata{RedirectURIs: uris, GrantTypes: []string{"password", "authorization_code"}}, Metadata{
 			RedirectURIs: uris, GrantTypes: []string{"password", "authorization_code"}, ResponseTypes: []string{"code"},

@@ -13,9 +13,10 @@ const (
 )
 
 // completeScope brings the scope into its normal form. The registered scope is
-// the most that a client may ask for, so that the default of an OpenID Connect
-// client is what its libraries ask for when nobody tells them otherwise;
-// OAuth 2.0 clients have no scope that everybody would mean.
+// the most that a client may ask for, and OpenID Connect Dynamic Client
+// Registration 1.0 has no member for it, so that the default of an OpenID
+// Connect client is every scope of that standard; OAuth 2.0 clients have no
+// scope that everybody would mean.
 func (c *Client) completeScope(Policy) error {
 	m := &c.Metadata
 	if m.Scope == "" {
@@ -49,9 +50,9 @@ func (c *Client) defaultScope() string {
 	case c.Type != OIDC || len(c.Metadata.ResponseTypes) == 0:
 		return ""
 	case slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken):
-		return "openid profile email offline_access"
+		return "openid profile email address phone offline_access"
 	default:
-		return "openid profile email"
+		return "openid profile email address phone"
 	}
 }
 
@@ -79,9 +80,9 @@ func (c *Client) SettleScope(asked string) (scope []string, unregistered string)
 	registered := scopes(c.Metadata.Scope)
 	for _, s := range orAll(scopes(asked), registered) {
 		switch {
+		case s == scopeOffline && !slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken):
 		case !slices.Contains(registered, s):
 			return nil, s
-		case s == scopeOffline && !slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken):
 		default:
 			scope = append(scope, s)
 		}

@@ -110,7 +110,7 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err != nil:
 		return err
-	case s != nil && !q.names(s): // LO-02, LO-06
+	case s != nil && (!q.names(s) || q.stays()): // LO-02, LO-06; a request that is partly wrong is none to act on unseen
 		return h.confirm(w, r, s, q)
 	default:
 		return h.end(w, r, s, q)

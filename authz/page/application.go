@@ -23,6 +23,9 @@ type Application struct {
 	Kind        Kind
 	// Home, Policy and Terms are links, empty when there are none.
 	Home, Policy, Terms string
+	// Logo is a picture at an address of the application's own, empty when
+	// there is none or no administrator vouches for the client.
+	Logo string
 	// Approved tells whether an administrator vouches for the client.
 	Approved bool
 	// sources are the destination, and where it may lead on to, as source
@@ -68,6 +71,9 @@ func NewApplication(c *clientstore.Client, redirectURI string) Application {
 	}
 	if a.Name == "" {
 		a.Name = "An application without a name"
+	}
+	if a.Approved {
+		a.Logo = link(c.Metadata.LogoURI)
 	}
 	u, err := url.Parse(redirectURI)
 	if err != nil || u.Scheme == "" {

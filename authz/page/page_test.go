@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -368,6 +369,39 @@ func TestPolicyNamesWhatTheClientRegistered(t *testing.T) {
 }
 
 // BR-01, BR-06.
+// TestLogo: only the picture of a client that an administrator vouches for is
+// shown, and the policy of that one page lets in no other.
+func TestLogo(t *testing.T) {
+	t.Parallel()
+	p := newPages(t)
+	for name, tt := range map[string]struct {
+		status clientstore.Status
+		logo   string
+		want   string
+	}{
+		"approved":      {clientstore.Approved, "https://cdn.app.example/logo.png", "'self' https://cdn.app.example"},
+		"without one":   {clientstore.Approved, "", "'self'"},
+		"in the clear":  {clientstore.Approved, "http://cdn.app.example/logo.png", "'self'"},
+		"not a picture": {clientstore.Approved, "javascript:alert(1)", "'self'"},
+		"pending":       {clientstore.Pending, "https://cdn.app.example/logo.png", "'self'"},
+	} {
+		a := NewApplication(&clientstore.Client{Name: "Modeler", Status: tt.status, Metadata: clientstore.Metadata{LogoURI: tt.logo}}, "https://app.example/cb")
+		header, doc := render(t, p, consent(a, Person{ID: "1", Username: "ada"}))
+		var shown []string
+		for _, picture := range elements(doc, "img") {
+			src, _ := attr(picture, "src")
+			referrer, _ := attr(picture, "referrerpolicy")
+			shown = append(shown, src+" "+referrer)
+		}
+		if tt.want == "'self'" && shown != nil || tt.want != "'self'" && !slices.Equal(shown, []string{tt.logo + " no-referrer"}) {
+			t.Errorf("%s: shows %q", name, shown)
+		}
+		if policy := header.Get("Content-Security-Policy"); !strings.Contains(policy, "img-src "+tt.want+";") {
+			t.Errorf("%s: policy %s", name, policy)
+		}
+	}
+}
+
 func TestContentSecurityPolicy(t *testing.T) {
 	t.Parallel()
 	p := newPages(t)

@@ -103,6 +103,9 @@ func (Consent) template() string { return "consent.html" }
 
 func (p Consent) destination() string { return p.Application.sources }
 
+// pictures is where the page's pictures that are not ours come from.
+func (p Consent) pictures() string { return sources([]string{p.Application.Logo}) }
+
 // AccessWords is the life of an access token, in words.
 func (p Consent) AccessWords() string { return Duration(p.Access) }
 

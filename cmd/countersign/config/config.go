@@ -63,6 +63,8 @@ type Config struct {
 	// redirect URIs although they are not public. Whoever registers an
 	// application could else make it speak to machines that only it reaches.
 	// A server on a loopback issuer may reach this machine and private networks.
+	// Certificates are held against the authorities of the system, or, on Linux,
+	// those in the file that the environment variable SSL_CERT_FILE names.
 	OutboundAllow []netip.Prefix `config:"outbound_allow" usage:"networks that are reached although they are not public"`
 	// Policy is `default`, or `strict` to refuse to register what RFC 9700
 	// advises against: the password grant, tokens in authorization responses

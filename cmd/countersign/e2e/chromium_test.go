@@ -5,16 +5,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+
+	"countersign/cmd/countersign/e2e/e2etest"
 )
 
 // tab is a tab of a real Chromium, in a profile of its own.
@@ -24,75 +23,21 @@ type tab struct {
 	profile cdp.BrowserContextID
 }
 
-// chromium starts the browser, once per test process.
-var chromium = sync.OnceValues(func() (context.Context, error) {
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox, // tests may run as root
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("host-resolver-rules", "MAP *."+homeDomain+" 127.0.0.1"),
-		chromedp.Flag("ignore-certificate-errors-spki-list", certificateID()),
-		chromedp.WindowSize(1280, 900),
-	)
-	if path != "" {
-		options = append(options, chromedp.ExecPath(path))
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	process.Cleanup(stop)
-	ctx, end := chromedp.NewContext(allocator)
-	process.Cleanup(end)
-	return ctx, chromedp.Run(ctx)
-})
-
 // newTab opens a tab that shares nothing with others.
 func newTab(t testing.TB) *tab {
 	t.Helper()
-	browser, err := chromium()
-	if err != nil {
-		t.Fatalf("Chromium does not start: %v. Install it (Debian: `apt-get install chromium`)", err)
-	}
-	direct := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
-	profile, err := target.CreateBrowserContext().Do(direct)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = target.DisposeBrowserContext(profile).Do(direct) }) // it ends with the browser at the latest
-	return openTab(browser, t, profile)
+	return openTab(t, e2etest.NewProfile(t))
 }
 
 // secondTab opens another tab of the same profile.
 func (b *tab) secondTab() *tab {
 	b.t.Helper()
-	browser, _ := chromium() // the first tab has it
-	return openTab(browser, b.t, b.profile)
+	return openTab(b.t, b.profile)
 }
 
-func openTab(browser context.Context, t testing.TB, profile cdp.BrowserContextID) *tab {
+func openTab(t testing.TB, profile cdp.BrowserContextID) *tab {
 	t.Helper()
-	direct := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
-	// A profile without a window has nowhere to put a tab.
-	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(direct)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, end := chromedp.NewContext(browser, chromedp.WithTargetID(id))
-	t.Cleanup(end)
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(cancel)
-	if err := chromedp.Run(ctx); err != nil { // what runs first decides how long the tab is listened to
-		t.Fatal(err)
-	}
-	return &tab{t: t, ctx: ctx, profile: profile}
+	return &tab{t: t, ctx: e2etest.OpenTab(t, profile), profile: profile}
 }
 
 // run does actions or fails the test with what the tab shows.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"countersign/cmd/countersign/e2e/e2etest"
 )
 
 // browser is a browser without JavaScript: it keeps cookies, follows redirects
@@ -133,49 +135,25 @@ type form struct {
 	buttons []button
 }
 
-type button struct{ name, value, text string }
+type button = e2etest.Button
 
 // forms returns the forms of the page.
 func (p *page) forms() []form {
 	var all []form
-	for n := range p.doc.Descendants() {
-		if n.Type != html.ElementNode || n.Data != "form" {
-			continue
+	for _, f := range e2etest.Forms(p.doc) {
+		if f.Action == "" {
+			f.Action = p.URL.String()
 		}
-		f := form{action: attr(n, "action"), values: url.Values{}}
-		if f.action == "" {
-			f.action = p.URL.String()
-		}
-		for field := range n.Descendants() {
-			f.take(field)
-		}
-		all = append(all, f)
+		all = append(all, form{f.Action, f.Values, f.Buttons})
 	}
 	return all
-}
-
-func (f *form) take(n *html.Node) {
-	if n.Type != html.ElementNode {
-		return
-	}
-	kind := attr(n, "type")
-	switch {
-	case n.Data == "button" && kind != "button", n.Data == "input" && kind == "submit":
-		f.buttons = append(f.buttons, button{attr(n, "name"), attr(n, "value"), strings.TrimSpace(text(n))})
-	case n.Data == "input" && (kind == "checkbox" || kind == "radio"):
-		if hasAttr(n, "checked") {
-			f.values.Add(attr(n, "name"), attr(n, "value"))
-		}
-	case n.Data == "input" && attr(n, "name") != "":
-		f.values.Set(attr(n, "name"), attr(n, "value"))
-	}
 }
 
 func (f *form) has(field string) bool { return f.values.Has(field) }
 
 func (f *form) hasButton(name, value string) bool {
 	for _, b := range f.buttons {
-		if b.name == name && b.value == value {
+		if b.Name == name && b.Value == value {
 			return true
 		}
 	}
@@ -209,7 +187,7 @@ func (p *page) asksToSignIn() bool {
 func (p *page) asksForConsent() bool { return p.Callback == nil && p.formDeciding("allow") != nil }
 
 // Text returns what a person reads on the page.
-func (p *page) Text() string { return strings.Join(strings.Fields(text(p.doc)), " ") }
+func (p *page) Text() string { return strings.Join(strings.Fields(e2etest.Text(p.doc)), " ") }
 
 // Submit sends a form of the page with further values.
 func (b *browser) Submit(p *page, f *form, more url.Values) *page {
@@ -280,33 +258,4 @@ func (b *browser) Authorize(address string, u *user) *page {
 		p = b.Decide(p, "allow")
 	}
 	return p
-}
-
-func attr(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-func hasAttr(n *html.Node, name string) bool {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return true
-		}
-	}
-	return false
-}
-
-func text(n *html.Node) string {
-	var b strings.Builder
-	for d := range n.Descendants() {
-		if d.Type == html.TextNode && (d.Parent == nil || d.Parent.Data != "style" && d.Parent.Data != "script") {
-			b.WriteString(d.Data)
-			b.WriteString(" ")
-		}
-	}
-	return b.String()
 }

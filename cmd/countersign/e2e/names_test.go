@@ -5,10 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -18,15 +16,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"countersign/cmd/countersign/e2e/e2etest"
 )
 
 // homeDomain is a domain that tests have on this machine, with a certificate
 // for its hosts, for what browsers do not do on loopback addresses: two hosts
 // of it are two origins on one site.
-const homeDomain = "countersign.test"
+const homeDomain = e2etest.HomeDomain
 
-// certificate is that of the domain's hosts. Go's default client and Chromium
-// trust it.
+// certificate is that of the domain's hosts. Go's default client trusts it.
 var certificate = trustHome()
 
 func trustHome() tls.Certificate {
@@ -60,12 +59,6 @@ func dialHome(ctx context.Context, network, address string) (net.Conn, error) {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
 	return new(net.Dialer).DialContext(ctx, network, address)
-}
-
-// certificateID is how Chromium is told to trust the certificate.
-func certificateID() string {
-	sum := sha256.Sum256(certificate.Leaf.RawSubjectPublicKeyInfo)
-	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // startAtHome runs a server of its own with TLS at id.countersign.test.

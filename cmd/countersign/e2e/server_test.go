@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"countersign/cmd/countersign/e2e/e2etest"
 	"countersign/storage/storagetest"
 )
 
@@ -152,9 +151,7 @@ func (s *server) Start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := fmt.Fprintln(watchdog(), s.cmd.Process.Pid); err != nil {
-		s.t.Fatal(err)
-	}
+	e2etest.Watch(s.t, s.cmd.Process.Pid)
 	cmd, exited := s.cmd, make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	s.exited = exited
@@ -217,11 +214,11 @@ func (s *server) Stop() {
 	select {
 	case err := <-s.exited:
 		if err != nil {
-			s.t.Errorf("the server did not stop cleanly: %v\n%s", err, s.log.tail())
+			s.t.Errorf("the server did not stop cleanly: %v\n%s", err, s.log.Tail())
 		}
 	case <-time.After(40 * time.Second):
 		_ = s.cmd.Process.Kill() // the failure is reported
-		s.t.Errorf("the server does not stop on SIGTERM\n%s", s.log.tail())
+		s.t.Errorf("the server does not stop on SIGTERM\n%s", s.log.Tail())
 	}
 	s.cmd = nil
 }
@@ -294,43 +291,6 @@ func (s *server) refuses(args ...string) string {
 		s.t.Fatalf("countersign %s: error %v; want an exit status\n%s%s", strings.Join(args, " "), err, out, complaint)
 	}
 	return complaint
-}
-
-// freeAddress returns an address of 127.0.0.1 on which nobody listens.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // it was only to learn the port
-	return l.Addr().String()
-}
-
-// logs is what the server printed.
-type logs struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-var _ io.Writer = (*logs)(nil)
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// tail returns the end of the log, which is what matters in a failure.
-func (l *logs) tail() string {
-	all := l.String()
-	return all[max(0, len(all)-4000):]
 }
 
 // canaries are the secrets that tests saw.
