@@ -112,7 +112,13 @@ func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, find l
 	if err := mayWork(c); err != nil {
 		return nil, err
 	}
-	return c, h.useUp(r.Context(), c, given)
+	if err := h.useUp(r.Context(), c, given); err != nil {
+		return nil, err
+	}
+	if given.method != clientstore.AuthNone { // anybody can name a public client
+		h.cfg.Clients.NoteUse(c)
+	}
+	return c, nil
 }
 
 // prove checks the credentials. A client that does not exist costs the same

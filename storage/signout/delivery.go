@@ -35,20 +35,17 @@ type Store struct{ db *storage.DB }
 // New returns a store on db.
 func New(db *storage.DB) *Store { return &Store{db} }
 
-// algorithm is what a client has its ID tokens signed with.
-var algorithm = map[storage.Dialect]string{
-	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.id_token_signed_response_alg'), '')`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'id_token_signed_response_alg', '')`,
-}
-
 // Due returns deliveries that may be tried now, at most limit of them. A client
-// that is not approved is told of nothing but its own disapproval.
+// that is not approved, or is gone, is told of nothing but that; a client that
+// is there is reached as it is registered by now.
 func (s *Store) Due(ctx context.Context, limit int) ([]Delivery, error) {
 	var due []Delivery
 	err := s.db.With(ctx).Raw(`
-		SELECT d.session_id, d.client_id, d.subject, d.attempts, d.next_at, `+uri[s.db.Dialect()]+` AS uri, `+algorithm[s.db.Dialect()]+` AS algorithm
-		FROM logout_deliveries d JOIN clients c ON c.id = d.client_id
-		WHERE d.next_at <= @now AND (c.status = 'approved' OR d.disapproved)
+		SELECT d.session_id, d.client_id, d.subject, d.attempts, d.next_at,
+			CASE WHEN c.id IS NULL THEN d.uri ELSE `+uri[s.db.Dialect()]+` END AS uri,
+			CASE WHEN c.id IS NULL THEN d.algorithm ELSE `+algorithm[s.db.Dialect()]+` END AS algorithm
+		FROM logout_deliveries d LEFT JOIN clients c ON c.id = d.client_id
+		WHERE d.next_at <= @now AND (d.dismissed OR c.status = 'approved')
 		ORDER BY d.next_at, d.session_id, d.client_id LIMIT @limit`, map[string]any{"now": s.db.Now(), "limit": limit}).Scan(&due).Error
 	return due, storage.Err("find logout tokens to deliver", err)
 }
