@@ -28,10 +28,10 @@ const (
 	// long as an interaction waits.
 	keptAfter = time.Hour
 	size      = 32 // bytes of a reference that are random
-	// MaxWaiting is how many requests of one client may wait at once, and
-	// MaxWaitingPublic how many of a public client from one network: anybody can
-	// push those, and must not shut out the others.
-	MaxWaiting       = 5000
+	// MaxWaiting is how many requests of one client may wait at once.
+	MaxWaiting = 5000
+	// MaxWaitingPublic is how many of a public client may that came from one
+	// network: anybody can push them, and must not shut out the others.
 	MaxWaitingPublic = 500
 )
 

@@ -77,6 +77,9 @@ var machine = &http.Client{
 // do sends a request and reads its answer.
 func (s *server) do(req *http.Request) answer {
 	s.t.Helper()
+	if s.from != "" {
+		req.Header.Set("X-Forwarded-For", s.from)
+	}
 	res, err := machine.Do(req)
 	if err != nil {
 		s.t.Fatal(err)

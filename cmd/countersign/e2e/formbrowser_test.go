@@ -62,6 +62,9 @@ func (b *browser) follow(req *http.Request) *page {
 	b.t.Helper()
 	for range 20 {
 		req.Header.Set("Accept", "text/html,application/xhtml+xml")
+		if b.s.from != "" {
+			req.Header.Set("X-Forwarded-For", b.s.from)
+		}
 		res, err := b.http.Do(req)
 		if err != nil {
 			b.t.Fatal(err)

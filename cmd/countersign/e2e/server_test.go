@@ -37,6 +37,9 @@ type server struct {
 	canaries *canaries
 	metadata map[string]any
 
+	// from is where requests come from, as a proxy says; empty for no proxy.
+	from string
+
 	// expectFaults lets the log speak of errors, which a test injected.
 	expectFaults bool
 }
