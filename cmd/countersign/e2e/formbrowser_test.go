@@ -24,6 +24,7 @@ type browser struct {
 func (s *server) browse() *browser {
 	jar, _ := cookiejar.New(nil) // never fails
 	return &browser{t: s.t, s: s, http: &http.Client{
+		Transport:     s.client().Transport,
 		Jar:           jar,
 		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
