@@ -28,6 +28,7 @@ func (a app) begin(ref string, change ...string) url.Values {
 	return with(url.Values{"client_id": {a.ID}, "request_uri": {ref}}, change...)
 }
 
+// JR-11, JR-14 and what a reference leads to.
 func TestPushedRequests(t *testing.T) {
 	each(t, func(w *world) {
 		for name, a := range map[string]app{"confidential": w.web, "public": w.native} {

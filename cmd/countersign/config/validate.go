@@ -273,7 +273,9 @@ func (c *Config) validateDurations(fault faulter) {
 		key   string
 		value time.Duration
 	}{
-		{"refresh_grace", c.RefreshGrace}, {"key_rotation", c.KeyRotation}, {"key_publish_before", c.KeyPublishBefore},
+		{"refresh_grace", c.RefreshGrace},
+		{"key_rotation", c.KeyRotation},
+		{"key_publish_before", c.KeyPublishBefore},
 		{"registration_unused_lifetime", c.RegistrationUnusedLifetime},
 	} {
 		if d.value < 0 {

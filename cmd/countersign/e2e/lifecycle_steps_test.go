@@ -111,14 +111,17 @@ func (g *stage) play(t *testing.T, f *flow, e event, moment int) {
 	s.t, s.from = t, fmt.Sprintf("10.%d.%d.1", n>>8, n&0xff)
 	own := &stage{server: &s, clients: g.clients, accounts: g.accounts, auditor: g.auditor, initial: g.initial}
 	r := &run{stage: own, t: t, flow: f, browser: s.browse()}
-	r.cast(e.name != pending)
+	r.cast()
+	if e.name != pending {
+		r.approve()
+	}
 	for at, step := range f.steps[:moment] {
 		if got := step.does(r); got != f.usual(at) {
 			t.Fatalf("%s, before anything happened: %s", step.name, got)
 		}
 	}
 	e.does(r)
-	r.checkTokens(f.lives(e))
+	r.checkTokens(e)
 	for at := moment; at < len(f.steps); at++ {
 		want := f.expect(e, moment, at)
 		if got := f.steps[at].does(r); got != want {
@@ -138,7 +141,7 @@ func (r *run) must(err error) {
 }
 
 // cast makes the account and the client of a run.
-func (r *run) cast(approved bool) {
+func (r *run) cast() {
 	r.t.Helper()
 	name, password := "ada"+strings.ToLower(rand.Text()[:12]), r.canaries.add("password", "pw "+rand.Text())
 	a, err := r.accounts.Create(r.t.Context(), administrator, account.Registration{Username: name, Password: password})
@@ -150,9 +153,6 @@ func (r *run) cast(approved bool) {
 		c, secret, err := r.clients.Register(r.t.Context(), administrator, clientstore.Registration{Type: clientstore.OIDC, Name: "Modeler", Metadata: r.flow.metadata()})
 		r.must(err)
 		r.c = &client{ID: c.ID, Secret: r.canaries.add("client secret", secret), AuthMethod: c.Metadata.TokenEndpointAuthMethod, RedirectURIs: []string{webRedirect}}
-	}
-	if approved {
-		r.approve()
 	}
 	r.request = r.Request(r.c)
 	for name, value := range r.flow.asks {
@@ -207,8 +207,9 @@ func (r *run) disable() {
 }
 
 // checkTokens asks about the tokens that were issued before the event.
-func (r *run) checkTokens(alive bool) {
+func (r *run) checkTokens(e event) {
 	r.t.Helper()
+	alive := r.flow.lives(e)
 	for name, token := range map[string]string{"access": r.tokens.access, "refresh": r.tokens.refresh} {
 		if token == "" {
 			continue

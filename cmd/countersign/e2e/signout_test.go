@@ -19,7 +19,7 @@ type listener struct {
 }
 
 // listening registers an approved client that takes logout tokens.
-func (s *server) listening(args ...string) *listener {
+func (s *server) listening() *listener {
 	s.t.Helper()
 	l := &listener{tokens: make(chan string, 20)}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,13 +30,13 @@ func (s *server) listening(args ...string) *listener {
 		l.tokens <- r.PostFormValue("logout_token")
 	}))
 	s.t.Cleanup(l.Close)
-	l.c = s.Client(append([]string{"--set", "backchannel_logout_uri=" + l.URL + "/out"}, args...)...)
+	l.c = s.Client("--set", "backchannel_logout_uri="+l.URL+"/out")
 	return l
 }
 
 // wantLogout waits for a logout token and checks it as relying parties do
 // (OpenID Connect Back-Channel Logout 1.0, section 2.6).
-func (l *listener) wantLogout(t *testing.T, s *server, u *user, sid any) {
+func (l *listener) wantLogout(t *testing.T, s *server, u *user, sid string) {
 	t.Helper()
 	var raw string
 	select {
@@ -122,13 +122,13 @@ func TestCommandsSignPeopleOut(t *testing.T) {
 }
 
 // sessionOf signs in to the application and returns the sid of its ID token.
-func (s *server) sessionOf(b *browser, c *client, u *user) any {
+func (s *server) sessionOf(b *browser, c *client, u *user) string {
 	s.t.Helper()
 	r := s.Request(c).With("scope", "openid")
 	a := s.Exchange(c, s.Code(b, r, u), r)
 	wantTokens(s.t, a)
-	sid := jwtClaims(s.t, a.str("id_token"))["sid"]
-	if sid == nil {
+	sid, _ := jwtClaims(s.t, a.str("id_token"))["sid"].(string)
+	if sid == "" {
 		s.t.Fatalf("no sid in %s", a.str("id_token"))
 	}
 	return sid
