@@ -29,6 +29,7 @@ SELECT d.session_id, d.client_id, d.subject, COALESCE(c.metadata::json ->> 'back
 	COALESCE(c.metadata::json ->> 'id_token_signed_response_alg', ''), d.disapproved, d.attempts, d.next_at, d.created_at
 FROM logout_deliveries_before d JOIN clients c ON c.id = d.client_id;
 DROP TABLE logout_deliveries_before;
+ALTER TABLE logout_deliveries RENAME CONSTRAINT logout_deliveries_one TO logout_deliveries_pkey;
 CREATE INDEX logout_deliveries_client_id ON logout_deliveries (client_id);
 CREATE INDEX logout_deliveries_next_at ON logout_deliveries (next_at);
 CREATE INDEX logout_deliveries_created_at ON logout_deliveries (created_at);
@@ -43,12 +44,13 @@ CREATE TABLE logout_deliveries (
 	attempts    BIGINT NOT NULL,
 	next_at     TIMESTAMPTZ NOT NULL,
 	created_at  TIMESTAMPTZ NOT NULL,
-	PRIMARY KEY (session_id, client_id)
+	CONSTRAINT logout_deliveries_one PRIMARY KEY (session_id, client_id)
 );
 INSERT INTO logout_deliveries (session_id, client_id, subject, disapproved, attempts, next_at, created_at)
 SELECT d.session_id, d.client_id, d.subject, d.dismissed, d.attempts, d.next_at, d.created_at
 FROM logout_deliveries_after d JOIN clients c ON c.id = d.client_id;
 DROP TABLE logout_deliveries_after;
+ALTER TABLE logout_deliveries RENAME CONSTRAINT logout_deliveries_one TO logout_deliveries_pkey;
 CREATE INDEX logout_deliveries_client_id ON logout_deliveries (client_id);
 CREATE INDEX logout_deliveries_next_at ON logout_deliveries (next_at);
 CREATE INDEX logout_deliveries_created_at ON logout_deliveries (created_at);

@@ -22,7 +22,7 @@ CREATE TABLE logout_deliveries (
 	attempts   INTEGER NOT NULL,
 	next_at    DATETIME NOT NULL, -- not to be tried before
 	created_at DATETIME NOT NULL,
-	CONSTRAINT logout_deliveries_one PRIMARY KEY (session_id, client_id)
+	PRIMARY KEY (session_id, client_id)
 );
 INSERT INTO logout_deliveries (session_id, client_id, subject, uri, algorithm, dismissed, attempts, next_at, created_at)
 SELECT d.session_id, d.client_id, d.subject, COALESCE(json_extract(c.metadata, '$.backchannel_logout_uri'), ''),
