@@ -386,6 +386,41 @@ func TestBackChannelOfDisapproval(t *testing.T) {
 	})
 }
 
+// A client that is removed is told of that, at the address that it had, and of
+// nothing else.
+func TestBackChannelOfRemoval(t *testing.T) {
+	each(t, func(w *world) {
+		es256 := func(m *clientstore.Metadata) { m.IDTokenSignedResponseAlg = "ES256" }
+		p, other := w.listening(es256), w.listening()
+		w.tokens(p.app, "scope", "openid")
+		w.tokens(other.app, "scope", "openid")
+		sid := w.session.ID
+		w.must(w.clients.Remove(w.Context(), admin, p.ID))
+		p.status = []int{http.StatusServiceUnavailable}
+		w.deliverLogouts()
+		w.wantHeard("removed, and the application is down", p, sid)
+		w.clock.Advance(5 * time.Second)
+		w.deliverLogouts()
+		w.wantHeard("removed", p, sid)
+		w.submit(nil)
+		w.deliverLogouts()
+		w.wantSilence("signed out after the removal", p)
+		w.wantHeard("another application", other, sid)
+
+		w.signIn()
+		w.tokens(other.app, "scope", "openid")
+		_, err := w.clients.Disapprove(w.Context(), admin, other.ID, "")
+		w.must(err)
+		sid = w.session.ID
+		w.must(w.clients.Remove(w.Context(), admin, other.ID))
+		w.deliverLogouts()
+		w.wantHeard("disapproved, and removed before it was told", other, sid)
+		w.clock.Advance(25 * time.Hour)
+		w.deliverLogouts()
+		w.wantSilence("told once", p, other)
+	})
+}
+
 // LO-13: whoever signs out while a code is being issued leaves no live token,
 // and no application uninformed.
 func TestBackChannelRace(t *testing.T) {

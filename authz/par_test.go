@@ -8,6 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"countersign/storage"
+	"countersign/storage/pushed"
 )
 
 // push pushes a request and returns its reference.
@@ -25,6 +28,7 @@ func (a app) begin(ref string, change ...string) url.Values {
 	return with(url.Values{"client_id": {a.ID}, "request_uri": {ref}}, change...)
 }
 
+// JR-11, JR-14 and what a reference leads to.
 func TestPushedRequests(t *testing.T) {
 	each(t, func(w *world) {
 		for name, a := range map[string]app{"confidential": w.web, "public": w.native} {
@@ -158,5 +162,37 @@ func TestPushedRequestIsAnsweredOnce(t *testing.T) {
 		if kept == "" || strings.Contains(kept, ref) { // CD-17
 			w.Errorf("the interaction holds the reference: %s", kept)
 		}
+	})
+}
+
+// JR-10: who pushes and pushes is told to wait; who pushes to a public client
+// from one network leaves it to those of others.
+func TestPushFlood(t *testing.T) {
+	each(t, func(w *world) {
+		fill := func(a app, network string, n int) {
+			w.must(w.db.With(w.Context()).Exec(`
+				WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < @n)
+				INSERT INTO pushed_requests (hash, client_id, network, request, created_at, expires_at)
+				SELECT CAST(@client || '|' || @network || '|' || n AS `+map[storage.Dialect]string{storage.SQLite: "BLOB", storage.PostgreSQL: "bytea"}[w.db.Dialect()]+`),
+					@client, @network, '{}', @now, @later FROM i`,
+				map[string]any{"n": n, "client": a.ID, "network": network, "now": w.db.Now(), "later": w.db.Now().Add(time.Minute)}).Error)
+		}
+		fill(w.native, "198.51.100.0/24", pushed.MaxWaitingPublic)
+		fill(w.native, "127.0.0.0/24", pushed.MaxWaitingPublic-1)
+		fill(w.web, "", pushed.MaxWaiting-1)
+		for _, a := range []app{w.native, w.web} {
+			if sent := w.authorize(a.begin(w.push(a))).sent(); sent.Get("code") == "" {
+				w.Errorf("%s: the last that is let through: %v", a.Name, sent)
+			}
+			w.push(a) // the place that the answered one left
+			res := w.post("/par", a, a.ask())
+			w.wantError(res, http.StatusTooManyRequests, "temporarily_unavailable")
+			if res.Header.Get("Retry-After") != "60" {
+				w.Errorf("%s: Retry-After %q", a.Name, res.Header.Get("Retry-After"))
+			}
+		}
+		w.clock.Advance(time.Minute)
+		w.push(w.native)
+		w.push(w.web)
 	})
 }

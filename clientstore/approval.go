@@ -67,11 +67,15 @@ func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason strin
 }
 
 // Remove deletes the client for good, with its consents; what was issued to it
-// is dead. Its key is never given out again.
+// is dead. Its key is never given out again. It learns by back-channel logout
+// that the people who used it are signed out of it.
 func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.lock(ctx, id)
 		if err != nil {
+			return err
+		}
+		if err := signout.Client(ctx, s.db, id); err != nil {
 			return err
 		}
 		res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = ?", id)

@@ -50,6 +50,7 @@ type Client struct {
 	UpdatedAt     time.Time
 	StatusAt      time.Time
 	StatusBy      string
+	UsedAt        *time.Time // when it was first seen to be used, nil before
 }
 
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).

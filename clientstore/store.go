@@ -33,6 +33,9 @@ type Config struct {
 	// for approval, and PendingLifetime how long they wait; 0 bounds nothing.
 	MaxPending      int
 	PendingLifetime time.Duration
+	// UnusedLifetime is how long a client that registered itself may be
+	// approved and never used; 0 bounds nothing.
+	UnusedLifetime time.Duration
 }
 
 // Store keeps clients in the database.
@@ -40,6 +43,7 @@ type Store struct {
 	db    *storage.DB
 	cfg   Config
 	typed *typedSecrets
+	uses  uses
 }
 
 // New returns a store on db.

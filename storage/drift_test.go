@@ -44,7 +44,7 @@ var tables = map[string]string{
 	"device_codes":         "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
 	"installation":         "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
 	"subject_salt":         "id salt created_at",
-	"logout_deliveries":    "session_id client_id subject disapproved attempts next_at created_at",
+	"logout_deliveries":    "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",
 	"refresh_tokens":       "hash grant_id parent_hash created_at expires_at used_at",
 	"session_clients":      "session_id client_id subject created_at",
 	"sign_in_throttles":    "key failures blocked_until expires_at",

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
+	"countersign/authz/limit"
 	"countersign/authz/page"
 	"countersign/authz/protocol"
+	"countersign/clientstore"
 	"countersign/storage/pushed"
 )
 
@@ -48,7 +51,7 @@ func (h *Handler) Push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return told(err)
 	}
-	reference, err := h.cfg.Pushed.Push(r.Context(), c.ID, kept)
+	reference, err := h.push(r, c, kept)
 	if err != nil {
 		return err
 	}
@@ -62,6 +65,23 @@ func (h *Handler) Push(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusCreated)
 	_, err = w.Write(body)
 	return err
+}
+
+// push keeps the request, if the client does not leave too many waiting (RFC
+// 9126, section 2.3).
+func (h *Handler) push(r *http.Request, c *clientstore.Client, request url.Values) (string, error) {
+	network := ""
+	if c.IsPublic() {
+		network = limit.Network(r.RemoteAddr)
+	}
+	reference, err := h.cfg.Pushed.Push(r.Context(), c.ID, network, request)
+	if errors.Is(err, pushed.ErrTooMany) {
+		return "", &protocol.Error{
+			Code: protocol.TemporarilyUnavailable, Status: http.StatusTooManyRequests, RetryAfter: int(pushed.Lifetime / time.Second),
+			Description: "Too many pushed requests of this client wait for a browser. Use those, or wait until they expire.",
+		}
+	}
+	return reference, err
 }
 
 // told tells a client what a page would tell a person.

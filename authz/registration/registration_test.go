@@ -158,3 +158,17 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// However it is written, who would like to wait does so for a while that is
+// bounded.
+func FuzzPreferredWait(f *testing.F) {
+	for _, s := range []string{"", "wait=5", "respond-async, wait=5", "wait=99999", "wait=-1", "Wait = 5 ; x", "wait==5", "wait", ",,wait=1,wait=2", "wait=\"5\""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		got := preferredWait([]string{header})
+		if got < 0 || got > maxWait || got > 0 && !strings.Contains(strings.ToLower(header), "wait") {
+			t.Fatalf("%q: %s", header, got)
+		}
+	})
+}

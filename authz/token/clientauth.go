@@ -128,7 +128,13 @@ func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, by rul
 			return nil, err
 		}
 	}
-	return c, h.useUp(r.Context(), c, given)
+	if err := h.useUp(r.Context(), c, given); err != nil {
+		return nil, err
+	}
+	if given.method != clientstore.AuthNone { // anybody can name a public client
+		h.cfg.Clients.NoteUse(c)
+	}
+	return c, nil
 }
 
 // prove checks the credentials. A client that does not exist costs the same

@@ -66,14 +66,22 @@ type purger func(ctx context.Context, limit int) (int64, error)
 
 // purge deletes what expired from every store, in small batches.
 func (s *server) purge(ctx context.Context) {
-	for name, one := range map[string]purger{
-		"grants": s.stores.grants.Purge, "interactions": s.stores.interactions.Purge, "sessions": s.stores.sessions.Purge,
-		"accounts": s.stores.accounts.Purge, "signing_keys": s.stores.keys.Purge, "used_jtis": s.stores.used.Purge, "pushed_requests": s.stores.pushed.Purge,
-		"registrations":     s.stores.clients.Purge,
-		"logout_deliveries": s.stores.signOut.Purge,
+	for _, one := range []struct {
+		records string
+		purge   purger
+	}{
+		{"registrations", s.stores.clients.Purge}, // before grants, which show that a client was used
+		{"grants", s.stores.grants.Purge},
+		{"interactions", s.stores.interactions.Purge},
+		{"sessions", s.stores.sessions.Purge},
+		{"accounts", s.stores.accounts.Purge},
+		{"signing_keys", s.stores.keys.Purge},
+		{"used_jtis", s.stores.used.Purge},
+		{"pushed_requests", s.stores.pushed.Purge},
+		{"logout_deliveries", s.stores.signOut.Purge},
 	} {
-		if err := drain(ctx, one); err != nil && !errors.Is(err, context.Canceled) {
-			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", name, "cause", err.Error())
+		if err := drain(ctx, one.purge); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", one.records, "cause", err.Error())
 		}
 	}
 	if err := s.stores.db.Vacuum(ctx); err != nil && ctx.Err() == nil {

@@ -107,6 +107,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		clients: clientstore.New(db, clientstore.Config{
 			Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy),
 			MaxPending: cfg.RegistrationMaxPending, PendingLifetime: cfg.RegistrationPendingLifetime,
+			UnusedLifetime: cfg.RegistrationUnusedLifetime,
 		}),
 		grants:  grant.New(db, keys),
 		signOut: signout.New(db),

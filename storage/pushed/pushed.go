@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -27,16 +28,25 @@ const (
 	// long as an interaction waits.
 	keptAfter = time.Hour
 	size      = 32 // bytes of a reference that are random
+	// MaxWaiting is how many requests of one client may wait at once.
+	MaxWaiting = 5000
+	// MaxWaitingPublic is how many of a public client may that came from one
+	// network: anybody can push them, and must not shut out the others.
+	MaxWaitingPublic = 500
 )
 
 // ErrUsed reports a request that was answered before, to another browser or at
 // the same moment.
 var ErrUsed = errors.New("used before")
 
+// ErrTooMany reports that as many requests wait already as may.
+var ErrTooMany = errors.New("too many pushed requests wait")
+
 // Request is a pushed request.
 type Request struct {
 	Hash      []byte `gorm:"primaryKey"` // of the reference
 	ClientID  string
+	Network   string     // where it came from, empty for a client that proved who it is
 	Request   url.Values `gorm:"serializer:json"`
 	CreatedAt time.Time
 	ExpiresAt time.Time
@@ -60,14 +70,35 @@ type Store struct {
 // New returns a store on db.
 func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: keys} }
 
-// Push keeps a request and returns its reference.
-func (s *Store) Push(ctx context.Context, clientID string, request url.Values) (reference string, err error) {
+// Push keeps a request and returns its reference, unless too many wait, which
+// is [ErrTooMany]. The network is that of the request of a client that proved
+// nothing, and empty for any other. Those that push at the same moment may all
+// be let through.
+func (s *Store) Push(ctx context.Context, clientID, network string, request url.Values) (reference string, err error) {
 	random := make([]byte, size)
 	_, _ = rand.Read(random) // never fails
 	reference = Prefix + base64.RawURLEncoding.EncodeToString(random)
-	now := s.db.Now()
-	kept := &Request{Hash: s.keys.Hash(reference), ClientID: clientID, Request: request, CreatedAt: now, ExpiresAt: now.Add(Lifetime)}
-	return reference, storage.Err("keep pushed request", s.db.With(ctx).Create(kept).Error)
+	kept, err := json.Marshal(request)
+	if err != nil {
+		return "", fmt.Errorf("encode pushed request: %w", err)
+	}
+	now, limit := s.db.Now(), MaxWaiting
+	if network != "" {
+		limit = MaxWaitingPublic
+	}
+	res := s.db.With(ctx).Exec(`
+		INSERT INTO pushed_requests (hash, client_id, network, request, created_at, expires_at)
+		SELECT @hash, @client, @network, @request, @now, @expires
+		WHERE @max > (SELECT count(*) FROM (SELECT 1 FROM pushed_requests
+			WHERE client_id = @client AND network = @network AND used_at IS NULL AND expires_at > @now LIMIT @max) waiting)`,
+		map[string]any{
+			"hash": s.keys.Hash(reference), "client": clientID, "network": network, "request": string(kept),
+			"now": now, "expires": now.Add(Lifetime), "max": limit,
+		})
+	if res.Error == nil && res.RowsAffected == 0 {
+		return "", fmt.Errorf("keep pushed request: %w", ErrTooMany)
+	}
+	return reference, storage.Err("keep pushed request", res.Error)
 }
 
 // Get returns the request behind a reference while it can be begun with. One

@@ -18,7 +18,7 @@ func TestPushGetUse(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s, clock := pushed.New(db, storagetest.Keys(t)), storagetest.Clock(db)
-		ref, err := s.Push(t.Context(), "client", url.Values{"scope": {"openid"}})
+		ref, err := s.Push(t.Context(), "client", "", url.Values{"scope": {"openid"}})
 		if err != nil || !strings.HasPrefix(ref, pushed.Prefix) {
 			t.Fatal(ref, err)
 		}
@@ -45,7 +45,7 @@ func TestPushGetUse(t *testing.T) {
 		if _, err := s.Get(t.Context(), "client", ref); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("Get() of a used one = %v", err)
 		}
-		late, _ := s.Push(t.Context(), "client", url.Values{})
+		late, _ := s.Push(t.Context(), "client", "", url.Values{})
 		clock.Advance(time.Minute)
 		if _, err := s.Get(t.Context(), "client", late); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("Get() of an expired one = %v", err)
@@ -66,7 +66,7 @@ func TestOneOfTwentyUsesIt(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := pushed.New(db, storagetest.Keys(t))
-		ref, _ := s.Push(t.Context(), "client", url.Values{})
+		ref, _ := s.Push(t.Context(), "client", "", url.Values{})
 		r, err := s.Get(t.Context(), "client", ref)
 		if err != nil {
 			t.Fatal(err)
@@ -85,13 +85,59 @@ func TestOneOfTwentyUsesIt(t *testing.T) {
 			t.Errorf("%d used it; want 1", won.Load())
 		}
 		storagetest.FailStatements(db, nil)
-		_, pushErr := s.Push(t.Context(), "client", url.Values{})
+		_, pushErr := s.Push(t.Context(), "client", "", url.Values{})
 		_, getErr := s.Get(t.Context(), "client", ref)
 		_, purgeErr := s.Purge(t.Context(), 1)
 		for _, err := range []error{pushErr, getErr, purgeErr, s.Use(t.Context(), r.Mark(), "")} {
 			if !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("%v; want ErrUnavailable", err)
 			}
+		}
+	})
+}
+
+// JR-10: what one client leaves waiting is bounded; what was answered or has
+// expired does not count, nor does what others push.
+func TestWaitingRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s, clock := pushed.New(db, storagetest.Keys(t)), storagetest.Clock(db)
+		push := func(client, network string) error {
+			_, err := s.Push(t.Context(), client, network, url.Values{"scope": {"openid"}})
+			return err
+		}
+		first, err := s.Push(t.Context(), "public", "192.0.2.0/24", url.Values{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range pushed.MaxWaitingPublic - 1 {
+			if err := push("public", "192.0.2.0/24"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := push("public", "192.0.2.0/24"); !errors.Is(err, pushed.ErrTooMany) {
+			t.Errorf("one more: %v; want ErrTooMany", err)
+		}
+		for name, who := range map[string][2]string{
+			"another network": {"public", "198.51.100.0/24"}, "another client": {"other", "192.0.2.0/24"}, "one that proved who it is": {"public", ""},
+		} {
+			if err := push(who[0], who[1]); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		r, err := s.Get(t.Context(), "public", first)
+		if err != nil || s.Use(t.Context(), r.Mark(), "") != nil {
+			t.Fatal(err)
+		}
+		if err := push("public", "192.0.2.0/24"); err != nil {
+			t.Errorf("after one was answered: %v", err)
+		}
+		if err := push("public", "192.0.2.0/24"); !errors.Is(err, pushed.ErrTooMany) {
+			t.Errorf("full again: %v; want ErrTooMany", err)
+		}
+		clock.Advance(pushed.Lifetime)
+		if err := push("public", "192.0.2.0/24"); err != nil {
+			t.Errorf("after the others expired: %v", err)
 		}
 	})
 }

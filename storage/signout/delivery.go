@@ -36,27 +36,19 @@ type Store struct{ db *storage.DB }
 // New returns a store on db.
 func New(db *storage.DB) *Store { return &Store{db} }
 
-// algorithm is what a client has its ID tokens signed with.
-var algorithm = map[storage.Dialect]string{
-	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.id_token_signed_response_alg'), '')`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'id_token_signed_response_alg', '')`,
-}
-
-// encrypted is whether a client has its ID tokens encrypted.
-var encrypted = map[storage.Dialect]string{
-	storage.SQLite:     `json_extract(c.metadata, '$.id_token_encrypted_response_alg') IS NOT NULL`,
-	storage.PostgreSQL: `(c.metadata::json ->> 'id_token_encrypted_response_alg') IS NOT NULL`,
-}
-
 // Due returns deliveries that may be tried now, at most limit of them. A client
-// that is not approved is told of nothing but its own disapproval.
+// that is not approved, or is gone, is told of nothing but that; a client that
+// is there is reached as it is registered by now. One that is gone and wanted
+// its tokens encrypted took the keys with it, and is told nothing in clear.
 func (s *Store) Due(ctx context.Context, limit int) ([]Delivery, error) {
 	var due []Delivery
 	err := s.db.With(ctx).Raw(`
-		SELECT d.session_id, d.client_id, d.subject, d.attempts, d.next_at, `+uri[s.db.Dialect()]+` AS uri, `+algorithm[s.db.Dialect()]+` AS algorithm,
+		SELECT d.session_id, d.client_id, d.subject, d.attempts, d.next_at,
+			CASE WHEN c.id IS NULL THEN d.uri ELSE `+uri[s.db.Dialect()]+` END AS uri,
+			CASE WHEN c.id IS NULL THEN d.algorithm ELSE `+algorithm[s.db.Dialect()]+` END AS algorithm,
 			`+encrypted[s.db.Dialect()]+` AS encrypted
-		FROM logout_deliveries d JOIN clients c ON c.id = d.client_id
-		WHERE d.next_at <= @now AND (c.status = 'approved' OR d.disapproved)
+		FROM logout_deliveries d LEFT JOIN clients c ON c.id = d.client_id
+		WHERE d.next_at <= @now AND (d.dismissed OR c.status = 'approved') AND NOT (c.id IS NULL AND d.encrypted)
 		ORDER BY d.next_at, d.session_id, d.client_id LIMIT @limit`, map[string]any{"now": s.db.Now(), "limit": limit}).Scan(&due).Error
 	return due, storage.Err("find logout tokens to deliver", err)
 }

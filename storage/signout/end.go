@@ -16,17 +16,29 @@ var uri = map[storage.Dialect]string{
 	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'backchannel_logout_uri', '')`,
 }
 
+// algorithm is what a client has its ID tokens signed with.
+var algorithm = map[storage.Dialect]string{
+	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.id_token_signed_response_alg'), '')`,
+	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'id_token_signed_response_alg', '')`,
+}
+
+// encrypted is whether a client has its ID tokens encrypted.
+var encrypted = map[storage.Dialect]string{
+	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.id_token_encrypted_response_alg') IS NOT NULL, false)`,
+	storage.PostgreSQL: `((c.metadata::json ->> 'id_token_encrypted_response_alg') IS NOT NULL)`,
+}
+
 // owe writes down the logout tokens for rows of session, client and subject.
-// One that is owed already stays one, and is due to a disapproved client when
-// its disapproval is why.
+// One that is owed already stays one, and is due to a client that is dismissed
+// when that is why.
 func owe(ctx context.Context, db *storage.DB, rows string, args map[string]any) error {
 	args["now"] = db.Now()
 	return db.With(ctx).Exec(`
-		INSERT INTO logout_deliveries (session_id, client_id, subject, disapproved, attempts, next_at, created_at)
-		SELECT o.session_id, o.client_id, o.subject, @disapproved, 0, @now, @now
+		INSERT INTO logout_deliveries (session_id, client_id, subject, uri, algorithm, encrypted, dismissed, attempts, next_at, created_at)
+		SELECT o.session_id, o.client_id, o.subject, `+uri[db.Dialect()]+`, `+algorithm[db.Dialect()]+`, `+encrypted[db.Dialect()]+`, @dismissed, 0, @now, @now
 		FROM (`+rows+`) o JOIN clients c ON c.id = o.client_id
-		WHERE (c.status = 'approved' OR @disapproved) AND `+uri[db.Dialect()]+` <> ''
-		ON CONFLICT (session_id, client_id) DO UPDATE SET disapproved = excluded.disapproved`, args).Error
+		WHERE (c.status = 'approved' OR @dismissed) AND `+uri[db.Dialect()]+` <> ''
+		ON CONFLICT (session_id, client_id) DO UPDATE SET dismissed = excluded.dismissed`, args).Error
 }
 
 // Sessions ends the sessions for which the condition holds, unless they have
@@ -42,7 +54,7 @@ func Sessions(ctx context.Context, db *storage.DB, condition string, arg any) er
 		// A statement of its own: it sees the client whose grant the one above
 		// had to wait for.
 		err = owe(ctx, db, `SELECT session_id, client_id, subject FROM session_clients WHERE session_id IN @sessions`,
-			map[string]any{"sessions": ended, "disapproved": false})
+			map[string]any{"sessions": ended, "dismissed": false})
 		return storage.Err("tell applications of the session's end", err)
 	})
 }
@@ -62,20 +74,20 @@ func Account(ctx context.Context, db *storage.DB, accountID string) error {
 	if err := Sessions(ctx, db, "account_id = ?", accountID); err != nil {
 		return err
 	}
-	err := owe(ctx, db, offline+`g.account_id = @account`, map[string]any{"account": accountID, "disapproved": false})
+	err := owe(ctx, db, offline+`g.account_id = @account`, map[string]any{"account": accountID, "dismissed": false})
 	return storage.Err("tell applications of the account's end", err)
 }
 
-// Client tells a client that is being disapproved that the people who use it
-// are signed out of it. It belongs into the transaction of the disapproval,
-// before it.
+// Client tells a client that is being disapproved or removed that the people
+// who use it are signed out of it. It belongs into the transaction of that
+// change, before it.
 func Client(ctx context.Context, db *storage.DB, clientID string) error {
 	err := owe(ctx, db, offline+`g.client_id = @client
 		UNION SELECT u.session_id, u.client_id, u.subject FROM session_clients u
 		JOIN sessions s ON s.id = u.session_id AND s.ended_at IS NULL WHERE u.client_id = @client`,
-		map[string]any{"client": clientID, "disapproved": true})
+		map[string]any{"client": clientID, "dismissed": true})
 	if err == nil {
 		err = db.With(ctx).Exec(`DELETE FROM session_clients WHERE client_id = ?`, clientID).Error
 	}
-	return storage.Err("tell the client of its disapproval", err)
+	return storage.Err("tell the client of its end", err)
 }

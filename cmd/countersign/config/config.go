@@ -82,6 +82,10 @@ type Config struct {
 	// RegistrationPendingLifetime removes a client that registered itself and
 	// was not approved for so long.
 	RegistrationPendingLifetime time.Duration `config:"registration_pending_lifetime" usage:"a registered client waits so long for approval"`
+	// RegistrationUnusedLifetime removes a client that registered itself and was
+	// approved, and that nobody has used or changed for so long since; 0 keeps
+	// it. A client that an administrator registered stays.
+	RegistrationUnusedLifetime time.Duration `config:"registration_unused_lifetime" usage:"a registered client is kept so long without any use, 0 for ever"`
 	// SignUp is who may create an account on the page for it: `open` for
 	// anybody who reaches the page, `off` for nobody, so that only
 	// administrators create accounts. An account that somebody created has no
@@ -160,6 +164,7 @@ func Default() *Config {
 
 		RegistrationMaxPending:      1000,
 		RegistrationPendingLifetime: 30 * 24 * time.Hour,
+		RegistrationUnusedLifetime:  90 * 24 * time.Hour,
 	}
 }
 

@@ -273,7 +273,12 @@ func (c *Config) validateDurations(fault faulter) {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
-	}{{"refresh_grace", c.RefreshGrace}, {"key_rotation", c.KeyRotation}, {"key_publish_before", c.KeyPublishBefore}} {
+	}{
+		{"refresh_grace", c.RefreshGrace},
+		{"key_rotation", c.KeyRotation},
+		{"key_publish_before", c.KeyPublishBefore},
+		{"registration_unused_lifetime", c.RegistrationUnusedLifetime},
+	} {
 		if d.value < 0 {
 			fault(d.key, "%s is negative; use 0 to turn it off", d.value)
 		}

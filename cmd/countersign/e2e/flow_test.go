@@ -74,10 +74,23 @@ var machine = &http.Client{
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 }
 
+// client is what requests reach the server with.
+func (s *server) client() *http.Client {
+	if s.via == nil {
+		return machine
+	}
+	client := *machine
+	client.Transport = s.via
+	return &client
+}
+
 // do sends a request and reads its answer.
 func (s *server) do(req *http.Request) answer {
 	s.t.Helper()
-	res, err := machine.Do(req)
+	if s.from != "" {
+		req.Header.Set("X-Forwarded-For", s.from)
+	}
+	res, err := s.client().Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type browser struct {
 func (s *server) browse() *browser {
 	jar, _ := cookiejar.New(nil) // never fails
 	return &browser{t: s.t, s: s, http: &http.Client{
+		Transport:     s.client().Transport,
 		Jar:           jar,
 		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -64,6 +65,9 @@ func (b *browser) follow(req *http.Request) *page {
 	b.t.Helper()
 	for range 20 {
 		req.Header.Set("Accept", "text/html,application/xhtml+xml")
+		if b.s.from != "" {
+			req.Header.Set("X-Forwarded-For", b.s.from)
+		}
 		res, err := b.http.Do(req)
 		if err != nil {
 			b.t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"countersign/cmd/countersign/e2e/e2etest"
 )
 
 // A script of the folder node is a relying party that goes through flows. The
@@ -135,7 +137,7 @@ func (p *page) onward(issuer string) string {
 		if n.Type != html.ElementNode || n.Data != "a" {
 			continue
 		}
-		if href, err := url.Parse(attr(n, "href")); err == nil && href.IsAbs() && !strings.HasPrefix(href.String(), issuer) {
+		if href, err := url.Parse(e2etest.Attr(n, "href")); err == nil && href.IsAbs() && !strings.HasPrefix(href.String(), issuer) {
 			return href.String()
 		}
 	}

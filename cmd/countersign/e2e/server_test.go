@@ -36,6 +36,12 @@ type server struct {
 	canaries *canaries
 	metadata map[string]any
 
+	// via leads to a replica; nil where the issuer's address does.
+	via *http.Transport
+
+	// from is where requests come from, as a proxy says; empty for no proxy.
+	from string
+
 	// expectFaults lets the log speak of errors, which a test injected.
 	expectFaults bool
 }
@@ -163,7 +169,7 @@ func (s *server) awaitReady() {
 	s.t.Helper()
 	deadline := time.After(time.Minute)
 	for {
-		res, err := http.Get(s.issuer + "/readyz")
+		res, err := s.client().Get(s.issuer + "/readyz")
 		if err == nil {
 			_ = res.Body.Close() // nothing in it matters
 			if res.StatusCode == http.StatusOK {
@@ -184,7 +190,7 @@ func (s *server) awaitReady() {
 // discover reads where the endpoints are.
 func (s *server) discover() {
 	s.t.Helper()
-	res, err := http.Get(s.issuer + "/.well-known/openid-configuration")
+	res, err := s.client().Get(s.issuer + "/.well-known/openid-configuration")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -53,7 +53,20 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 	if cfg.BehindProxy {
 		h = byProxy(h, cfg.TrustedProxies, cfg.AnyHost)
 	}
-	return requestID(h)
+	return requestID(lastWhenChunked(h))
+}
+
+// lastWhenChunked closes the connection of HTTP/1.1 after a request that came
+// in chunks. It may have had a Content-Length as well, which Go forgets, and by
+// which a proxy in front may see its end elsewhere: what follows is nobody's
+// request (RFC 9112, section 6.1). Forms and registrations know their length.
+func lastWhenChunked(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // patience is how long a request may take, most of which is waiting for the

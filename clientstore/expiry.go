@@ -1,0 +1,136 @@
+package clientstore
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"countersign/storage"
+	"countersign/storage/audit"
+)
+
+// uses are clients that proved who they are, of those that were never seen to
+// do so. They wait in memory for the next purge, so that a request costs no
+// statement for it; what a crash forgets, the client's next request says again.
+type uses struct {
+	mu  sync.Mutex
+	ids map[string]struct{}
+}
+
+// NoteUse notes that the client proved who it is. What a client was granted
+// shows its use as well and needs no note.
+func (s *Store) NoteUse(c *Client) {
+	if c.UsedAt != nil {
+		return
+	}
+	s.uses.mu.Lock()
+	defer s.uses.mu.Unlock()
+	if s.uses.ids == nil {
+		s.uses.ids = map[string]struct{}{}
+	}
+	s.uses.ids[c.ID] = struct{}{}
+}
+
+// take returns at most limit of the notes and forgets them.
+func (u *uses) take(limit int) []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	ids := slices.Collect(maps.Keys(u.ids))
+	ids = ids[:min(len(ids), limit)]
+	for _, id := range ids {
+		delete(u.ids, id)
+	}
+	return ids
+}
+
+// Purge removes clients that registered themselves and were not approved, or
+// were approved and not used, in time, and initial access tokens that are long
+// over: at most limit of each. It has to run before grants are purged, because
+// they show which clients were used.
+func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
+	var most int64
+	for _, one := range []func(context.Context, int) (int64, error){s.purgeInitialTokens, s.markUsed, s.expirePending, s.expireUnused} {
+		n, err := one(ctx, limit)
+		if err != nil {
+			return most, err
+		}
+		most = max(most, n)
+	}
+	return most, nil
+}
+
+func (s *Store) purgeInitialTokens(ctx context.Context, limit int) (int64, error) {
+	res := s.db.With(ctx).Exec(`DELETE FROM initial_access_tokens WHERE id IN
+		(SELECT id FROM initial_access_tokens WHERE expires_at <= ? LIMIT ?)`, s.db.Now().Add(-initialKept), limit)
+	return res.RowsAffected, storage.Err("purge initial access tokens", res.Error)
+}
+
+// granted is true for a client that was granted anything which is still kept.
+const granted = `EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)`
+
+// markUsed writes down which clients were used, each once in its life.
+func (s *Store) markUsed(ctx context.Context, limit int) (int64, error) {
+	noted := s.uses.take(limit)
+	res := s.db.With(ctx).Exec(`UPDATE clients SET used_at = @now WHERE used_at IS NULL AND (id IN @noted
+			OR id IN (SELECT id FROM clients WHERE used_at IS NULL AND `+granted+` LIMIT @limit))`,
+		map[string]any{"now": s.db.Now(), "noted": append(noted, ""), "limit": limit})
+	if res.Error != nil {
+		for _, id := range noted {
+			s.NoteUse(&Client{ID: id})
+		}
+	}
+	return res.RowsAffected, storage.Err("mark used clients", res.Error)
+}
+
+// expirePending removes clients that nobody approved.
+func (s *Store) expirePending(ctx context.Context, limit int) (int64, error) {
+	return s.expire(ctx, limit, s.cfg.PendingLifetime,
+		`status = 'pending' AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id AND r.created_at <= @before)`)
+}
+
+// expireUnused removes clients that were approved, and that nobody has used or
+// changed since. A client that an administrator registered is not among them.
+func (s *Store) expireUnused(ctx context.Context, limit int) (int64, error) {
+	return s.expire(ctx, limit, s.cfg.UnusedLifetime,
+		`status = 'approved' AND used_at IS NULL AND updated_at <= @before AND NOT `+granted+`
+			AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id)`)
+}
+
+// expire removes clients for which the condition holds, and still holds when
+// each is deleted. It takes the time that is a lifetime ago as @before.
+func (s *Store) expire(ctx context.Context, limit int, lifetime time.Duration, condition string) (int64, error) {
+	if lifetime <= 0 {
+		return 0, nil
+	}
+	args := map[string]any{"before": s.db.Now().Add(-lifetime), "limit": limit}
+	var ids []string
+	err := s.db.With(ctx).Raw(`SELECT id FROM clients WHERE `+condition+` LIMIT @limit`, args).Scan(&ids).Error
+	if err != nil {
+		return 0, storage.Err("find clients to expire", err)
+	}
+	for _, id := range ids {
+		args["id"] = id
+		if err := s.expireOne(ctx, id, condition, args); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return 0, err
+		}
+	}
+	return int64(len(ids)), nil
+}
+
+// expireOne removes a client, unless somebody approved or used it just now.
+func (s *Store) expireOne(ctx context.Context, id, condition string, args map[string]any) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = @id AND "+condition, args)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return storage.Err("expire client", res.Error)
+		}
+		return s.record(ctx, audit.Actor{Name: "registration", Via: audit.ViaSystem}, "client.expire", before, nil)
+	})
+}
