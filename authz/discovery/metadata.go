@@ -32,6 +32,13 @@ type Metadata struct {
 	JWKSURI               string `json:"jwks_uri"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
+	// OAuth 1.0a has no metadata of its own.
+	OAuth1RequestTokenEndpoint  string   `json:"oauth1_request_token_endpoint"`
+	OAuth1AuthorizationEndpoint string   `json:"oauth1_authorization_endpoint"`
+	OAuth1AccessTokenEndpoint   string   `json:"oauth1_access_token_endpoint"`
+	OAuth1VerificationEndpoint  string   `json:"oauth1_verification_endpoint"`
+	OAuth1SignatureMethods      []string `json:"oauth1_signature_methods_supported"`
+
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"` // RFC 8628, section 4
 
 	ScopesSupported               []string `json:"scopes_supported"`
@@ -90,6 +97,12 @@ func metadata(cfg Config) Metadata {
 		CheckSessionIframe:    at("/session/iframe"),
 		PAREndpoint:           at("/par"),
 		JWKSURI:               at("/.well-known/jwks.json"),
+
+		OAuth1RequestTokenEndpoint:  at("/oauth1/request_token"),
+		OAuth1AuthorizationEndpoint: at("/oauth1/authorize"),
+		OAuth1AccessTokenEndpoint:   at("/oauth1/access_token"),
+		OAuth1VerificationEndpoint:  at("/oauth1/verify"),
+		OAuth1SignatureMethods:      clientstore.SignatureMethods,
 
 		DeviceAuthorizationEndpoint: at("/device_authorization"),
 
