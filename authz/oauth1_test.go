@@ -172,7 +172,7 @@ func (w *world) signed(s signing) *http.Request {
 	return r
 }
 
-func (w *world) begin(a app, change ...string) signing {
+func (*world) begin(a app, change ...string) signing {
 	s := signing{method: http.MethodPost, path: "/oauth1/request_token", app: a, oauth: map[string]string{"oauth_callback": callback}}
 	for pair := range slices.Chunk(change, 2) {
 		s.oauth[pair[0]] = pair[1]
@@ -464,8 +464,10 @@ func TestO116WhatATokenStandsOn(t *testing.T) {
 			back    func(a app)
 			problem string
 		}{
-			{"disapproved", func(a app) { _, err := w.clients.Disapprove(w.Context(), admin, a.ID, "No."); w.must(err) },
-				func(a app) { _, err := w.clients.Approve(w.Context(), admin, a.ID); w.must(err) }, "consumer_key_rejected"},
+			{
+				"disapproved", func(a app) { _, err := w.clients.Disapprove(w.Context(), admin, a.ID, "No."); w.must(err) },
+				func(a app) { _, err := w.clients.Approve(w.Context(), admin, a.ID); w.must(err) }, "consumer_key_rejected",
+			},
 			{"removed", func(a app) { w.must(w.clients.Remove(w.Context(), admin, a.ID)) }, nil, "signature_invalid"},
 			{"account disabled", func(app) { w.must(w.accounts.Disable(w.Context(), admin, w.user.ID)) }, func(app) {
 				w.must(w.accounts.Enable(w.Context(), admin, w.user.ID))

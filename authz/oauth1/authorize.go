@@ -1,6 +1,7 @@
 package oauth1
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -90,10 +91,10 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	i, err := h.cfg.Interactions.Get(r.Context(), r.URL.Query().Get("interaction"), h.cfg.Cookies.EnsureBrowser(w, r))
 	expired := errors.Is(err, interaction.ErrExpired)
-	if errors.Is(err, storage.ErrNotFound) || (err == nil && i.ResumePath != ResumePath) {
+	switch {
+	case errors.Is(err, storage.ErrNotFound), err == nil && i.ResumePath != ResumePath:
 		return nil, page.LostInteraction()
-	}
-	if err != nil && !expired {
+	case err != nil && !expired:
 		return nil, err
 	}
 	found, err := h.cfg.Clients.Visit(r.Context(), i.ClientID, h.cfg.Sessions.Hash(h.cfg.Cookies.Session(r)))
@@ -105,23 +106,25 @@ func (h *Handler) open(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	case expired:
 		return nil, page.ExpiredInteraction(page.Asking(&found.Client, i.Request))
 	}
-	hash, err := hex.DecodeString(i.Request.Get("temporary_credentials"))
-	if err != nil {
-		return nil, page.LostInteraction()
-	}
-	t, err := h.cfg.Grants.Temporary(r.Context(), hash)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, unknownRequest()
-	}
-	if err != nil {
-		return nil, err
-	}
-	v := &visit{Visit: found, interaction: i, temporary: t}
+	v := &visit{Visit: found, interaction: i}
 	v.scope, _ = found.Client.SettleScope("")
 	if found.Session.ID != "" && h.cfg.Sessions.Live(&found.Session) {
 		v.session = &found.Session
 	}
-	return v, nil
+	return v, h.find(r.Context(), v)
+}
+
+// find reads the temporary credentials of the visit.
+func (h *Handler) find(ctx context.Context, v *visit) error {
+	hash, err := hex.DecodeString(v.interaction.Request.Get("temporary_credentials"))
+	if err != nil {
+		return page.LostInteraction()
+	}
+	v.temporary, err = h.cfg.Grants.Temporary(ctx, hash)
+	if errors.Is(err, storage.ErrNotFound) {
+		return unknownRequest()
+	}
+	return err
 }
 
 // answerable says why a request cannot be answered any more, if so.
@@ -188,7 +191,7 @@ func (h *Handler) allow(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if err := h.cfg.Sessions.Touch(r.Context(), v.session); err != nil {
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "authorization granted", requestID(r), "client_id", v.Client.ID, "account_id", v.session.AccountID)
+	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"), "client_id", v.Client.ID, "account_id", v.session.AccountID)
 	return h.send(w, r, v, page.Verifier{Application: page.NewApplication(&v.Client, ""), Verifier: grant.ShowUserCode(verifier)},
 		"oauth_token", c.Token, "oauth_verifier", verifier)
 }

@@ -43,7 +43,8 @@ func (h *Handler) AccessToken(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "token credentials issued", requestID(r), "client_id", s.Client.ID, "grant_id", s.Temporary.Grant.ID)
+	h.cfg.Log.InfoContext(r.Context(), "token credentials issued", "request_id", r.Header.Get("X-Request-ID"),
+		"client_id", s.Client.ID, "grant_id", s.Temporary.Grant.ID)
 	return answer(w, "oauth_token", c.Token, "oauth_token_secret", c.Secret,
 		"oauth_expires_in", strconv.FormatInt(int64(h.cfg.Token/time.Second), 10))
 }

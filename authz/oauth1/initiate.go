@@ -40,7 +40,7 @@ func (h *Handler) RequestToken(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "temporary credentials issued", requestID(r), "client_id", s.Client.ID)
+	h.cfg.Log.InfoContext(r.Context(), "temporary credentials issued", "request_id", r.Header.Get("X-Request-ID"), "client_id", s.Client.ID)
 	return answer(w, "oauth_token", c.Token, "oauth_token_secret", c.Secret, "oauth_callback_confirmed", "true")
 }
 

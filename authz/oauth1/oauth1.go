@@ -57,11 +57,6 @@ func New(cfg Config) *Handler {
 	return &Handler{cfg: cfg, origin: scheme + "://" + authority}
 }
 
-// requestID is what the log finds a request by.
-func requestID(r *http.Request) slog.Attr {
-	return slog.String("request_id", r.Header.Get("X-Request-ID"))
-}
-
 // answer writes credentials as clients read them (RFC 5849, section 2.1).
 func answer(w http.ResponseWriter, fields ...string) error {
 	w.Header().Set("Content-Type", "application/x-www-form-urlencoded")

@@ -79,8 +79,9 @@ func refusedStatus(e *clientstore.StatusError) *Error {
 	return refusal
 }
 
-func problem(name, advice string, details ...string) *Error {
-	return &Error{Problem: name, Status: http.StatusUnauthorized, Advice: advice, Details: details}
+// problem is a refusal of who has proved to be the client.
+func problem(name, advice string) *Error {
+	return &Error{Problem: name, Status: http.StatusUnauthorized, Advice: advice}
 }
 
 // Write answers with the refusal, in the header and as a form, because clients

@@ -3,6 +3,7 @@ package oauth1
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ type signed struct {
 
 // stranger is what a signature is held against where there is no client, so
 // that nobody learns by time that there is none.
-var stranger = signature.Secrets{Client: "no client has this secret", Token: "no token has this secret"}
+var stranger = signature.Secrets{Client: "no client has this secret", Token: "no token has this secret"} //nolint:gosec // a placeholder
 
 // verify returns who signed the request, once: the signature is the client's
 // and its token's, the client is approved, the time is about now and the nonce
@@ -67,10 +68,10 @@ func (h *Handler) checkTime(r *received) error {
 	if err != nil || sent == 0 || r.Get("oauth_timestamp")[0] == '+' {
 		return rejected("oauth_timestamp", "Send the seconds since 1970-01-01 00:00:00 GMT, as a positive whole number.")
 	}
-	at := time.Unix(int64(sent), 0) //nolint:gosec // it has 63 bits
+	at := time.Unix(int64(sent), 0)
 	if at.Before(now.Add(-window)) || at.After(now.Add(window)) {
 		return &Error{
-			Problem: "timestamp_refused", Status: 400,
+			Problem: "timestamp_refused", Status: http.StatusBadRequest,
 			Advice:  "The timestamp is too far from this server's time, which is " + strconv.FormatInt(now.Unix(), 10) + ". Set the clock.",
 			Details: []string{"oauth_acceptable_timestamps", strconv.FormatInt(now.Add(-window).Unix(), 10) + "-" + strconv.FormatInt(now.Add(window).Unix(), 10)},
 		}
@@ -145,13 +146,13 @@ func (s *signed) mayUse() error {
 	methods := s.Client.Metadata.OAuth1SignatureMethods
 	if !slices.Contains(methods, string(s.request.Method())) {
 		return &Error{
-			Problem: "signature_method_rejected", Status: 400, Advice: "The consumer is not registered for this signature method.",
+			Problem: "signature_method_rejected", Status: http.StatusBadRequest, Advice: "The consumer is not registered for this signature method.",
 			Details: []string{"oauth_acceptable_signature_methods", strings.Join(methods, "&")},
 		}
 	}
 	if s.request.Method() == signature.Plaintext && !strings.HasPrefix(s.request.url, "https://") {
 		return &Error{
-			Problem: "signature_method_rejected", Status: 400,
+			Problem: "signature_method_rejected", Status: http.StatusBadRequest,
 			Advice: "PLAINTEXT sends the secrets themselves, which needs TLS (RFC 5849, section 3.4.4). Use HMAC-SHA256.",
 		}
 	}
