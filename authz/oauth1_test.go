@@ -24,6 +24,7 @@ import (
 
 	"countersign/authz/oauth1/signature"
 	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/storagetest"
 )
 
@@ -613,5 +614,31 @@ func TestOAuth1OnAFailingDatabase(t *testing.T) {
 				w.Error("no Retry-After")
 			}
 		})
+	})
+}
+
+// O1-18: neither secrets nor tokens are in the database to be read.
+func TestO118SecretsAreSealed(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
+		token, secret, err := w.library(a, nil).RequestToken()
+		w.must(err)
+		access := w.credentials(a)
+		var dump []struct{ Text string }
+		text := map[storage.Dialect]string{storage.SQLite: "hex(%s)", storage.PostgreSQL: "encode(%s, 'hex')"}[w.db.Dialect()]
+		blob := func(column string) string { return fmt.Sprintf(text, column) }
+		w.must(w.db.With(w.Context()).Raw(`SELECT ` + blob("hash") + ` || ` + blob("sealed") + ` || callback AS text FROM temporary_credentials
+			UNION ALL SELECT ` + blob("hash") + ` || ` + blob("sealed") + ` FROM token_credentials
+			UNION ALL SELECT secrets FROM clients UNION ALL SELECT request FROM interactions`).Scan(&dump).Error)
+		for _, row := range dump {
+			for name, value := range map[string]string{"token": token, "secret": secret, "access token": access.Token, "access secret": access.TokenSecret, "client secret": a.secret} {
+				if strings.Contains(row.Text, value) || strings.Contains(strings.ToLower(row.Text), fmt.Sprintf("%x", value)) {
+					w.Errorf("the %s is in the database: %s", name, row.Text)
+				}
+			}
+		}
+		if len(dump) < 4 {
+			w.Errorf("only %d rows were looked at", len(dump))
+		}
 	})
 }

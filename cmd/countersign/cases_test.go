@@ -18,11 +18,11 @@ const repository = "../.."
 var chapters = map[string]string{
 	"1.1": "Authorization endpoint", "1.2": "Redirect URIs", "1.3": "Proof keys", "1.4": "Authorization codes",
 	"1.5": "Token endpoint and client authentication", "1.6": "Refresh tokens", "1.7": "Revocation, introspection, userinfo",
-	"1.8": "JWT and keys", "1.13": "Life cycle of clients", "1.14": "Sign-in, session, consent, logout",
+	"1.8": "JWT and keys", "1.13": "Life cycle of clients", "1.14": "Sign-in, session, consent, logout", "1.19": "OAuth 1.0a",
 }
 
 var (
-	caseID   = regexp.MustCompile(`\b[A-Z]{2}-\d\d\b|Test[A-Za-z]*?([A-Z]{2})(\d\d)`)
+	caseID   = regexp.MustCompile(`\b[A-Z][A-Z0-9]-\d\d\b|Test[A-Za-z]*?([A-Z][A-Z0-9])(\d\d)`)
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 )
 
