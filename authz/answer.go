@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"countersign/authz/oauth1"
 	"countersign/authz/page"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
@@ -20,8 +21,12 @@ var errMethod = errors.New("method not allowed")
 // answer, and where it is logged.
 func (d *door) answering(dialect dialect, s serve) http.Handler {
 	answer := d.answerClient
-	if dialect == pages || dialect == front {
+	switch dialect {
+	case pages, front:
 		answer = d.answerPage
+	case consumer:
+		answer = d.answerConsumer
+	case machine, script, document:
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s(w, r); err != nil {
@@ -73,6 +78,29 @@ func (d *door) answerClient(w http.ResponseWriter, r *http.Request, err error) {
 		d.logFailure(r, err)
 	}
 	d.token.WriteError(w, r, refusal)
+}
+
+// answerConsumer answers a client of OAuth 1.0a.
+func (d *door) answerConsumer(w http.ResponseWriter, r *http.Request, err error) {
+	refusal, ok := errors.AsType[*oauth1.Error](err)
+	switch {
+	case ok:
+		d.log.InfoContext(r.Context(), "request refused", "request_id", r.Header.Get("X-Request-ID"),
+			"path", r.URL.Path, "error", refusal.Problem, "description", refusal.Advice)
+	case errors.Is(err, errMethod):
+		refusal = oauth1.WrongMethod(w.Header().Get("Allow"))
+	case isUnavailable(err):
+		refusal = oauth1.Unavailable()
+		d.logFailure(r, err)
+	default:
+		if _, ok := errors.AsType[*protocol.Error](err); ok { // of a resource server
+			d.answerClient(w, r, err)
+			return
+		}
+		refusal = oauth1.Internal()
+		d.logFailure(r, err)
+	}
+	d.oauth1.Write(w, refusal)
 }
 
 // isUnavailable reports whether nothing was decided: the database did not

@@ -24,6 +24,7 @@ import (
 	"countersign/authz/home"
 	"countersign/authz/login"
 	"countersign/authz/logout"
+	"countersign/authz/oauth1"
 	"countersign/authz/outbound"
 	"countersign/authz/page"
 	"countersign/authz/registration"
@@ -80,6 +81,10 @@ type Config struct {
 	Now   func() time.Time
 }
 
+// temporaryLifetime is how long a request of OAuth 1.0a waits: as long as an
+// interaction does.
+const temporaryLifetime = interaction.Lifetime
+
 // door holds the flows.
 type door struct {
 	path       string // of the issuer, without a slash at its end
@@ -98,6 +103,7 @@ type door struct {
 	token     *token.Handler
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
+	oauth1    *oauth1.Handler
 
 	registration *registration.Handler
 }
@@ -151,6 +157,11 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
+	})
+	d.oauth1 = oauth1.New(oauth1.Config{
+		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: "Countersign", Clients: cfg.Clients, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Grants: cfg.Grants, Used: cfg.Used, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
+		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants, Clients: cfg.Clients, Keys: cfg.Keys, ClientKeys: signed, Log: cfg.Log})
 	mode := cmp.Or(cfg.Registration, registration.Off)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	"countersign/authz/oauth1"
 )
 
 // dialect is how a group of routes answers errors, and what guards it.
@@ -24,6 +26,8 @@ const (
 	// browser: scripts may read the answers if their origin is one of an
 	// approved client.
 	script dialect = "script"
+	// consumer is for clients of OAuth 1.0a: forms and challenges, no cookies.
+	consumer dialect = "consumer"
 	// document is for anybody: JSON that may be kept.
 	document dialect = "document"
 )
@@ -58,6 +62,13 @@ func (d *door) routes() []route {
 		{"/introspect", machine, on(d.token.Introspect, "POST")},
 		{"/revoke", script, on(d.token.Revoke, "POST")},
 		{"/userinfo", script, on(d.userinfo.Serve, "GET", "POST")},
+
+		{"/oauth1/request_token", consumer, on(d.oauth1.RequestToken, "POST")},
+		{"/oauth1/authorize", front, on(d.oauth1.Authorize, "GET")},
+		{oauth1.ResumePath, pages, on(d.oauth1.Resume, "GET")},
+		{"/oauth1/access_token", consumer, on(d.oauth1.AccessToken, "POST")},
+		{"/oauth1/verify", consumer, on(d.oauth1.Verify, "GET", "POST")},
+		{"/forward_auth", consumer, on(d.oauth1.ForwardAuth, "GET", "HEAD", "POST")},
 
 		{"/register", machine, on(d.registration.Register, "POST")},
 		{"/register/{client_id}", machine, map[string]serve{"GET": d.registration.Read, "PUT": d.registration.Replace, "DELETE": d.registration.Remove}},

@@ -105,6 +105,7 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 		Lifetimes: engine.Lifetimes{
 			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
 			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
+			OAuth1Token: 2 * time.Hour,
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
 		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects,

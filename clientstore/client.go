@@ -59,8 +59,10 @@ func (c *Client) IsPublic() bool { return c.Metadata.TokenEndpointAuthMethod == 
 // UsesSecret reports whether the client proves itself by a secret that it
 // shares with the server.
 func (c *Client) UsesSecret() bool {
-	switch c.Metadata.TokenEndpointAuthMethod {
-	case AuthNone, AuthPrivateKeyJWT:
+	switch {
+	case c.Metadata.OAuth1PublicKey != "":
+		return false
+	case c.IsPublic(), c.Metadata.TokenEndpointAuthMethod == AuthPrivateKeyJWT:
 		return c.signsWithSecret()
 	default:
 		return true

@@ -46,7 +46,7 @@ func (c *Client) completeFlow(p Policy) error {
 		return err
 	}
 	if c.Type == OAuth1 {
-		return c.checkOAuth1()
+		return nil // it has one way only
 	}
 	if len(m.GrantTypes) > maxFlow || len(m.ResponseTypes) > maxFlow {
 		return refuse("grant_types", "lists more than %d grant types or response types", maxFlow)
@@ -84,37 +84,6 @@ func (m *Metadata) defaultFlow() []string {
 func checkType(t Type) error {
 	if _, known := responseTypes[t]; !known {
 		return refuse("type", "%s is not a client type; use oauth1, oauth2 or oidc", quoted(string(t)))
-	}
-	return nil
-}
-
-// checkOAuth1 refuses the members that mean nothing in OAuth 1.0a.
-func (c *Client) checkOAuth1() error {
-	m := &c.Metadata
-	for _, member := range []struct {
-		field string
-		set   bool
-	}{
-		{"grant_types", len(m.GrantTypes) > 0},
-		{"response_types", len(m.ResponseTypes) > 0},
-		{"scope", m.Scope != ""},
-		{"token_endpoint_auth_method", m.TokenEndpointAuthMethod != ""},
-		{"token_endpoint_auth_signing_alg", m.TokenEndpointAuthSigningAlg != ""},
-		{"jwks", len(m.JWKS) > 0},
-		{"jwks_uri", m.JWKSURI != ""},
-		{"request_object_signing_alg", m.RequestObjectSigningAlg != ""},
-		{"request_object_encryption_alg", m.RequestObjectEncryptionAlg != ""},
-		{"request_object_encryption_enc", m.RequestObjectEncryptionEnc != ""},
-		{"request_uris", len(m.RequestURIs) > 0},
-		{"require_signed_request_object", m.RequireSignedRequestObject},
-		{"require_pushed_authorization_requests", m.RequirePushedAuthorizationRequests},
-		{"access_token_format", m.AccessTokenFormat != ""},
-		{"introspection_scope", m.IntrospectionScope != ""},
-		{"refresh_token_rotation", m.RefreshTokenRotation != nil},
-	} {
-		if member.set {
-			return refuse(member.field, "has no meaning for an OAuth 1.0a client; leave it out, or register the client as oauth2 or oidc")
-		}
 	}
 	return nil
 }

@@ -81,6 +81,13 @@ type Metadata struct {
 	// RefreshTokenRotation off lets a confidential client keep its refresh
 	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`
+
+	// OAuth1SignatureMethods are the signature methods that a client of OAuth
+	// 1.0a may use (RFC 5849, section 3.4).
+	OAuth1SignatureMethods []string `json:"oauth1_signature_methods,omitempty"`
+	// OAuth1PublicKey is the RSA key, in PEM, of one that signs with a private
+	// key and has no secret.
+	OAuth1PublicKey string `json:"oauth1_public_key,omitempty"`
 }
 
 // The client authentication methods (RFC 7591, section 2).
@@ -148,7 +155,7 @@ func quoted(value string) string {
 func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
-		c.checkName, c.completeFlow, c.completeAuthentication, c.completeRedirectURIs,
+		c.checkName, c.completeFlow, c.completeOAuth1, c.completeAuthentication, c.completeRedirectURIs,
 		c.completeScope, c.completeOpenID, c.completeKeys, c.completeEncryption, c.checkSubjectType, c.completeLogout, c.checkAbout, c.checkTokens,
 	} {
 		if err := check(p); err != nil {

@@ -39,7 +39,9 @@ func TestRegistrationDefaults(t *testing.T) {
 			RedirectURIs: uris, GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
 			TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web,
 		}},
-		{"OAuth 1.0a", OAuth1, Metadata{RedirectURIs: uris}, Metadata{RedirectURIs: uris, ApplicationType: Web}},
+		{"OAuth 1.0a", OAuth1, Metadata{RedirectURIs: uris}, Metadata{
+			RedirectURIs: uris, ApplicationType: Web, OAuth1SignatureMethods: []string{"HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512"},
+		}},
 		{"a service", OAuth2, Metadata{GrantTypes: []string{GrantClientCredentials}, Scope: " b  a b "}, Metadata{
 			GrantTypes: []string{GrantClientCredentials}, Scope: "b a", TokenEndpointAuthMethod: AuthBasic, ApplicationType: Web,
 		}},

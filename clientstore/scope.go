@@ -37,8 +37,8 @@ func (c *Client) completeScope(Policy) error {
 	m.Scope = strings.Join(list, " ")
 	openid := slices.Contains(list, scopeOpenID)
 	switch {
-	case c.Type == OAuth2 && openid:
-		return refuse("scope", "openid asks for ID tokens, which an oauth2 client does not get; register the client as oidc, or take openid away")
+	case c.Type != OIDC && openid:
+		return refuse("scope", "openid asks for ID tokens, which only an oidc client gets; register the client as oidc, or take openid away")
 	case m.responds("id_token") && !openid:
 		return refuse("scope", "a response type with id_token needs the scope openid; add it")
 	}

@@ -38,17 +38,19 @@ var records = []any{
 
 // tables are those that only statements of our own read and write.
 var tables = map[string]string{
-	"access_tokens":        "hash grant_id scope audience created_at expires_at revoked_at",
-	"authorization_codes":  "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
-	"client_registrations": "client_id hash initial_token_id created_at",
-	"device_codes":         "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
-	"installation":         "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
-	"subject_salt":         "id salt created_at",
-	"logout_deliveries":    "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",
-	"refresh_tokens":       "hash grant_id parent_hash created_at expires_at used_at",
-	"session_clients":      "session_id client_id subject created_at",
-	"sign_in_throttles":    "key failures blocked_until expires_at",
-	"used_jtis":            "hash expires_at",
+	"access_tokens":         "hash grant_id scope audience created_at expires_at revoked_at",
+	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
+	"client_registrations":  "client_id hash initial_token_id created_at",
+	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
+	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
+	"subject_salt":          "id salt created_at",
+	"logout_deliveries":     "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",
+	"refresh_tokens":        "hash grant_id parent_hash created_at expires_at used_at",
+	"session_clients":       "session_id client_id subject created_at",
+	"sign_in_throttles":     "key failures blocked_until expires_at",
+	"used_jtis":             "hash expires_at",
+	"temporary_credentials": "hash client_id client_epoch sealed callback grant_id verifier_hash guesses created_at expires_at denied_at spent_at",
+	"token_credentials":     "hash grant_id sealed created_at expires_at",
 }
 
 // sameType names the types of the dialects alike.

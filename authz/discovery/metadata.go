@@ -32,6 +32,8 @@ type Metadata struct {
 	JWKSURI               string `json:"jwks_uri"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 
+	oauth1Metadata
+
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"` // RFC 8628, section 4
 
 	ScopesSupported               []string `json:"scopes_supported"`
@@ -79,6 +81,24 @@ type Metadata struct {
 	TosURI               string `json:"op_tos_uri,omitempty"`
 }
 
+// oauth1Metadata are the endpoints of OAuth 1.0a, which has no metadata of its
+// own.
+type oauth1Metadata struct {
+	OAuth1RequestTokenEndpoint  string   `json:"oauth1_request_token_endpoint"`
+	OAuth1AuthorizationEndpoint string   `json:"oauth1_authorization_endpoint"`
+	OAuth1AccessTokenEndpoint   string   `json:"oauth1_access_token_endpoint"`
+	OAuth1VerificationEndpoint  string   `json:"oauth1_verification_endpoint"`
+	OAuth1SignatureMethods      []string `json:"oauth1_signature_methods_supported"`
+}
+
+func oauth1(at func(path string) string) oauth1Metadata {
+	return oauth1Metadata{
+		OAuth1RequestTokenEndpoint: at("/oauth1/request_token"), OAuth1AuthorizationEndpoint: at("/oauth1/authorize"),
+		OAuth1AccessTokenEndpoint: at("/oauth1/access_token"), OAuth1VerificationEndpoint: at("/oauth1/verify"),
+		OAuth1SignatureMethods: clientstore.SignatureMethods,
+	}
+}
+
 // confidential are the methods by which a client proves itself.
 var confidential = []string{clientstore.AuthBasic, clientstore.AuthPost, clientstore.AuthSecretJWT, clientstore.AuthPrivateKeyJWT}
 
@@ -98,6 +118,7 @@ func metadata(cfg Config) Metadata {
 		PAREndpoint:           at("/par"),
 		JWKSURI:               at("/.well-known/jwks.json"),
 
+		oauth1Metadata:              oauth1(at),
 		DeviceAuthorizationEndpoint: at("/device_authorization"),
 
 		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},

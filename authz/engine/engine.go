@@ -33,6 +33,7 @@ type Lifetimes struct {
 	// RefreshGrace is how long a used refresh token still yields the same
 	// successor, for a client that lost the answer.
 	RefreshGrace time.Duration
+	OAuth1Token  time.Duration // token credentials of OAuth 1.0a, which nobody refreshes
 }
 
 // Config is what the engine needs.

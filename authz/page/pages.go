@@ -172,6 +172,16 @@ func (FormPost) template() string { return "form_post.html" }
 
 func (p FormPost) destination() string { return sources([]string{p.Action}) }
 
+// Verifier is the page of somebody who carries an answer to an application
+// that cannot be redirected to (RFC 5849, section 2.2).
+type Verifier struct {
+	Application Application
+	// Verifier is what to type there, empty when nothing was allowed.
+	Verifier string
+}
+
+func (Verifier) template() string { return "verifier.html" }
+
 // Home is the page of somebody who is signed in.
 type Home struct {
 	Person        Person

@@ -28,6 +28,7 @@ func (s *server) authz() (http.Handler, error) {
 		Lifetimes: engine.Lifetimes{
 			Code: s.cfg.CodeLifetime, AccessToken: s.cfg.AccessTokenLifetime, IDToken: s.cfg.IDTokenLifetime,
 			RefreshIdle: s.cfg.RefreshIdle, RefreshAbsolute: s.cfg.RefreshAbsolute, RefreshGrace: s.cfg.RefreshGrace,
+			OAuth1Token: s.cfg.OAuth1TokenLifetime,
 		},
 		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", Stopping: s.stopping,
 

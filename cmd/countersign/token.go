@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"os/exec"
@@ -32,7 +33,7 @@ type tokenFlags struct {
 }
 
 // grants are those that the built-in client knows.
-var grants = []string{"code", "device", "password", "client-credentials", "refresh"}
+var grants = []string{"code", "device", "password", "client-credentials", "refresh", "oauth1"}
 
 // requestTimeout bounds each request of the built-in client.
 const requestTimeout = 15 * time.Second
@@ -49,10 +50,11 @@ func newTokenGet(p *program) *cobra.Command {
   countersign token get --client CLIENT_ID --grant device
   countersign token get --client CLIENT_ID --grant password --username ada --password-stdin < password.txt
   countersign token get --client CLIENT_ID --grant client-credentials --secret-stdin < secret.txt
-  countersign token get --client CLIENT_ID --grant refresh --refresh-token-stdin -o json < refresh_token.txt`,
+  countersign token get --client CLIENT_ID --grant refresh --refresh-token-stdin -o json < refresh_token.txt
+  countersign token get --client CLIENT_KEY --grant oauth1 --secret-stdin < secret.txt`,
 	}
 	var f tokenFlags
-	cmd.Flags().StringVar(&f.grant, "grant", "code", "the `grant`: code, device, password, client-credentials or refresh")
+	cmd.Flags().StringVar(&f.grant, "grant", "code", "the `grant`: code, device, password, client-credentials, refresh or oauth1")
 	cmd.Flags().StringVar(&f.client, "client", "", "the client's `key`")
 	cmd.Flags().StringVar(&f.scope, "scope", "", "the `scopes` to ask for, with spaces between (default openid)")
 	cmd.Flags().StringVar(&f.issuer, "issuer", "", "the issuer's `URL` (default the configured one)")
@@ -71,40 +73,57 @@ func newTokenGet(p *program) *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("refresh-token-stdin", "secret-stdin")
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		tokens, err := f.get(cmd, p)
+		answer, err := f.get(cmd, p)
 		if refused, ok := errors.AsType[*tokenclient.RefusedError](err); ok {
 			return remedy(err, refused.Error(), "correct what it names; `countersign client show` prints what the client may do")
 		}
 		if err != nil {
 			return err
 		}
-		return out.print(p.stdout, tokens.Raw, func(tw *tabwriter.Writer) { printTokens(tw, tokens) })
+		return out.print(p.stdout, answer.raw, answer.print)
 	}
 	return cmd
 }
 
-func (f *tokenFlags) get(cmd *cobra.Command, p *program) (*tokenclient.Tokens, error) {
+// tokenAnswer is what the server handed out: as it came, and for people.
+type tokenAnswer struct {
+	raw   json.RawMessage
+	print func(*tabwriter.Writer)
+}
+
+func (f *tokenFlags) get(cmd *cobra.Command, p *program) (answer tokenAnswer, err error) {
 	if f.client == "" {
-		return nil, usagef(cmd, "--client is missing; give the key of a registered client")
+		return answer, usagef(cmd, "--client is missing; give the key of a registered client")
 	}
 	if err := checkChoice(cmd, "grant", f.grant, grants...); err != nil {
-		return nil, err
+		return answer, err
 	}
 	if !strings.HasPrefix(f.path, "/") {
-		return nil, usagef(cmd, "--redirect-path %q must begin with a slash", f.path)
+		return answer, usagef(cmd, "--redirect-path %q must begin with a slash", f.path)
 	}
 	given, err := f.credential(cmd, p)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	cfg, err := f.config(cmd, p)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	client, err := tokenclient.New(cmd.Context(), cfg)
 	if err != nil {
-		return nil, remedy(err, err.Error(), "check that the server runs and that --issuer is its address")
+		return answer, remedy(err, err.Error(), "check that the server runs and that --issuer is its address")
 	}
+	if f.grant == "oauth1" {
+		return oauth1Answer(client.OAuth1(cmd.Context()))
+	}
+	tokens, err := f.tokens(cmd, client, given)
+	if err != nil {
+		return answer, err
+	}
+	return tokenAnswer{tokens.Raw, func(tw *tabwriter.Writer) { printTokens(tw, tokens) }}, nil
+}
+
+func (f *tokenFlags) tokens(cmd *cobra.Command, client *tokenclient.Client, given string) (*tokenclient.Tokens, error) {
 	switch f.grant {
 	case "refresh":
 		return client.Refresh(cmd.Context(), given)

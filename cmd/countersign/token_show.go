@@ -34,6 +34,18 @@ func (p *program) showDevice(d *oauth2.DeviceAuthResponse) {
 	}
 }
 
+// oauth1Answer is the answer of OAuth 1.0a.
+func oauth1Answer(c *tokenclient.Credentials, err error) (tokenAnswer, error) {
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	raw, err := c.Raw()
+	return tokenAnswer{raw, func(tw *tabwriter.Writer) {
+		row(tw, "oauth_token", c.Token)
+		row(tw, "oauth_token_secret", c.Secret)
+	}}, err
+}
+
 func printTokens(tw *tabwriter.Writer, t *tokenclient.Tokens) {
 	row(tw, "token_type", t.TokenType)
 	row(tw, "access_token", t.AccessToken)

@@ -80,6 +80,7 @@ type exchange struct {
 	spend   string // an UPDATE that matches the unspent credential only
 	child   bool   // the refresh token names the spent one as its parent
 	refresh bool   // a refresh token is issued
+	yields  string // what is issued in place of an access token, empty for one
 	args    map[string]any
 }
 
@@ -90,6 +91,13 @@ const spentGrant = ` RETURNING CASE WHEN expires_at > @now THEN grant_id ELSE ''
 const insertAccess = `
 	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 	SELECT l.grant_id, @access, @scope, @audience, @now, @access_expires_at FROM l`
+
+func (e exchange) insert() string {
+	if e.yields != "" {
+		return e.yields
+	}
+	return insertAccess
+}
 
 func (e exchange) insertRefresh() string {
 	if e.child {
@@ -137,7 +145,7 @@ func (s *Store) exchange(ctx context.Context, doing string, e exchange) error {
 func (s *Store) exchangeInOne(ctx context.Context, e exchange) (o outcome, err error) {
 	query := `WITH u AS (` + e.spend + spentGrant + `),
 		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + standing + ` WHERE ` + live + `),
-		t AS (` + insertAccess + `)`
+		t AS (` + e.insert() + `)`
 	if e.refresh {
 		query += `, r AS (` + e.insertRefresh() + `)`
 	}
@@ -159,7 +167,7 @@ func (s *Store) exchangeInTurn(ctx context.Context, e exchange) (o outcome, err 
 	args := e.args
 	args["spent_grant"] = granted[0]
 	l := `WITH l AS (SELECT g.id AS grant_id FROM grants g` + standing + ` WHERE g.id = @spent_grant AND ` + live + `)`
-	res := s.db.With(ctx).Exec(l+insertAccess, args)
+	res := s.db.With(ctx).Exec(l+e.insert(), args)
 	if o.Live = res.RowsAffected; res.Error != nil || o.Live == 0 || !e.refresh {
 		return o, res.Error
 	}

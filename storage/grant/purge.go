@@ -19,11 +19,14 @@ var purges = []string{
 	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM authorization_codes WHERE expires_at <= @now AND spent_at IS NULL LIMIT @limit)`,
 	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM device_codes WHERE expires_at <= @past AND spent_at IS NULL AND grant_id IS NOT NULL LIMIT @limit)`,
 	`DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_at <= @past AND spent_at IS NULL LIMIT @limit)`,
+	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM temporary_credentials WHERE expires_at <= @past AND spent_at IS NULL AND grant_id IS NOT NULL LIMIT @limit)`,
+	`DELETE FROM temporary_credentials WHERE hash IN (SELECT hash FROM temporary_credentials WHERE expires_at <= @past LIMIT @limit)`,
 	`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= @now LIMIT @limit)`,
 }
 
-// deviceKept is how long a device code can still be told to have expired.
-const deviceKept = time.Hour
+// requestKept is how long the request of a device, or of a client of OAuth
+// 1.0a, can still be told to have expired.
+const requestKept = time.Hour
 
 // Purge deletes what expired, at most limit rows of each kind, and returns how
 // many went.
@@ -31,7 +34,7 @@ func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	var total int64
 	now := s.db.Now()
 	for _, statement := range purges {
-		res := s.db.With(ctx).Exec(statement, map[string]any{"now": now, "past": now.Add(-deviceKept), "limit": limit})
+		res := s.db.With(ctx).Exec(statement, map[string]any{"now": now, "past": now.Add(-requestKept), "limit": limit})
 		if res.Error != nil {
 			return total, storage.Err("purge grants", res.Error)
 		}

@@ -1,5 +1,6 @@
 // Package replay keeps what may be used once: the identifiers of the
-// assertions that clients authenticated with.
+// assertions that clients authenticated with, and the nonces of what they
+// signed by OAuth 1.0a.
 package replay
 
 import (
@@ -29,8 +30,27 @@ func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: k
 // until on. Of all that try the same one, on whichever replica, one gets it;
 // the others get [ErrUsed].
 func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) error {
+	return s.use(ctx, "jti\x00"+clientID+"\x00"+jti, until)
+}
+
+// Nonce is what a request of OAuth 1.0a is told from all others by (RFC 5849,
+// section 3.3).
+type Nonce struct {
+	ClientID  string
+	Token     string // empty where the request has none
+	Timestamp string
+	Value     string
+}
+
+// UseNonce uses up the nonce of a request, as [Store.Use] does an identifier.
+func (s *Store) UseNonce(ctx context.Context, n Nonce, until time.Time) error {
+	// No control character is in any of them.
+	return s.use(ctx, "nonce\x00"+n.ClientID+"\x00"+n.Token+"\x00"+n.Timestamp+"\x00"+n.Value, until)
+}
+
+func (s *Store) use(ctx context.Context, what string, until time.Time) error {
 	res := s.db.With(ctx).Exec(`INSERT INTO used_jtis (expires_at, hash) VALUES (@until, @hash) ON CONFLICT DO NOTHING`,
-		map[string]any{"until": until.UTC(), "hash": s.keys.Hash("jti\x00" + clientID + "\x00" + jti)})
+		map[string]any{"until": until.UTC(), "hash": s.keys.Hash(what)})
 	if res.Error != nil {
 		return storage.Err("use identifier", res.Error)
 	}

@@ -23,6 +23,10 @@ const (
 	SetupToken        Kind = "otp"
 	RegistrationToken Kind = "rat" // of a client that registered itself
 	InitialToken      Kind = "iat" // lets clients register
+	TemporaryToken    Kind = "o1r" // of OAuth 1.0a: a request that waits
+	TokenCredential   Kind = "o1a" // of OAuth 1.0a: access
+	CredentialSecret  Kind = "o1s" // of OAuth 1.0a: the secret of either
+	Verifier          Kind = "o1v" // of OAuth 1.0a: shows that the resource owner allowed it
 )
 
 const (

@@ -116,6 +116,9 @@ type Config struct {
 	// RefreshGrace is how long a refresh token that was just replaced still
 	// yields its successor, so that a lost answer does not end the grant.
 	RefreshGrace time.Duration `config:"refresh_grace" usage:"a replaced refresh token yields its successor so long"`
+	// OAuth1TokenLifetime is how long token credentials of OAuth 1.0a are valid,
+	// which cannot be refreshed: then a person has to allow it again.
+	OAuth1TokenLifetime time.Duration `config:"oauth1_token_lifetime" usage:"life of OAuth 1.0a token credentials"`
 	// KeyRotation replaces keys at this age; 0 leaves it to
 	// `countersign keys rotate`.
 	KeyRotation time.Duration `config:"key_rotation" usage:"age at which signing keys are replaced, 0 for never"`
@@ -156,6 +159,7 @@ func Default() *Config {
 		RefreshIdle:         7 * 24 * time.Hour,
 		RefreshAbsolute:     30 * 24 * time.Hour,
 		RefreshGrace:        10 * time.Second,
+		OAuth1TokenLifetime: 12 * time.Hour,
 		KeyRotation:         90 * 24 * time.Hour,
 		KeyPublishBefore:    10 * time.Minute,
 		LogLevel:            slog.LevelInfo,

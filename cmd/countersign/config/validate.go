@@ -264,6 +264,7 @@ func (c *Config) validateDurations(fault faulter) {
 		{"id_token_lifetime", c.IDTokenLifetime},
 		{"refresh_idle", c.RefreshIdle},
 		{"refresh_absolute", c.RefreshAbsolute},
+		{"oauth1_token_lifetime", c.OAuth1TokenLifetime},
 		{"registration_pending_lifetime", c.RegistrationPendingLifetime},
 	} {
 		if d.value < time.Second {

@@ -54,6 +54,10 @@ type metadata struct {
 	SendsIssuer           bool     `json:"authorization_response_iss_parameter_supported"`
 
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"` // RFC 8628, section 4
+
+	OAuth1RequestTokenEndpoint  string `json:"oauth1_request_token_endpoint"`
+	OAuth1AuthorizationEndpoint string `json:"oauth1_authorization_endpoint"`
+	OAuth1AccessTokenEndpoint   string `json:"oauth1_access_token_endpoint"`
 }
 
 // maxAnswer bounds what is read of an answer.

@@ -21,19 +21,17 @@ const patience = 10 * time.Minute
 // Code gets tokens by the authorization code grant with PKCE, over a loopback
 // redirect (RFC 8252, section 7.3).
 func (c *Client) Code(ctx context.Context) (*Tokens, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.cfg.Port)))
+	state := rand.Text()
+	back, err := c.listen(ctx, "state", c.read)
 	if err != nil {
-		return nil, fmt.Errorf("listen for the browser to come back: %w", err)
+		return nil, err
 	}
-	conf := c.oauth2("http://" + listener.Addr().String() + c.cfg.Path)
-	back := &callback{client: c, state: rand.Text(), answer: make(chan answer, 1)}
-	srv := &http.Server{Handler: back, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = srv.Serve(listener) }() // it ends when it is closed
-	defer srv.Close()                       //nolint:errcheck // nobody is left to serve
-
+	defer back.close()
+	conf := c.oauth2(back.address)
 	verifier, nonce := oauth2.GenerateVerifier(), rand.Text()
-	c.cfg.Visit(conf.AuthCodeURL(back.state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce)))
-	code, err := back.wait(ctx)
+	code, err := back.wait(ctx, state, func() {
+		c.cfg.Visit(conf.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce)))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -44,17 +42,46 @@ func (c *Client) Code(ctx context.Context) (*Tokens, error) {
 
 // callback is where the browser comes back to.
 type callback struct {
-	client *Client
-	state  string
+	path    string
+	address string // the redirect URI
+	// name is the parameter that tells the answer to our request from any
+	// other, and want the value that it has then.
+	name   string
+	want   chan string
+	read   func(url.Values) answer
 	answer chan answer
+	server *http.Server
 }
 
+// answer is what the browser brings: a code of OAuth 2.0, or a verifier of
+// OAuth 1.0a.
 type answer struct {
 	code string
 	err  error
 }
 
-func (b *callback) wait(ctx context.Context) (string, error) {
+// listen waits for the browser on a loopback address.
+func (c *Client) listen(ctx context.Context, name string, read func(url.Values) answer) (*callback, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.cfg.Port)))
+	if err != nil {
+		return nil, fmt.Errorf("listen for the browser to come back: %w", err)
+	}
+	b := &callback{
+		path: c.cfg.Path, address: "http://" + listener.Addr().String() + c.cfg.Path, name: name, read: read,
+		want: make(chan string, 1), answer: make(chan answer, 1),
+	}
+	b.server = &http.Server{Handler: b, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = b.server.Serve(listener) }() // it ends when it is closed
+	return b, nil
+}
+
+func (b *callback) close() { _ = b.server.Close() } // nobody is left to serve
+
+// wait sends the person away and returns what the browser brings back with the
+// wanted value.
+func (b *callback) wait(ctx context.Context, want string, send func()) (string, error) {
+	b.want <- want
+	send()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
@@ -69,12 +96,11 @@ func (b *callback) wait(ctx context.Context) (string, error) {
 // to ours changes nothing: any page can make a browser send one.
 func (b *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	if r.Method != http.MethodGet || r.URL.Path != b.client.cfg.Path ||
-		subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(b.state)) != 1 {
+	if r.Method != http.MethodGet || r.URL.Path != b.path || !b.isWanted(q.Get(b.name)) {
 		http.Error(w, "This is not the answer that was waited for.", http.StatusNotFound)
 		return
 	}
-	a := b.client.read(q)
+	a := b.read(q)
 	select {
 	case b.answer <- a:
 	default: // answered before
@@ -86,6 +112,17 @@ func (b *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text = "That did not work; the terminal says why. You can close this window.\n"
 	}
 	_, _ = w.Write([]byte(text)) // the terminal has the answer
+}
+
+// isWanted reports whether the value is that of our request.
+func (b *callback) isWanted(value string) bool {
+	select {
+	case want := <-b.want:
+		b.want <- want
+		return subtle.ConstantTimeCompare([]byte(value), []byte(want)) == 1
+	default: // nobody was sent away yet
+		return false
+	}
 }
 
 // read checks an authorization response that is ours by its state (RFC 9207,

@@ -1,0 +1,63 @@
+package oauth1
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"countersign/authz/oauth1/signature"
+)
+
+// maxBody bounds the body of a signed request, in bytes.
+const maxBody = 64 << 10
+
+// received is a request with what its signature covers.
+type received struct {
+	*signature.Request
+	url string
+}
+
+// read reads a request to this server. Its URL is the issuer's, whatever the
+// request says of its host (O1-15).
+func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error) {
+	m := signature.Message{Method: r.Method, URL: h.origin + r.URL.EscapedPath(), Authorization: r.Header.Values("Authorization")}
+	if r.URL.RawQuery != "" {
+		m.URL += "?" + r.URL.RawQuery
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+		return nil, &Error{Problem: "parameter_rejected", Status: http.StatusRequestEntityTooLarge, Advice: "The body is longer than this endpoint takes."}
+	}
+	if err != nil {
+		return nil, &Error{Problem: "parameter_rejected", Status: http.StatusBadRequest, Advice: "The body cannot be read."}
+	}
+	form := isForm(r)
+	if form {
+		m.Form = string(body)
+	}
+	req, err := parse(m)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case form && req.Has("oauth_body_hash"):
+		return nil, rejected("oauth_body_hash", "A form is signed itself; leave oauth_body_hash out (OAuth Request Body Hash 1.0, section 3.2).")
+	case !form && req.VerifyBody(body) != nil:
+		return nil, rejected("oauth_body_hash", "The hash is not that of the body.")
+	}
+	return &received{req, m.URL}, nil
+}
+
+func isForm(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && kind == "application/x-www-form-urlencoded"
+}
+
+func parse(m signature.Message) (*signature.Request, error) {
+	req, err := signature.Parse(m)
+	if refusal, ok := errors.AsType[*signature.Error](err); ok {
+		return nil, malformed(refusal)
+	}
+	return req, err
+}

@@ -1,0 +1,66 @@
+// Package oauth1 serves OAuth 1.0a (RFC 5849): temporary credentials, the
+// resource owner's authorization, token credentials, and the verification of
+// signed requests for resource servers.
+package oauth1
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"countersign/authz/browser"
+	"countersign/authz/page"
+	"countersign/authz/protocol"
+	"countersign/clientstore"
+	"countersign/storage/grant"
+	"countersign/storage/interaction"
+	"countersign/storage/replay"
+	"countersign/storage/session"
+)
+
+// ResumePath is where an interaction comes back to, under the issuer's path.
+const ResumePath = "/oauth1/resume"
+
+// Config is what the endpoints need.
+type Config struct {
+	Issuer       string
+	IssuerPath   string // without a slash at its end
+	Realm        string // of the challenges
+	Clients      *clientstore.Store
+	Sessions     *session.Store
+	Interactions *interaction.Store
+	Grants       *grant.Store
+	Used         *replay.Store
+	// Authenticate returns the client that posted a form.
+	Authenticate func(*http.Request, protocol.Parameters) (*clientstore.Client, error)
+	Pages        *page.Pages
+	Cookies      browser.Cookies
+	// Temporary is how long a request waits for its resource owner, and Token
+	// how long token credentials live.
+	Temporary, Token time.Duration
+	Log              *slog.Logger
+	Now              func() time.Time
+}
+
+// Handler serves the endpoints.
+type Handler struct {
+	cfg    Config
+	origin string // of the issuer: scheme and authority
+}
+
+// New returns the endpoints.
+func New(cfg Config) *Handler {
+	scheme, rest, _ := strings.Cut(cfg.Issuer, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	return &Handler{cfg: cfg, origin: scheme + "://" + authority}
+}
+
+// answer writes credentials as clients read them (RFC 5849, section 2.1).
+func answer(w http.ResponseWriter, fields ...string) error {
+	w.Header().Set("Content-Type", "application/x-www-form-urlencoded")
+	w.Header().Set("Cache-Control", "no-store")
+	_, err := w.Write([]byte(encode(fields, url.QueryEscape, "&", "")))
+	return err
+}
