@@ -173,12 +173,9 @@ func (w *world) signed(s signing) *http.Request {
 	return r
 }
 
-func (*world) begin(a app, change ...string) signing {
-	s := signing{method: http.MethodPost, path: "/oauth1/request_token", app: a, oauth: map[string]string{"oauth_callback": callback}}
-	for pair := range slices.Chunk(change, 2) {
-		s.oauth[pair[0]] = pair[1]
-	}
-	return s
+// begin is a request of the consumer for temporary credentials.
+func begin(a app) signing {
+	return signing{method: http.MethodPost, path: "/oauth1/request_token", app: a, oauth: map[string]string{"oauth_callback": callback}}
 }
 
 // read reads an answer that a library got.
@@ -256,7 +253,7 @@ func TestO109TemporaryCredentials(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
 		for _, place := range []signature.Place{signature.InHeader, signature.InForm, signature.InQuery} {
-			s := w.begin(a)
+			s := begin(a)
 			s.place = place
 			res := w.do(w.signed(s))
 			form, err := url.ParseQuery(res.body)
@@ -303,7 +300,7 @@ func TestOAuth1Refuses(t *testing.T) {
 			"another consumer's secret":       {func(s *signing) { s.signer = &oauth1.HMACSigner{ConsumerSecret: b.secret} }, 401, "signature_invalid"},
 			"an empty secret":                 {func(s *signing) { s.signer = &oauth1.HMACSigner{} }, 401, "signature_invalid"},
 		} {
-			s := w.begin(a)
+			s := begin(a)
 			tt.change(&s)
 			res := w.do(w.signed(s))
 			if tt.status != http.StatusOK {
@@ -313,7 +310,7 @@ func TestOAuth1Refuses(t *testing.T) {
 			}
 		}
 		// O1-03: who does not prove anything learns nothing.
-		unknown, wrong := w.begin(a), w.begin(a)
+		unknown, wrong := begin(a), begin(a)
 		unknown.app.Client, wrong.secret = &clientstore.Client{ID: "nobody"}, "x"
 		if u, v := w.do(w.signed(unknown)), w.do(w.signed(wrong)); u.body != v.body || u.Header.Get("WWW-Authenticate") != v.Header.Get("WWW-Authenticate") {
 			w.Errorf("an unknown consumer is told %q, a wrong signature %q", u.body, v.body)
@@ -334,7 +331,7 @@ func (s plaintextSigner) Sign(tokenSecret, _ string) (string, error) {
 func TestO106PlaintextNeedsTLS(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1SignatureMethods: []string{"PLAINTEXT"}})
-		s := w.begin(a)
+		s := begin(a)
 		s.signer = plaintextSigner{a.secret}
 		w.wantProblem("http", w.do(w.signed(s)), 400, "signature_method_rejected")
 		// A resource server that was reached over TLS may be.
@@ -440,7 +437,7 @@ func TestOAuth1Races(t *testing.T) {
 			wg.Wait()
 			return ok.Load()
 		}
-		first := w.signed(w.begin(a))
+		first := w.signed(begin(a))
 		if n := won(50, func() *http.Request { return first.Clone(w.Context()) }); n != 1 {
 			w.Errorf("one nonce was taken %d times", n)
 		}
@@ -516,7 +513,7 @@ func TestO117ProtocolsDoNotMix(t *testing.T) {
 		if res := w.do(w.signed(s)); res.StatusCode != http.StatusUnauthorized || res.json["active"] == true {
 			w.Errorf("a bearer token in a signed request: %s %s", res.Status, res.body)
 		}
-		s = w.begin(w.web)
+		s = begin(w.web)
 		w.wantProblem("an OpenID Connect client signs", w.do(w.signed(s)), 401, "signature_invalid")
 	})
 }
@@ -528,7 +525,7 @@ func TestOAuth1PendingConsumer(t *testing.T) {
 		c, secret, err := w.clients.Register(w.Context(), admin, clientstore.Registration{Type: clientstore.OAuth1, Name: "New", Metadata: clientstore.Metadata{RedirectURIs: []string{callback}}})
 		w.must(err)
 		a := app{c, secret}
-		res := w.do(w.signed(w.begin(a)))
+		res := w.do(w.signed(begin(a)))
 		w.wantProblem("pending", res, 401, "consumer_key_rejected")
 		if !strings.Contains(res.body, "awaits") {
 			w.Errorf("it does not say what is awaited: %s", res.body)
@@ -606,7 +603,7 @@ func TestStatementsOfSignedRequests(t *testing.T) {
 func TestOAuth1OnAFailingDatabase(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
-		s := w.signed(w.begin(a))
+		s := w.signed(begin(a))
 		w.down(func() {
 			res := w.do(s)
 			w.wantProblem("down", res, 503, "consumer_key_refused")

@@ -18,7 +18,9 @@ type Credentials struct {
 }
 
 // Raw are the credentials as JSON: the protocol's own answer is a form.
-func (c *Credentials) Raw() (json.RawMessage, error) { return json.Marshal(c) }
+func (c *Credentials) Raw() (json.RawMessage, error) {
+	return json.Marshal(c) //nolint:gosec // to show them to their owner is what it is for
+}
 
 // OAuth1 gets token credentials by OAuth 1.0a, over a loopback callback. It
 // signs with HMAC-SHA256.
