@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dghubble/oauth1"
 	"github.com/go-jose/go-jose/v4"
 
 	"countersign/clientstore"
@@ -152,6 +153,34 @@ var probes = map[string]probe{
 		parsed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 		w.wantTrue("signed with it", err == nil && parsed.Signatures[0].Header.Algorithm == alg)
 	}),
+	"id_token_encryption_alg_values_supported": eachValue(func(w *world, alg string) { w.probeIDToken(alg, clientstore.ContentAlgs[0]) }),
+	"id_token_encryption_enc_values_supported": eachValue(func(w *world, enc string) { w.probeIDToken(clientstore.EncryptionAlgs[0], enc) }),
+	"userinfo_signing_alg_values_supported": eachValue(func(w *world, alg string) {
+		a := w.sealing(func(m *clientstore.Metadata) { m.UserinfoSignedResponseAlg = alg })
+		w.wantTrue("signed with it", strings.Contains(w.signedBy(w.userinfo(w.tokens(a).str("access_token")).body, alg), w.user.ID))
+	}),
+	"userinfo_encryption_alg_values_supported":       eachValue(func(w *world, alg string) { w.probeUserinfo(alg, clientstore.ContentAlgs[0]) }),
+	"userinfo_encryption_enc_values_supported":       eachValue(func(w *world, enc string) { w.probeUserinfo(clientstore.EncryptionAlgs[0], enc) }),
+	"request_object_encryption_alg_values_supported": eachValue(func(w *world, alg string) { w.probeObject(alg, clientstore.ContentAlgs[0]) }),
+	"request_object_encryption_enc_values_supported": eachValue(func(w *world, enc string) { w.probeObject(clientstore.EncryptionAlgs[0], enc) }),
+
+	"oauth1_request_token_endpoint": probeOAuth1,
+	"oauth1_authorization_endpoint": probeOAuth1,
+	"oauth1_access_token_endpoint":  probeOAuth1,
+	"oauth1_verification_endpoint":  probeOAuth1,
+	"oauth1_signature_methods_supported": eachValue(func(w *world, method string) {
+		m := clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1SignatureMethods: []string{method}}
+		if strings.HasPrefix(method, "RSA") {
+			m.OAuth1PublicKey = w.publicKey()
+		}
+		a := w.consumer("Method", m)
+		signed := begin(a)
+		signed.signer = methodSigner{method, a.secret}
+		res := w.do(w.signed(signed))
+		// PLAINTEXT is for TLS, which this server is without.
+		w.wantTrue("believed: "+res.body, res.StatusCode == http.StatusOK || method == "PLAINTEXT" && strings.Contains(res.body, "TLS"))
+	}),
+
 	"claim_types_supported": func(w *world, value any) {
 		claims := w.userinfo(w.tokens(w.web).str("access_token")).json
 		w.wantTrue("normal claims alone", slices.Equal(texts(value), []string{"normal"}) && claims["_claim_names"] == nil && claims["name"] != nil)
@@ -386,4 +415,51 @@ func probeFrontchannel(w *world, value any) {
 	res := w.endSession("id_token_hint", hint)
 	w.wantTrue("told", value == true)
 	w.wantFrames("signed out", res, "https://a.example/out?"+url.Values{"iss": {w.issuer}, "sid": {w.session.ID}}.Encode())
+}
+
+func (w *world) probeIDToken(alg, enc string) {
+	w.Helper()
+	a := w.sealing(func(m *clientstore.Metadata) { m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc = alg, enc })
+	w.wantTrue("encrypted with it", w.verify(a, w.opened(w.tokens(a).str("id_token"), alg, enc, "JWT"))["sub"] == w.user.ID)
+}
+
+func (w *world) probeUserinfo(alg, enc string) {
+	w.Helper()
+	a := w.sealing(func(m *clientstore.Metadata) {
+		m.UserinfoEncryptedResponseAlg, m.UserinfoEncryptedResponseEnc = alg, enc
+	})
+	w.wantTrue("encrypted with it", strings.Contains(w.opened(w.userinfo(w.tokens(a).str("access_token")).body, alg, enc, ""), w.user.ID))
+}
+
+func (w *world) probeObject(alg, enc string) {
+	w.Helper()
+	a := w.signer(nil)
+	sealed := w.seal(alg, enc, testKeys()["ES256"].sign(w.T, w.object(a, nil), nil))
+	w.wantTrue("decrypted", w.authorize(a.outside(sealed)).sent().Get("state") == "inside")
+}
+
+// probeOAuth1 goes the whole way over the four endpoints as they are
+// published: each of them has to be right.
+func probeOAuth1(w *world, value any) {
+	w.Helper()
+	document := w.get("/.well-known/openid-configuration").json
+	at := func(name string) string {
+		address, _ := document[name].(string)
+		return address
+	}
+	a := w.consumer("Probe", clientstore.Metadata{RedirectURIs: []string{callback}})
+	c := w.library(a, nil)
+	c.Endpoint = oauth1.Endpoint{
+		RequestTokenURL: at("oauth1_request_token_endpoint"), AuthorizeURL: at("oauth1_authorization_endpoint"), AccessTokenURL: at("oauth1_access_token_endpoint"),
+	}
+	token, secret, err := c.RequestToken()
+	w.must(err)
+	page, err := c.AuthorizationURL(token)
+	w.must(err)
+	w.wantTrue("of this server", strings.HasPrefix(page.String(), w.issuer+"/oauth1/authorize?") && w.path(value) != "")
+	token, secret, err = c.AccessToken(token, secret, w.allowed(token))
+	w.must(err)
+	res, err := c.Client(w.Context(), oauth1.NewToken(token, secret)).Get(at("oauth1_verification_endpoint"))
+	w.must(err)
+	w.wantTrue("active", w.read(res).json["active"] == true)
 }

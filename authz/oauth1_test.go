@@ -1,9 +1,12 @@
 package authz_test
 
 import (
+	"crypto"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -32,6 +35,19 @@ import (
 func (w *world) consumer(name string, m clientstore.Metadata) app {
 	w.Helper()
 	return w.register(clientstore.Registration{Type: clientstore.OAuth1, Name: name, Metadata: m})
+}
+
+// consumerKey is what a consumer without a secret signs with.
+var consumerKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, _ := rsa.GenerateKey(rand.Reader, 2048)
+	return key
+})
+
+func (w *world) publicKey() string {
+	w.Helper()
+	der, err := x509.MarshalPKIXPublicKey(&consumerKey().PublicKey)
+	w.must(err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
 // library is a client that we did not write, for the consumer.
@@ -214,13 +230,7 @@ func (w *world) wantProblem(name string, res answer, status int, problem string)
 func TestOAuth1ThreeLegs(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"})
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		w.must(err)
-		der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-		w.must(err)
-		signer := w.consumer("Signer", clientstore.Metadata{
-			RedirectURIs: []string{callback}, OAuth1PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
-		})
+		signer := w.consumer("Signer", clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1PublicKey: w.publicKey()})
 		if signer.secret != "" || len(signer.Secrets) != 0 {
 			w.Errorf("a consumer with a key has a secret: %v", signer.Secrets)
 		}
@@ -230,7 +240,7 @@ func TestOAuth1ThreeLegs(t *testing.T) {
 		}{
 			"HMAC-SHA1":   {a, nil},
 			"HMAC-SHA256": {a, &oauth1.HMAC256Signer{ConsumerSecret: a.secret}},
-			"RSA-SHA1":    {signer, &oauth1.RSASigner{PrivateKey: key}},
+			"RSA-SHA1":    {signer, &oauth1.RSASigner{PrivateKey: consumerKey()}},
 		} {
 			c := w.library(tt.app, tt.signer)
 			token, secret, err := c.RequestToken()
@@ -290,7 +300,7 @@ func TestOAuth1Refuses(t *testing.T) {
 			"O1-05 float":                     {func(s *signing) { s.oauth["oauth_timestamp"] = stamp(0) + ".5" }, 400, "parameter_rejected"},
 			"O1-05 huge":                      {func(s *signing) { s.oauth["oauth_timestamp"] = "99999999999999999999" }, 400, "parameter_rejected"},
 			"O1-05 at the edge":               {func(s *signing) { s.oauth["oauth_timestamp"] = stamp(-299 * time.Second) }, 200, ""},
-			"O1-06 PLAINTEXT unregistered":    {func(s *signing) { s.signer = plaintextSigner{a.secret} }, 400, "signature_method_rejected"},
+			"O1-06 PLAINTEXT unregistered":    {func(s *signing) { s.signer = methodSigner{"PLAINTEXT", a.secret} }, 400, "signature_method_rejected"},
 			"O1-08 no callback":               {func(s *signing) { s.oauth["oauth_callback"] = "" }, 400, "parameter_absent"},
 			"O1-08 another callback":          {func(s *signing) { s.oauth["oauth_callback"] = callback + "/x" }, 400, "parameter_rejected"},
 			"O1-08 another query":             {func(s *signing) { s.oauth["oauth_callback"] = callback + "?x" }, 400, "parameter_rejected"},
@@ -318,13 +328,29 @@ func TestOAuth1Refuses(t *testing.T) {
 	})
 }
 
-// plaintextSigner signs nothing.
-type plaintextSigner struct{ secret string }
+// methodSigner signs by any of the methods, with nothing but the standard
+// library.
+type methodSigner struct{ method, secret string }
 
-func (plaintextSigner) Name() string { return "PLAINTEXT" }
+// Name is the method.
+func (s methodSigner) Name() string { return s.method }
 
-func (s plaintextSigner) Sign(tokenSecret, _ string) (string, error) {
-	return signature.Escape(s.secret) + "&" + signature.Escape(tokenSecret), nil
+// Sign signs a base string.
+func (s methodSigner) Sign(tokenSecret, base string) (string, error) {
+	key := signature.Escape(s.secret) + "&" + signature.Escape(tokenSecret)
+	if s.method == "PLAINTEXT" {
+		return key, nil
+	}
+	hash := map[string]crypto.Hash{"SHA1": crypto.SHA1, "SHA256": crypto.SHA256, "SHA512": crypto.SHA512}[s.method[strings.Index(s.method, "SHA"):]]
+	if strings.HasPrefix(s.method, "HMAC") {
+		mac := hmac.New(hash.New, []byte(key))
+		mac.Write([]byte(base))
+		return base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
+	}
+	sum := hash.New()
+	sum.Write([]byte(base))
+	made, err := rsa.SignPKCS1v15(rand.Reader, consumerKey(), hash, sum.Sum(nil))
+	return base64.StdEncoding.EncodeToString(made), err
 }
 
 // O1-06: the secrets themselves do not travel without TLS.
@@ -332,7 +358,7 @@ func TestO106PlaintextNeedsTLS(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1SignatureMethods: []string{"PLAINTEXT"}})
 		s := begin(a)
-		s.signer = plaintextSigner{a.secret}
+		s.signer = methodSigner{"PLAINTEXT", a.secret}
 		w.wantProblem("http", w.do(w.signed(s)), 400, "signature_method_rejected")
 		// A resource server that was reached over TLS may be.
 		rs := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "RS", Metadata: clientstore.Metadata{

@@ -64,7 +64,7 @@ func (c credentials) basic(r *http.Request) (credentials, error) {
 		return c, protocol.Refuse(protocol.InvalidRequest, "Send the client's secret once: in the Authorization header or in the body.")
 	}
 	id, secret, ok := r.BasicAuth()
-	if !ok {
+	if !ok || id == "" {
 		return c, errUnknown()
 	}
 	raw := secret

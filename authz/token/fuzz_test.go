@@ -54,7 +54,8 @@ func FuzzCredentials(f *testing.F) {
 				methods++
 			}
 		}
-		if c.id == "" && !c.header || methods > 1 || (methods == 0) != (c.method == clientstore.AuthNone) {
+		none := methods == 0 || c.header && c.secret == "" // an empty secret is none
+		if c.id == "" || methods > 1 || none != (c.method == clientstore.AuthNone) {
 			t.Fatalf("%q, %q: %d methods, read as %s of %q", header, body, methods, c.method, c.id)
 		}
 		if sent := form.Get("client_id"); sent != "" && sent != c.id {
