@@ -25,7 +25,8 @@ import (
 // of it are two origins on one site.
 const homeDomain = e2etest.HomeDomain
 
-// certificate is that of the domain's hosts. Go's default client trusts it.
+// certificate is that of the domain's hosts. Go's default client and that of
+// the tests trust it.
 var certificate = trustHome()
 
 func trustHome() tls.Certificate {
@@ -47,9 +48,11 @@ func trustHome() tls.Certificate {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
-	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
-		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-		transport.DialContext = dialHome
+	for _, client := range []http.RoundTripper{http.DefaultTransport, machine.Transport} {
+		if transport, ok := client.(*http.Transport); ok {
+			transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+			transport.DialContext = dialHome
+		}
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }

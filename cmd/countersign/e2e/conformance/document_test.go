@@ -47,6 +47,7 @@ countersign user create --username ada --name "Ada Lovelace" --email ada@example
 
 - Give the suite the issuer's discovery URL, and the token as the initial access token: what registers with it is approved at once. Without it every client waits for an administrator.
 - Choose ` + "`server_metadata=discovery`" + ` and ` + "`client_registration=dynamic_client`" + ` where a plan asks. A suite on a private network needs that network in ` + "`outbound_allow`" + `, and its certificate authority in the file that the environment variable ` + "`SSL_CERT_FILE`" + ` of the server names.
+- The members ` + "`oauth1_…`" + ` of the metadata are this server's own, because OAuth 1.0a has no metadata; let the suite know them in ` + "`server.allow_unexpected_metadata_fields`" + `.
 - ` + "`oidcc-server-rotate-keys`" + ` waits for ` + "`countersign keys rotate --alg RS256`" + `.
 `
 
