@@ -235,26 +235,26 @@ func TestAssertionClaims(t *testing.T) {
 	})
 }
 
-// CA-12, MX-02: under the strict policy the issuer alone is an audience.
-func TestAssertionAudienceUnderTheStrictPolicy(t *testing.T) {
+// CA-12, MX-02: under the strict policy, and for a client that is registered
+// so, the issuer alone is an audience.
+func TestAssertionsForTheIssuerAlone(t *testing.T) {
 	t.Parallel()
-	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		w := newWorldUnder(t, db, clientstore.Strict)
-		a, s := w.keyed(allKeys(w.T)), testKeys()["ES256"]
-		for name, tt := range map[string]struct {
-			aud  any
-			code string
-		}{
-			"issuer":         {w.issuer, "invalid_grant"},
-			"list":           {[]string{w.issuer}, "invalid_client"},
-			"token endpoint": {w.issuer + "/token", "invalid_client"},
-		} {
-			res := w.postSigned("/token", s.sign(t, w.assertion(a.ID, map[string]any{"aud": tt.aud}), nil), unknownCode)
-			if res.str("error") != tt.code {
-				t.Errorf("%s: %s", name, res.body)
+	for policy, audience := range map[clientstore.Policy]string{clientstore.Strict: "", clientstore.Default: clientstore.AudienceIssuer} {
+		storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+			w, s := newWorldUnder(t, db, policy), testKeys()["ES256"]
+			a := w.register(clientstore.Registration{Type: clientstore.OIDC, Name: "FAPI", Metadata: clientstore.Metadata{
+				RedirectURIs: []string{callback}, TokenEndpointAuthMethod: clientstore.AuthPrivateKeyJWT, JWKS: allKeys(t),
+				ClientAssertionAudience: audience,
+			}})
+			for name, aud := range map[string]any{"issuer": w.issuer, "list": []string{w.issuer}, "token endpoint": w.issuer + "/token"} {
+				want := map[bool]string{true: "invalid_grant", false: "invalid_client"}[name == "issuer"]
+				res := w.postSigned("/token", s.sign(t, w.assertion(a.ID, map[string]any{"aud": aud}), nil), unknownCode)
+				if res.str("error") != want {
+					t.Errorf("%s policy, %s: %s", policy, name, res.body)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // raw makes a JWT by hand.

@@ -3,9 +3,10 @@ package clientstore
 import "slices"
 
 var (
-	authMethods    = []string{AuthBasic, AuthPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthNone}
-	tokenFormats   = []string{FormatOpaque, FormatJWT}
-	introspections = []string{IntrospectOwn, IntrospectAudience, IntrospectAll}
+	authMethods        = []string{AuthBasic, AuthPost, AuthSecretJWT, AuthPrivateKeyJWT, AuthNone}
+	tokenFormats       = []string{FormatOpaque, FormatJWT}
+	assertionAudiences = []string{AudienceIssuer, AudienceEndpoint}
+	introspections     = []string{IntrospectOwn, IntrospectAudience, IntrospectAll}
 )
 
 // completeAuthentication settles how the client authenticates.
@@ -24,6 +25,22 @@ func (c *Client) completeAuthentication(Policy) error {
 	if c.IsPublic() && slices.Contains(m.GrantTypes, GrantClientCredentials) {
 		return refuse("grant_types", "a public client cannot use client_credentials: "+
 			"anyone could be that client (RFC 6749, section 4.4); give it a secret")
+	}
+	return nil
+}
+
+// checkAssertions checks what the client's assertions must name.
+func (c *Client) checkAssertions(p Policy) error {
+	const field = "client_assertion_audience"
+	switch m := &c.Metadata; {
+	case m.ClientAssertionAudience == "":
+		return nil
+	case m.TokenEndpointAuthMethod != AuthPrivateKeyJWT && m.TokenEndpointAuthMethod != AuthSecretJWT:
+		return refuse(field, "is for clients that authenticate by assertion; leave it out, or set token_endpoint_auth_method to private_key_jwt")
+	case !slices.Contains(assertionAudiences, m.ClientAssertionAudience):
+		return refuse(field, "%s is not known; use %s", quoted(m.ClientAssertionAudience), oneOf(assertionAudiences))
+	case p == Strict && m.ClientAssertionAudience != AudienceIssuer:
+		return refuse(field, "this server's strict policy takes assertions for the issuer alone; use issuer, or leave it out")
 	}
 	return nil
 }

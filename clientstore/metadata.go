@@ -72,6 +72,11 @@ type Metadata struct {
 	// endpoint than that of RFC 9126.
 	RequirePushedAuthorizationRequests bool `json:"require_pushed_authorization_requests,omitempty"`
 
+	// ClientAssertionAudience says what the client's assertions must name: the
+	// issuer and nothing else (FAPI 2.0 Security Profile, section 5.3.2.1), or
+	// the endpoint as well (OpenID Connect Core 1.0, section 9), which is the
+	// default unless the policy is strict.
+	ClientAssertionAudience string `json:"client_assertion_audience,omitempty"`
 	// IntrospectionScope says which tokens the client may introspect: its own
 	// (the default), those whose audience names it, or all.
 	IntrospectionScope string `json:"introspection_scope,omitempty"`
@@ -110,6 +115,12 @@ const (
 const (
 	FormatOpaque = "opaque"
 	FormatJWT    = "jwt"
+)
+
+// What an assertion may name as its audience.
+const (
+	AudienceIssuer   = "issuer"
+	AudienceEndpoint = "endpoint"
 )
 
 // What a client may introspect.
@@ -156,7 +167,7 @@ func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
 		c.checkName, c.completeFlow, c.completeOAuth1, c.completeAuthentication, c.completeRedirectURIs,
-		c.completeScope, c.completeOpenID, c.completeKeys, c.completeEncryption, c.checkSubjectType, c.completeLogout, c.checkAbout, c.checkTokens,
+		c.completeScope, c.completeOpenID, c.completeKeys, c.checkAssertions, c.completeEncryption, c.checkSubjectType, c.completeLogout, c.checkAbout, c.checkTokens,
 	} {
 		if err := check(p); err != nil {
 			return err

@@ -96,6 +96,7 @@ func (c *Client) checkOAuth1() error {
 		{"request_uris", len(m.RequestURIs) > 0},
 		{"require_signed_request_object", m.RequireSignedRequestObject},
 		{"require_pushed_authorization_requests", m.RequirePushedAuthorizationRequests},
+		{"client_assertion_audience", m.ClientAssertionAudience != ""},
 		{"access_token_format", m.AccessTokenFormat != ""},
 		{"introspection_scope", m.IntrospectionScope != ""},
 		{"refresh_token_rotation", m.RefreshTokenRotation != nil},

@@ -163,6 +163,8 @@ func TestRegistrationRefusals(t *testing.T) {
 		{"unknown application type", OIDC, Metadata{ApplicationType: "desktop"}, "application_type"},
 		{"web with a scheme of its own", OIDC, Metadata{ApplicationType: Web, RedirectURIs: []string{"com.example.app:/cb"}}, "application_type"},
 		{"unknown introspection", OAuth2, Metadata{IntrospectionScope: "most"}, "introspection_scope"},
+		{"audience of a client without assertions", OAuth2, Metadata{ClientAssertionAudience: AudienceIssuer}, "client_assertion_audience"},
+		{"unknown audience of assertions", OAuth2, Metadata{TokenEndpointAuthMethod: AuthSecretJWT, ClientAssertionAudience: "any"}, "client_assertion_audience"},
 		{"a public client that reads all tokens", OAuth2, Metadata{TokenEndpointAuthMethod: AuthNone, IntrospectionScope: IntrospectAll}, "introspection_scope"},
 		{"a public client that keeps its refresh token", OAuth2, Metadata{TokenEndpointAuthMethod: AuthNone, RefreshTokenRotation: off}, "refresh_token_rotation"},
 		{"logo that is a script", OIDC, Metadata{LogoURI: "javascript:alert(1)"}, "logo_uri"},

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// maxWait is shorter than a server lets an answer take, and than it waits
-	// for running requests when it stops.
-	maxWait  = 20 * time.Second
+	// maxWait is shorter than the server lets a request take that waits on
+	// purpose.
+	maxWait  = 30 * time.Second
 	lookWait = time.Second
 	// maxWaiters bounds what waiting costs: each looks at the database once a
 	// second. Whoever comes on top is answered at once.

@@ -91,7 +91,7 @@ func (h *Handler) judge(r *http.Request, c *clientstore.Client, claims *clientjw
 		return clientjwt.Refused("iss and sub are not the client")
 	case claims.ID == "" || len(claims.ID) > maxJTI:
 		return clientjwt.Refused("has no jti, or one that is too long")
-	case !h.meant(r, claims):
+	case !h.meant(r, c, claims):
 		return clientjwt.Refused("aud is not this server")
 	default:
 		return claims.CheckTimes(h.cfg.Now(), assertionLife)
@@ -99,14 +99,14 @@ func (h *Handler) judge(r *http.Request, c *clientstore.Client, claims *clientjw
 }
 
 // meant reports whether an assertion is for this server alone. Under the
-// strict policy its audience is the issuer and nothing else, so that no other
+// strict policy, and for a client that is registered so, its audience is the issuer and nothing else, so that no other
 // server can have asked for it (FAPI 2.0 Security Profile, section 5.3.2.1;
 // draft-ietf-oauth-rfc7523bis). Otherwise it may also be the address of the
 // endpoint, as most clients write it (OpenID Connect Core 1.0, section 9; RFC
 // 9126, section 2).
-func (h *Handler) meant(r *http.Request, claims *clientjwt.Claims) bool {
+func (h *Handler) meant(r *http.Request, c *clientstore.Client, claims *clientjwt.Claims) bool {
 	list, single := claims.Audiences()
-	if h.cfg.Clients.Policy() == clientstore.Strict {
+	if h.cfg.Clients.Policy() == clientstore.Strict || c.Metadata.ClientAssertionAudience == clientstore.AudienceIssuer {
 		return single && list[0] == h.cfg.Issuer
 	}
 	base := strings.TrimSuffix(h.cfg.Issuer, "/")

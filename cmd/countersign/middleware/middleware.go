@@ -74,15 +74,21 @@ func lastWhenChunked(next http.Handler) http.Handler {
 // asked is told so while they still listen.
 const patience = 5 * time.Second
 
-// longPatience is what a request that waits on purpose has: less than the
-// server waits to write an answer.
-const longPatience = 25 * time.Second
+// longPatience is what a request that waits on purpose has, and toWrite what it
+// takes to write the answer then.
+const (
+	longPatience = 35 * time.Second
+	toWrite      = 10 * time.Second
+)
 
 func deadline(next http.Handler, patient func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := patience
 		if patient != nil && patient(r) {
 			limit = longPatience
+			// The server's own deadline is for those that do not wait. A writer
+			// that has none needs no other.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longPatience + toWrite))
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
