@@ -311,7 +311,7 @@ func TestFloodIsSentAway(t *testing.T) {
 	}
 	block := make(chan struct{})
 	s.OnHash(func(string) { <-block })
-	const n = 100
+	n := account.HashQueue + runtime.GOMAXPROCS(0) + 10
 	results := make(chan error, n)
 	for i := range n {
 		go func() {
