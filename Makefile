@@ -58,8 +58,9 @@ bench: ## Run the benchmarks once, briefly.
 
 .PHONY: screenshots
 screenshots: ## Take the pictures in docs/images again.
-	.ci/need go chromium
-	COUNTERSIGN_SCREENSHOTS=$(CURDIR)/docs/images go test -count 1 -run '^TestScreenshots$$' ./cmd/countersign/e2e
+	.ci/need go chromium node
+	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
+	COUNTERSIGN_SCREENSHOTS=$(CURDIR)/docs/images go test -count 1 -run '^TestAccessibility$$' ./cmd/countersign/e2e
 
 .PHONY: clean
 clean: ## Remove what was built.
