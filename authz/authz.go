@@ -22,6 +22,7 @@ import (
 	"countersign/authz/discovery"
 	"countersign/authz/engine"
 	"countersign/authz/home"
+	"countersign/authz/limit"
 	"countersign/authz/login"
 	"countersign/authz/logout"
 	"countersign/authz/oauth1"
@@ -104,6 +105,8 @@ type door struct {
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
 	oauth1    *oauth1.Handler
+	strangers *limit.Limiter // origins that no client has
+	familiar  familiar
 
 	registration *registration.Handler
 }
@@ -124,7 +127,7 @@ func newDoor(cfg Config) (*door, error) {
 	}
 	d := &door{
 		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients,
-		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(),
+		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(), strangers: limit.New(strangersPerSecond, strangersBurst, cfg.Now),
 	}
 	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset})
 	if err != nil {
@@ -191,14 +194,14 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	d.consent = consent.New(consent.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages,
-		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
+		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute, OAuth1Token: cfg.Lifetimes.OAuth1Token,
 	})
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
-		Keys: cfg.Keys, SignOut: cfg.SignOut, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Asset: cfg.Asset,
+		Keys: cfg.Keys, SignOut: cfg.SignOut, Subjects: cfg.Subjects, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Asset: cfg.Asset,
 	})
 }
 

@@ -79,7 +79,7 @@ func (p *party) heard() []url.Values {
 // sender is what a server that has just been started sends with.
 func (w *world) sender() *logout.Sender {
 	return logout.NewSender(logout.SenderConfig{
-		Issuer: w.issuer, SignOut: signout.New(w.db), Keys: w.signing, Client: outbound.New(outbound.Config{Local: true}),
+		Issuer: w.issuer, SignOut: signout.New(w.db), Subjects: w.subjects, Keys: w.signing, Client: outbound.New(outbound.Config{Local: true}),
 		Clients: w.clients, ClientKeys: clientjwt.New(clientjwt.Config{
 			Clients: w.clients, HTTP: outbound.New(outbound.Config{Local: true}), Log: slog.New(slog.DiscardHandler), Now: w.db.Now,
 		}),
@@ -124,6 +124,7 @@ func (w *world) wantHeard(name string, p *party, sid string) map[string]any {
 		return nil
 	}
 	claims := w.logoutToken(p, heard[0])
+	sid = w.subjects.Session(p.ID, sid)
 	if claims["sid"] != sid || claims["sub"] != w.user.ID {
 		w.Errorf("%s: sid %v, sub %v; want %s, %s", name, claims["sid"], claims["sub"], sid, w.user.ID)
 	}

@@ -3,6 +3,9 @@ package authz
 import (
 	"net/http"
 	"strings"
+	"sync"
+
+	"countersign/authz/limit"
 )
 
 // What scripts of other origins may send, and read beside the body (Fetch
@@ -13,6 +16,40 @@ const (
 	// preflightLasts is for how long, in seconds, a browser need not ask again.
 	preflightLasts = "600"
 )
+
+// A network may send requests of so many origins at once that no client has,
+// and then so many a second; what comes on top is not looked up, because that
+// takes longer the more clients there are.
+const (
+	strangersBurst     = 50
+	strangersPerSecond = 1
+)
+
+// maxFamiliar bounds the memory that origins take.
+const maxFamiliar = 1000
+
+// familiar are origins that some client had when last looked up. They are looked
+// up again each time, and however many strangers come from their network.
+type familiar struct {
+	mu  sync.Mutex
+	all map[string]struct{}
+}
+
+func (f *familiar) has(origin string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.all[origin]
+	return ok
+}
+
+func (f *familiar) add(origin string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.all) >= maxFamiliar || f.all == nil {
+		f.all = map[string]struct{}{}
+	}
+	f.all[origin] = struct{}{}
+}
 
 // shared lets browsers show the answers of a route to scripts of other origins:
 // documents to all of them, and what applications use to the origins of
@@ -61,9 +98,19 @@ func (d *door) allowedOrigin(w http.ResponseWriter, r *http.Request, dialect dia
 	if origin == "" || strings.EqualFold(origin, d.origin) {
 		return "", nil
 	}
-	known, err := d.clients.KnowsOrigin(r.Context(), origin)
-	if err != nil || !known {
-		return "", err
+	network := limit.Network(r.RemoteAddr)
+	if d.strangers.Exhausted(network) && !d.familiar.has(origin) {
+		return "", nil
 	}
-	return origin, nil
+	known, err := d.clients.KnowsOrigin(r.Context(), origin)
+	switch {
+	case err != nil:
+		return "", err
+	case !known:
+		d.strangers.Allow(network)
+		return "", nil
+	default:
+		d.familiar.add(origin)
+		return origin, nil
+	}
 }

@@ -225,7 +225,7 @@ func TestEncryptedLogoutTokens(t *testing.T) {
 			w.Fatalf("%d logout tokens", len(heard))
 		}
 		token := w.opened(heard[0].Get("logout_token"), "ECDH-ES+A256KW", "A256GCM", "JWT")
-		if claims := w.logoutToken(p, url.Values{"logout_token": {token}}); claims["sid"] != sid {
+		if claims := w.logoutToken(p, url.Values{"logout_token": {token}}); claims["sid"] != w.subjects.Session(p.ID, sid) {
 			w.Errorf("%v", claims)
 		}
 	})

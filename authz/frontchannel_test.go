@@ -54,7 +54,9 @@ func TestFrontChannelLogout(t *testing.T) {
 	each(t, func(w *world) {
 		a, b := w.embedded("https://a.example:444", "/out?x=y"), w.embedded("http://127.0.0.1:9", "/out")
 		unused, gone := w.embedded("https://c.example", "/out"), w.embedded("https://d.example", "/out")
-		told := func(sid string) string { return url.Values{"iss": {w.issuer}, "sid": {sid}}.Encode() }
+		told := func(a app, sid string) string {
+			return url.Values{"iss": {w.issuer}, "sid": {w.subjects.Session(a.ID, sid)}}.Encode()
+		}
 		for name, out := range map[string]func(hint string) answer{
 			"by the application": func(hint string) answer {
 				return w.endSession("id_token_hint", hint, "post_logout_redirect_uri", farewell, "state", "a&b")
@@ -69,7 +71,7 @@ func TestFrontChannelLogout(t *testing.T) {
 			w.must(err)
 			sid := w.session.ID
 			res := out(hint)
-			w.wantFrames(name, res, "https://a.example:444/out?x=y&"+told(sid), "http://127.0.0.1:9/out?"+told(sid))
+			w.wantFrames(name, res, "https://a.example:444/out?x=y&"+told(a, sid), "http://127.0.0.1:9/out?"+told(b, sid))
 			policy := res.Header.Get("Content-Security-Policy")
 			_, sources, _ := strings.Cut(policy, "; frame-src ")
 			if fields := strings.Fields(sources); len(fields) != 2 || !strings.Contains(sources, "https://a.example:444") || !strings.Contains(sources, "http://127.0.0.1:9") ||

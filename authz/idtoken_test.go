@@ -35,7 +35,7 @@ func TestIDToken(t *testing.T) {
 		claims := w.verify(w.web, tokens.str("id_token"))
 		now := float64(w.clock.Now().Unix())
 		for name, want := range map[string]any{
-			"iss": w.issuer, "aud": w.web.ID, "sub": w.user.ID, "sid": w.session.ID, "nonce": "n-0S6_WzA2Mj", "acr": "urn:countersign:acr:pwd",
+			"iss": w.issuer, "aud": w.web.ID, "sub": w.user.ID, "sid": w.subjects.Session(w.web.ID, w.session.ID), "nonce": "n-0S6_WzA2Mj", "acr": "urn:countersign:acr:pwd",
 			"iat": now, "exp": now + 300, "auth_time": float64(w.session.AuthTime.Unix()),
 		} {
 			if claims[name] != want {

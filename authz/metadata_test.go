@@ -414,7 +414,7 @@ func probeFrontchannel(w *world, value any) {
 	hint := w.tokens(a).str("id_token")
 	res := w.endSession("id_token_hint", hint)
 	w.wantTrue("told", value == true)
-	w.wantFrames("signed out", res, "https://a.example/out?"+url.Values{"iss": {w.issuer}, "sid": {w.session.ID}}.Encode())
+	w.wantFrames("signed out", res, "https://a.example/out?"+url.Values{"iss": {w.issuer}, "sid": {w.subjects.Session(a.ID, w.session.ID)}}.Encode())
 }
 
 func (w *world) probeIDToken(alg, enc string) {

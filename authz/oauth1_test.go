@@ -562,57 +562,6 @@ func TestOAuth1PendingConsumer(t *testing.T) {
 	})
 }
 
-func TestForwardAuth(t *testing.T) {
-	each(t, func(w *world) {
-		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"})
-		token := w.credentials(a)
-		ask := func(change func(http.Header)) answer {
-			s := w.signed(signing{method: http.MethodGet, path: "/models/1?x=a%20b", app: a, token: token.Token, secret: token.TokenSecret, host: "https://rs.example"})
-			r := w.request(http.MethodGet, "/forward_auth", "", "")
-			r.Header.Set("Authorization", s.Header.Get("Authorization"))
-			r.Header.Set("X-Forwarded-Method", "GET")
-			r.Header.Set("X-Forwarded-Proto", "https")
-			r.Header.Set("X-Forwarded-Host", "rs.example")
-			r.Header.Set("X-Forwarded-Uri", "/models/1?x=a%20b")
-			change(r.Header)
-			return w.do(r)
-		}
-		bearer := w.tokens(w.web).str("access_token")
-		for name, tt := range map[string]struct {
-			change func(http.Header)
-			status int
-			client string
-		}{
-			"signed": {func(http.Header) {}, 200, a.ID},
-			"signed, as nginx asks": {func(h http.Header) {
-				h.Set("X-Original-URL", "https://rs.example/models/1?x=a%20b")
-				h.Set("X-Original-Method", "GET")
-				h.Set("X-Forwarded-Host", "evil.example")
-			}, 200, a.ID},
-			"bearer":          {func(h http.Header) { h.Set("Authorization", "bearer "+bearer) }, 200, w.web.ID},
-			"another path":    {func(h http.Header) { h.Set("X-Forwarded-Uri", "/models/2?x=a%20b") }, 401, ""},
-			"another method":  {func(h http.Header) { h.Set("X-Forwarded-Method", "DELETE") }, 401, ""},
-			"nothing":         {func(h http.Header) { h.Del("Authorization") }, 401, ""},
-			"unknown bearer":  {func(h http.Header) { h.Set("Authorization", "Bearer x") }, 401, ""},
-			"half a header":   {func(h http.Header) { h.Set("Authorization", "OAuth x") }, 401, ""},
-			"no word of what": {func(h http.Header) { h.Del("X-Forwarded-Host") }, 400, ""},
-		} {
-			res := ask(tt.change)
-			if res.StatusCode != tt.status || res.Header.Get("X-Auth-Client") != tt.client || (tt.status >= 400) != (res.Header.Get("WWW-Authenticate") != "") {
-				w.Errorf("%s: %s, client %q, challenge %q", name, res.Status, res.Header.Get("X-Auth-Client"), res.Header.Get("WWW-Authenticate"))
-			}
-			if tt.status == 200 && (res.Header.Get("X-Auth-Subject") != w.user.ID || res.Header.Get("X-Auth-Username") != "ada" || res.Header.Get("X-Auth-Scope") == "") {
-				w.Errorf("%s: headers %v", name, res.Header)
-			}
-		}
-		_, err := w.clients.Disapprove(w.Context(), admin, a.ID, "No.")
-		w.must(err)
-		if res := ask(func(http.Header) {}); res.StatusCode != http.StatusUnauthorized {
-			w.Errorf("disapproved: %s", res.Status)
-		}
-	})
-}
-
 // Each request of a consumer is read with the client in one statement.
 func TestStatementsOfSignedRequests(t *testing.T) {
 	each(t, func(w *world) {

@@ -53,7 +53,7 @@ func (d *door) routes() []route {
 		{"/device", pages, form(d.device.Show, d.device.Submit)},
 		{"/logout", pages, form(d.logout.Ask, d.logout.SignOut)},
 		{"/end_session", front, map[string]serve{"GET": d.logout.Start, "POST": d.logout.StartByPost}},
-		{"/session/iframe", document, on(d.logout.Frame, "GET", "HEAD")},
+		{"/session/iframe", machine, on(d.logout.Frame, "GET", "HEAD")},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 
 		{"/token", script, on(d.token.Issue, "POST")},
@@ -68,7 +68,6 @@ func (d *door) routes() []route {
 		{oauth1.ResumePath, pages, on(d.oauth1.Resume, "GET")},
 		{"/oauth1/access_token", consumer, on(d.oauth1.AccessToken, "POST")},
 		{"/oauth1/verify", consumer, on(d.oauth1.Verify, "GET", "POST")},
-		{"/forward_auth", consumer, on(d.oauth1.ForwardAuth, "GET", "HEAD", "POST")},
 
 		{"/register", machine, on(d.registration.Register, "POST")},
 		{"/register/{client_id}", machine, map[string]serve{"GET": d.registration.Read, "PUT": d.registration.Replace, "DELETE": d.registration.Remove}},

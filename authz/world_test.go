@@ -61,6 +61,7 @@ type world struct {
 
 	stopping chan struct{}
 	logged   *logBook
+	subjects *subject.Identifiers
 
 	made int // further accounts
 }
@@ -97,6 +98,7 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 	}
 	subjects, err := subject.Open(t.Context(), db, keys)
 	w.must(err)
+	w.subjects = subjects
 	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "http://" + server.Listener.Addr().String()

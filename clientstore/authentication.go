@@ -45,6 +45,19 @@ func (c *Client) checkAssertions(p Policy) error {
 	return nil
 }
 
+func (m *Metadata) checkAccessTokenAlg() error {
+	const field = "access_token_signed_response_alg"
+	switch alg := m.AccessTokenSignedResponseAlg; {
+	case alg == "":
+		return nil
+	case m.AccessTokenFormat != FormatJWT:
+		return refuse(field, "is for access tokens that are signed; set access_token_format to jwt, or leave it out")
+	case !slices.Contains(idTokenAlgs, alg):
+		return refuse(field, "%s is not an algorithm of this server; use %s", quoted(alg), oneOf(idTokenAlgs))
+	}
+	return nil
+}
+
 // checkTokens checks what the client may do with tokens.
 func (c *Client) checkTokens(Policy) error {
 	m := &c.Metadata
@@ -53,6 +66,9 @@ func (c *Client) checkTokens(Policy) error {
 	}
 	if m.AccessTokenFormat != "" && !slices.Contains(tokenFormats, m.AccessTokenFormat) {
 		return refuse("access_token_format", "%s is not known; use %s", quoted(m.AccessTokenFormat), oneOf(tokenFormats))
+	}
+	if err := m.checkAccessTokenAlg(); err != nil {
+		return err
 	}
 	if !c.IsPublic() {
 		return nil

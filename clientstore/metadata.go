@@ -83,6 +83,9 @@ type Metadata struct {
 	// AccessTokenFormat is how access tokens are written: opaque (the default),
 	// or as a JSON Web Token that a resource server can read (RFC 9068).
 	AccessTokenFormat string `json:"access_token_format,omitempty"`
+	// AccessTokenSignedResponseAlg is what JSON Web Tokens for access are signed
+	// with; ES256 where it is empty.
+	AccessTokenSignedResponseAlg string `json:"access_token_signed_response_alg,omitempty"`
 	// RefreshTokenRotation off lets a confidential client keep its refresh
 	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`

@@ -97,6 +97,7 @@ func (c *Client) checkOAuth1() error {
 		{"require_signed_request_object", m.RequireSignedRequestObject},
 		{"require_pushed_authorization_requests", m.RequirePushedAuthorizationRequests},
 		{"client_assertion_audience", m.ClientAssertionAudience != ""},
+		{"access_token_signed_response_alg", m.AccessTokenSignedResponseAlg != ""},
 		{"access_token_format", m.AccessTokenFormat != ""},
 		{"introspection_scope", m.IntrospectionScope != ""},
 		{"refresh_token_rotation", m.RefreshTokenRotation != nil},

@@ -101,8 +101,9 @@ func hostOf(uri string) string {
 
 // Sector returns the sector identifier of a client with pairwise subjects,
 // empty for any other (OpenID Connect Core 1.0, section 8.1): the host of its
-// sector_identifier_uri, or of its redirect URIs. A client without any host is
-// a sector of its own, whose name is none of a host.
+// sector_identifier_uri, or of its redirect URIs. A client without any host, or
+// on loopback, which is a host that everybody has, is a sector of its own, whose
+// name is none of a host.
 func (c *Client) Sector() string {
 	m := &c.Metadata
 	if m.SubjectType != SubjectPairwise {
@@ -112,7 +113,7 @@ func (c *Client) Sector() string {
 	if host == "" && len(m.RedirectURIs) > 0 {
 		host = hostOf(m.RedirectURIs[0])
 	}
-	if host == "" {
+	if host == "" || isLoopback(host) && m.SectorIdentifierURI == "" {
 		return "client:" + c.ID
 	}
 	return strings.ToLower(host)

@@ -35,6 +35,9 @@ func (h *Handler) Push(w http.ResponseWriter, r *http.Request) error {
 	if form.Has("request_uri") {
 		return protocol.Refuse(protocol.InvalidRequest, "A pushed request has its parameters with it: leave out the request_uri (RFC 9126, section 2.1).")
 	}
+	if form.Has("request") && !form.IsRepeated("request") { // what comes beside it counts for nothing (RFC 9126, section 3)
+		form = protocol.Kept(url.Values{"client_id": {c.ID}, "request": {form.Get("request")}})
+	}
 	p, err := h.cfg.Requests.Resolve(r.Context(), form, c)
 	if err != nil {
 		return err

@@ -37,6 +37,9 @@ type Config struct {
 	// AccessToken is how long an access token lives, and Offline how long a
 	// client may renew it while nobody is there.
 	AccessToken, Offline time.Duration
+	// OAuth1Token is how long an application has access by OAuth 1.0a, whoever
+	// is there.
+	OAuth1Token time.Duration
 }
 
 // Handler serves the page.
@@ -89,7 +92,11 @@ func (v *visit) askable() bool {
 
 // asked is the scope as the page says it: a client of plain OAuth 2.0 that may
 // refresh has its access offline without asking for it.
+// By OAuth 1.0a every client learns who somebody is.
 func (v *visit) asked() []string {
+	if v.client.Type == clientstore.OAuth1 {
+		return append([]string{"openid"}, v.scope...)
+	}
 	if v.client.Offline(v.scope) && !contains(v.scope, offlineAccess) {
 		return append(slices.Clone(v.scope), offlineAccess)
 	}
@@ -139,7 +146,10 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		Shown:       v.shown(),
 		Access:      h.cfg.AccessToken,
 	}
-	if v.client.Offline(v.scope) {
+	switch {
+	case v.client.Type == clientstore.OAuth1:
+		p.Offline = h.cfg.OAuth1Token
+	case v.client.Offline(v.scope):
 		p.Offline = h.cfg.Offline
 	}
 	return p, nil

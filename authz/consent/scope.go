@@ -7,6 +7,7 @@ import (
 
 	"countersign/authz/claims"
 	"countersign/authz/page"
+	"countersign/clientstore"
 	"countersign/storage/grant"
 )
 
@@ -19,7 +20,15 @@ func contains(list []string, s string) bool { return slices.Contains(list, s) }
 func groups(v *visit, before *grant.Consent) []page.ScopeGroup {
 	return page.ScopeGroups(v.asked(), func(s string) bool {
 		return before != nil && contains(v.scope, s) && !contains(strings.Fields(before.Scope), s)
-	}, furtherClaims(v.scope, v.interaction.Request))
+	}, v.further())
+}
+
+// further are claims that no scope stands for.
+func (v *visit) further() []string {
+	if v.client.Type == clientstore.OAuth1 {
+		return []string{"username"}
+	}
+	return furtherClaims(v.scope, v.interaction.Request)
 }
 
 // furtherClaims returns in words the claims that the request asks for one by

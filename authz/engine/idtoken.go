@@ -53,7 +53,10 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dura
 		f.failure = errNoRecipient
 		return "", fosite.ErrServerError
 	}
-	return token, err
+	if err != nil {
+		return "", f.failed(fmt.Errorf("encrypt ID token: %w", err))
+	}
+	return token, nil
 }
 
 // errNoRecipient is what the client is told when it cannot be encrypted to.
@@ -70,7 +73,7 @@ func (s idTokenStrategy) protocolClaims(members map[string]any, f *flow, alg jos
 		members["auth_time"] = g.AuthTime.Unix()
 	}
 	if g.SessionID != "" { // by which a logout names what it ends (OpenID Connect Back-Channel Logout 1.0, section 2.1)
-		members["sid"] = g.SessionID
+		members["sid"] = s.engine.cfg.Subjects.Session(f.client.ID, g.SessionID)
 	}
 	if g.ACR != "" {
 		members["acr"] = g.ACR

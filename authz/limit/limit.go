@@ -45,6 +45,15 @@ func (l *Limiter) Allow(key string) bool {
 	return one.AllowN(l.now(), 1)
 }
 
+// Exhausted reports whether [Limiter.Allow] would say no now. It counts
+// nothing: it is for what is counted once it has failed.
+func (l *Limiter) Exhausted(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one, ok := l.by[key]
+	return ok && one.TokensAt(l.now()) < 1
+}
+
 // forget makes room: who has not come lately goes first, and anybody else only
 // when that is not enough.
 func (l *Limiter) forget() {

@@ -21,6 +21,7 @@ import (
 	"countersign/storage/keyset"
 	"countersign/storage/session"
 	"countersign/storage/signout"
+	"countersign/storage/subject"
 )
 
 // maxQuery bounds what a posted request may be led on with: what servers and
@@ -41,6 +42,7 @@ type Config struct {
 	Keys       *keyset.Store
 	Cookies    browser.Cookies
 	SignOut    *signout.Store
+	Subjects   *subject.Identifiers
 	Pages      *page.Pages
 	Log        *slog.Logger
 	// Asset returns the path of a script.
@@ -110,7 +112,7 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err != nil:
 		return err
-	case s != nil && (!q.names(s) || q.stays()): // LO-02, LO-06; a request that is partly wrong is none to act on unseen
+	case s != nil && (!h.names(q, s) || q.stays()): // LO-02, LO-06; a request that is partly wrong is none to act on unseen
 		return h.confirm(w, r, s, q)
 	default:
 		return h.end(w, r, s, q)
@@ -212,10 +214,11 @@ func (h *Handler) finish(r *http.Request, s *session.Session, q *request) ([]str
 		return nil, err
 	}
 	h.logEnd(r.Context(), r, s, q)
-	for i, uri := range pages {
-		pages[i] = h.embed(uri, s.ID)
+	told := make([]string, len(pages))
+	for i, p := range pages {
+		told[i] = h.embed(p.URI, h.cfg.Subjects.Session(p.ClientID, s.ID))
 	}
-	return pages, nil
+	return told, nil
 }
 
 // embed is the page of an application with what it is told (OpenID Connect

@@ -34,7 +34,7 @@ type request struct {
 	// client is who asked: an approved client that has shown an ID token of
 	// ours. It is nil when nobody can be believed to have asked.
 	client *clientstore.Client
-	// session is the session of the ID token.
+	// session is the session of the ID token, as its client knows it.
 	session string
 	// everywhere tells that the person wants every session of theirs to end.
 	everywhere bool
@@ -45,8 +45,8 @@ type request struct {
 // names reports whether the request is about this very session. The session's
 // identifier is known to those only who had an ID token of it, and it is one
 // account's for good, so that the subject says nothing more.
-func (q *request) names(s *session.Session) bool {
-	return q.client != nil && q.session != "" && q.session == s.ID
+func (h *Handler) names(q *request, s *session.Session) bool {
+	return q.client != nil && q.session != "" && q.session == h.cfg.Subjects.Session(q.client.ID, s.ID)
 }
 
 // stays reports whether the person was to be sent somewhere and will not be.

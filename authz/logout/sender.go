@@ -21,6 +21,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/keyset"
 	"countersign/storage/signout"
+	"countersign/storage/subject"
 )
 
 const (
@@ -35,9 +36,10 @@ const (
 
 // SenderConfig is what a sender needs.
 type SenderConfig struct {
-	Issuer  string
-	SignOut *signout.Store
-	Keys    *keyset.Store
+	Issuer   string
+	SignOut  *signout.Store
+	Subjects *subject.Identifiers
+	Keys     *keyset.Store
 	// Clients and ClientKeys are for the clients that have their tokens
 	// encrypted.
 	Clients    *clientstore.Store
@@ -112,7 +114,7 @@ func (s *Sender) token(ctx context.Context, d *signout.Delivery) (string, error)
 	}
 	now := s.cfg.Now()
 	payload, err := json.Marshal(map[string]any{
-		"iss": s.cfg.Issuer, "aud": d.ClientID, "sub": d.Subject, "sid": d.SessionID, "jti": rand.Text(),
+		"iss": s.cfg.Issuer, "aud": d.ClientID, "sub": d.Subject, "sid": s.cfg.Subjects.Session(d.ClientID, d.SessionID), "jti": rand.Text(),
 		"iat": now.Unix(), "exp": now.Add(tokenLifetime).Unix(), "events": map[string]any{event: struct{}{}},
 	})
 	if err != nil {

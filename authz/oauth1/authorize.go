@@ -76,6 +76,9 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	if err := v.answerable(h.cfg.Now().Before(v.temporary.ExpiresAt)); err != nil {
 		return err
 	}
+	if checkCallback(&v.Client, v.temporary.Callback) != nil { // it was registered when the request was made
+		return callbackGone()
+	}
 	switch {
 	case i.DeniedAt != nil:
 		return h.deny(w, r, v)
@@ -235,6 +238,15 @@ func (h *Handler) redirect(w http.ResponseWriter, path string, i *interaction.In
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", h.url(path, i))
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// callbackGone is the page of a request whose callback an administrator has
+// taken away meanwhile.
+func callbackGone() *page.Problem {
+	p := page.BadRequest("E-OAUTH1-CALLBACK", "The application asked to be answered at an address that is not registered for it any more, so nothing was shared.",
+		"Go back to the application and start again from there.")
+	p.Title = "The application's address does not match"
+	return p
 }
 
 // unknownRequest is the page of a token that stands for no request.

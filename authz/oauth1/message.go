@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 
+	"countersign/authz/limit"
 	"countersign/authz/oauth1/signature"
 )
 
@@ -15,7 +16,14 @@ const maxBody = 64 << 10
 // received is a request with what its signature covers.
 type received struct {
 	*signature.Request
-	url string
+	url     string
+	network string // that it came from
+	id      string // that the log knows it by
+}
+
+// receive notes where a request came from.
+func receive(r *http.Request, request *signature.Request, url string) *received {
+	return &received{request, url, limit.Network(r.RemoteAddr), r.Header.Get("X-Request-ID")}
 }
 
 // read reads a request to this server. Its URL is the issuer's, whatever the
@@ -46,7 +54,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error
 	case !form && req.VerifyBody(body) != nil:
 		return nil, rejected("oauth_body_hash", "The hash is not that of the body.")
 	}
-	return &received{req, m.URL}, nil
+	return receive(r, req, m.URL), nil
 }
 
 func isForm(r *http.Request) bool {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"countersign/authz/browser"
+	"countersign/authz/limit"
 	"countersign/authz/page"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
@@ -48,13 +49,22 @@ type Config struct {
 type Handler struct {
 	cfg    Config
 	origin string // of the issuer: scheme and authority
+	// failures counts signatures that do not match, by network and client.
+	failures *limit.Limiter
 }
+
+// A network may send so many signatures of a client at once that do not match,
+// and then so many a second: a secret that a person typed can be guessed.
+const (
+	failuresBurst     = 50
+	failuresPerSecond = 2
+)
 
 // New returns the endpoints.
 func New(cfg Config) *Handler {
 	scheme, rest, _ := strings.Cut(cfg.Issuer, "://")
 	authority, _, _ := strings.Cut(rest, "/")
-	return &Handler{cfg: cfg, origin: scheme + "://" + authority}
+	return &Handler{cfg: cfg, origin: scheme + "://" + authority, failures: limit.New(failuresPerSecond, failuresBurst, cfg.Now)}
 }
 
 // answer writes credentials as clients read them (RFC 5849, section 2.1).

@@ -63,7 +63,15 @@ func unproved() *Error {
 	return &Error{
 		Problem: "signature_invalid", Status: http.StatusUnauthorized,
 		Advice: "The consumer key is unknown, the token is unknown or another consumer's, or the signature does not match. " +
-			"Check the key, both secrets, and that the URL that is signed is the one that this server is published at; the server's log has the base string.",
+			"Check the key, both secrets, and that the URL that is signed is the one that this server is published at; at the level debug, the server's log has what it took to be signed.",
+	}
+}
+
+// tooMany slows down who tries secrets.
+func tooMany() *Error {
+	return &Error{
+		Problem: "consumer_key_refused", Status: http.StatusTooManyRequests, RetryAfter: time.Second,
+		Advice: "Too many signatures that do not match came for this consumer from this network. Wait before the next attempt.",
 	}
 }
 

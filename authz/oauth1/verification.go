@@ -63,7 +63,7 @@ func (h *Handler) Verify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refuse(w, err)
 	}
-	return h.tell(w, r, &received{request, m.URL})
+	return h.tell(w, r, receive(r, request, m.URL))
 }
 
 // tell says what a request is worth.

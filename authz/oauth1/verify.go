@@ -3,6 +3,7 @@ package oauth1
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"countersign/authz/oauth1/signature"
+	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/grant"
@@ -36,6 +38,9 @@ var stranger = signature.Secrets{Client: "no client has this secret", Token: "no
 // was not used before. What is precise about a refusal is said to whoever
 // proves to be the client.
 func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
+	if h.failures.Exhausted(r.network + " " + r.Get("oauth_consumer_key")) {
+		return nil, tooMany()
+	}
 	if err := h.checkTime(r); err != nil {
 		return nil, err
 	}
@@ -129,11 +134,16 @@ func (h *Handler) tokenSecret(s *signed) (found signature.Secrets, reason string
 	}
 }
 
-// disbelieve notes, for the administrator, what was signed and why it was not
-// believed, and answers what everybody is answered.
+// disbelieve notes, for the administrator, why a signature was not believed,
+// and answers what everybody is answered. What was signed is for who debugs a
+// client, as far as it is no secret: parameters of the application may be.
 func (h *Handler) disbelieve(ctx context.Context, r *received, reason string) error {
-	h.cfg.Log.InfoContext(ctx, "signature refused", "client_id", r.Get("oauth_consumer_key"), "reason", reason,
-		"signature_method", string(r.Method()), "base_string", r.BaseString)
+	h.failures.Allow(r.network + " " + r.Get("oauth_consumer_key"))
+	h.cfg.Log.InfoContext(ctx, "signature refused", "client_id", protocol.Printable(r.Get("oauth_consumer_key")), "reason", reason,
+		"signature_method", string(r.Method()), "request_id", r.id)
+	if h.cfg.Log.Enabled(ctx, slog.LevelDebug) {
+		h.cfg.Log.DebugContext(ctx, "what was signed", "request_id", r.id, "base_string", r.Outline())
+	}
 	return unproved()
 }
 

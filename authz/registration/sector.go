@@ -8,14 +8,18 @@ import (
 )
 
 // readNewSector reads what the sector_identifier_uri of a new client leads to.
-// Nothing is fetched for an initial access token that is none: whoever holds
-// one is not slowed down.
+// Nothing is fetched for an initial access token that is none. Who holds one
+// is slowed down here alone: each registration that fails is a request that
+// somebody else's server gets.
 func (h *Handler) readNewSector(r *http.Request, w *wanted) (err error) {
 	if !w.Metadata.NeedsSector(&clientstore.Metadata{}) {
 		return nil
 	}
 	if w.InitialToken != "" {
 		if err := h.cfg.Clients.CheckInitialToken(r.Context(), w.InitialToken); err != nil {
+			return err
+		}
+		if err := h.limit.allow(r.RemoteAddr); err != nil {
 			return err
 		}
 	}

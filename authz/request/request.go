@@ -108,7 +108,9 @@ func (v *Resolver) open(ctx context.Context, p protocol.Parameters, c *clientsto
 	if err != nil {
 		return p, v.refused(ctx, c, err, "holds what no authorization request has")
 	}
-	if id := inside.Get("client_id"); id != "" && id != c.ID {
+	// OpenID Connect has the client say who it is beside the object; everybody
+	// else says it inside (RFC 9101, section 4).
+	if id := inside.Get("client_id"); id != c.ID && (id != "" || c.Type != clientstore.OIDC) {
 		return p, v.refused(ctx, c, clientjwt.Refused("client_id differs"), "is from another client: its client_id is not that of the request")
 	}
 	return v.merge(p, c, inside)
@@ -161,6 +163,9 @@ func (v *Resolver) refused(ctx context.Context, c *clientstore.Client, err error
 func algorithms(c *clientstore.Client) []string {
 	if registered := c.Metadata.RequestObjectSigningAlg; registered != "" {
 		return []string{registered}
+	}
+	if c.Metadata.TokenEndpointAuthMethod == clientstore.AuthSecretJWT { // whose secret can be read
+		return clientstore.AssertionAlgs
 	}
 	return clientstore.SigningAlgs
 }

@@ -14,7 +14,7 @@ import (
 // sender builds what tells applications of sign-outs.
 func (s *server) sender() *logout.Sender {
 	return logout.NewSender(logout.SenderConfig{
-		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Keys: s.stores.keys, Clients: s.stores.clients,
+		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Subjects: s.subjects, Keys: s.stores.keys, Clients: s.stores.clients,
 		ClientKeys: clientjwt.New(clientjwt.Config{Clients: s.stores.clients, HTTP: s.stores.outbound, Log: s.log, Now: s.stores.db.Now}),
 		Client:     s.stores.outbound,
 		Log:        s.log, Now: s.stores.db.Now,

@@ -3,6 +3,8 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"countersign/storage"
@@ -41,6 +43,9 @@ func (s *Store) SignUp(ctx context.Context, by audit.Actor, r Registration, devi
 	if err != nil {
 		return nil, "", err
 	}
+	if err := checkOwnChoice(r.Username); err != nil {
+		return nil, "", err
+	}
 	made, err := s.reserve(ctx, []limit{{s.throttleKey("sign-up of network", addressPrefix(by.IP)), signUpFree, signUpWindow}})
 	if err != nil {
 		return nil, "", err
@@ -55,15 +60,49 @@ func (s *Store) SignUp(ctx context.Context, by audit.Actor, r Registration, devi
 	return a, s.deviceCookie(device, a.ID, ""), nil
 }
 
-// signUp keeps the account, unless its name is taken: that is worth no hash.
-func (s *Store) signUp(ctx context.Context, by audit.Actor, a *Account, password string) error {
-	_, err := s.Find(ctx, a.Username)
-	switch {
-	case err == nil:
-		return storage.Err("sign up", storage.ErrConflict)
-	case !errors.Is(err, storage.ErrNotFound):
+// reserved are names that speak for the server or for who runs it.
+var reserved = []string{
+	"abuse", "admin", "administrator", "anonymous", "countersign", "help", "hostmaster", "info", "moderator", "nobody", "operator", "owner",
+	"postmaster", "root", "security", "server", "service", "staff", "support", "sysadmin", "system", "webmaster",
+}
+
+// checkOwnChoice refuses a name that only an administrator may give, because it
+// could be taken for another's.
+func checkOwnChoice(username string) error {
+	fault := func(reason string) error { return &FieldError{Field: "username", Reason: reason} }
+	for i := range len(username) {
+		c := username[i] | 0x20
+		if (c < 'a' || c > 'z') && (username[i] < '0' || username[i] > '9') && (i == 0 || !strings.ContainsRune("._-", rune(username[i]))) {
+			return fault("Use letters from a to z, digits, and between them dots, hyphens and underscores.")
+		}
+	}
+	if slices.Contains(reserved, strings.ToLower(username)) {
+		return fault("Choose another one: this name is reserved.")
+	}
+	return nil
+}
+
+// checkFree refuses a name that somebody has, and one that somebody had before,
+// whom applications may still know by it: only an administrator gives that out
+// again.
+func (s *Store) checkFree(ctx context.Context, username string) error {
+	_, err := s.Find(ctx, username)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
+	had, failure := s.cfg.Audit.Named(ctx, "account.remove", username)
+	if err == nil || had {
+		return storage.Err("sign up", storage.ErrConflict)
+	}
+	return failure
+}
+
+// signUp keeps the account, unless its name is taken: that is worth no hash.
+func (s *Store) signUp(ctx context.Context, by audit.Actor, a *Account, password string) error {
+	if err := s.checkFree(ctx, a.Username); err != nil {
+		return err
+	}
+	var err error
 	if a.PasswordHash, err = s.hasher.hash(ctx, password); err != nil {
 		return err
 	}

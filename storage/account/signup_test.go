@@ -26,7 +26,7 @@ func TestSignUp(t *testing.T) {
 		if _, _, err := s.SignUp(t.Context(), stranger, newcomer("eve"), ""); !errors.Is(err, account.ErrNotSetUp) || !needsSetup(t, s) {
 			t.Fatalf("before there is an administrator: %v; the set-up door is open: %t", err, needsSetup(t, s))
 		}
-		create(t, s, "Root", account.ConfigureServer)
+		create(t, s, "Boss", account.ConfigureServer)
 		asked := newcomer("bob")
 		asked.Permissions = []account.Permission{account.ConfigureServer}
 		asked.Claims = account.Claims{Name: "Bob", Email: "bob@example.test", EmailVerified: true, PhoneNumber: "+1 425 555 1212", PhoneNumberVerified: true}
@@ -58,7 +58,17 @@ func TestSignUp(t *testing.T) {
 				t.Errorf("SignUp(%q) = %v; want a fault of the %s", username, err, want)
 			}
 		}
-		for _, taken := range []string{"bob", "BOB", "\uff22ob", "root"} { // LG-10
+		for _, name := range []string{"\uff22ob", "b\u043eb", "ceo@corp.example", "ann lee", ".dot", "Admin", "support"} {
+			_, _, err := s.SignUp(t.Context(), stranger, newcomer(name), "")
+			if wrong, ok := errors.AsType[*account.FieldError](err); !ok || wrong.Field != "username" {
+				t.Errorf("SignUp(%q) = %v; want a fault of the username", name, err)
+			}
+		}
+		gone := create(t, s, "Grace")
+		if err := s.Remove(t.Context(), audit.Actor{Via: audit.ViaCLI}, gone.ID); err != nil {
+			t.Fatal(err)
+		}
+		for _, taken := range []string{"bob", "BOB", "boss", "grace"} { // LG-10
 			if _, _, err := s.SignUp(t.Context(), stranger, newcomer(taken), ""); !errors.Is(err, storage.ErrConflict) {
 				t.Errorf("SignUp(%q) = %v; want ErrConflict", taken, err)
 			}

@@ -107,3 +107,11 @@ func printable(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
 }
+
+// Named reports whether an action was ever taken on something of this name, in
+// whatever case its ASCII letters are.
+func (s *Store) Named(ctx context.Context, action, name string) (bool, error) {
+	var n int64
+	err := s.db.With(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM audit_events WHERE action = ? AND lower(target_name) = lower(?) LIMIT 1) found`, action, name).Scan(&n).Error
+	return n == 1, storage.Err("look for an action", err)
+}

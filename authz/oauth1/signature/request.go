@@ -151,6 +151,37 @@ var (
 	timed    = []string{"oauth_timestamp", "oauth_nonce"}
 )
 
+// maxOutline bounds an outline, in bytes.
+const maxOutline = 2048
+
+// Outline is the base string as a log may have it: cut short, and without the
+// values of the verifier and of what is not the protocol's own, which may be
+// anything that an application sends.
+func (r *Request) Outline() string {
+	method, rest, _ := strings.Cut(r.BaseString, "&")
+	uri, parameters, _ := strings.Cut(rest, "&")
+	list, err := unescape(parameters)
+	if err != nil {
+		return method
+	}
+	var b strings.Builder
+	b.WriteString(method + "&" + uri + "&")
+	for i, pair := range strings.Split(list, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "oauth_") || name == "oauth_verifier" {
+			value = "..."
+		}
+		if i > 0 {
+			b.WriteString("%26")
+		}
+		b.WriteString(Escape(name) + "%3D" + Escape(value))
+		if b.Len() > maxOutline {
+			return b.String()[:maxOutline]
+		}
+	}
+	return b.String()
+}
+
 // check makes sure that the request can be judged.
 func (r *Request) check() error {
 	var absent []string

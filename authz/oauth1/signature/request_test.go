@@ -167,3 +167,22 @@ func TestVerifyBody(t *testing.T) {
 		t.Errorf("without a hash: %v", err)
 	}
 }
+
+func TestOutline(t *testing.T) {
+	t.Parallel()
+	r, err := Parse(Message{
+		Method: "POST", URL: "https://h/p?password=secret1&x=" + strings.Repeat("y", 5000), Form: "token=secret2", Authorization: with(`oauth_verifier="secret3"`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := r.Outline()
+	for _, secret := range []string{"secret1", "secret2", "secret3", "yyy"} {
+		if strings.Contains(got, secret) {
+			t.Errorf("%s is in %s", secret, got)
+		}
+	}
+	if len(got) > maxOutline || !strings.HasPrefix(got, "POST&https%3A%2F%2Fh%2Fp&oauth_consumer_key%3Dk%26") || !strings.Contains(got, "password%3D...") {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+}
