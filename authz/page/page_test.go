@@ -317,9 +317,15 @@ func poison(v reflect.Value, text func() string) {
 			v.SetString(text())
 		}
 	case reflect.Pointer:
-		if !v.IsNil() {
-			poison(v.Elem(), text)
+		if v.IsNil() {
+			return
 		}
+		if v.CanSet() { // other samples point there, too
+			fresh := reflect.New(v.Type().Elem())
+			fresh.Elem().Set(v.Elem())
+			v.Set(fresh)
+		}
+		poison(v.Elem(), text)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			poison(v.Field(i), text)

@@ -1,6 +1,6 @@
-// Package subject derives pairwise subject identifiers: what an account is
-// called towards the clients of one sector, and towards no others (OpenID
-// Connect Core 1.0, section 8.1).
+// Package subject derives what somebody is called towards clients: pairwise
+// subject identifiers, which the clients of one sector know and no others
+// (OpenID Connect Core 1.0, section 8.1), and the names of sessions.
 package subject
 
 import (

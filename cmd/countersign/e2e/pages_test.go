@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/dghubble/oauth1"
 )
 
 // TestChromiumConsent goes through sign-in and consent in a real browser. The
@@ -258,12 +259,43 @@ func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	b.open(s.issuer + "/")
 	stop("home", `main form button`)
 	tourOfDevices(s, b, stop)
+	tourOfOAuth1(s, b, stop)
 	b.open(s.issuer + "/logout")
 	stop("sign-out", `main form button`)
 	b.click(signInButton)
 	stop("signed out everywhere", "iframe[hidden] ~ p")
 	tourOfSignOut(s, b, stop, url.Values{"client_id": {web.ID}, "post_logout_redirect_uri": {app.at("localhost", "/bye")}, "state": {"x"}})
 	tourOfSignUp(t, start(t, sqlite, setting{"SIGN_UP", "open"}), b, stop)
+}
+
+// tourOfOAuth1 allows an application that cannot be come back to, and carries
+// the code to it (RFC 5849, section 2.2).
+func tourOfOAuth1(s *server, b *tab, stop func(name, selector string)) {
+	s.t.Helper()
+	tool := mustJSON[client](s.t, s.CLI("", "client", "create", "--type", "oauth1", "--name", "Requirements Bridge", "--scope", "models", "--approve", "-o", "json"))
+	s.canaries.add("consumer secret", tool.Secret)
+	consumer := oauth1.Config{
+		ConsumerKey: tool.ID, ConsumerSecret: tool.Secret, CallbackURL: "oob",
+		Endpoint: oauth1.Endpoint{
+			RequestTokenURL: s.endpoint("oauth1_request_token_endpoint"), AuthorizeURL: s.endpoint("oauth1_authorization_endpoint"),
+			AccessTokenURL: s.endpoint("oauth1_access_token_endpoint"),
+		},
+	}
+	token, secret, err := consumer.RequestToken()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	address, err := consumer.AuthorizationURL(token)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	b.open(address.String())
+	stop("consent by OAuth 1.0a", allowButton)
+	b.click(allowButton)
+	stop("code for an application", "output.code")
+	if _, _, err := consumer.AccessToken(token, secret, b.evaluate(`document.querySelector("output.code").textContent`)); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // tourOfSignOut is a sign-out that an application asks for (OpenID Connect

@@ -107,11 +107,11 @@ func TestCommandsSignPeopleOut(t *testing.T) {
 				u, concerned, other, unused := s.User(), s.listening(), s.listening(), s.listening()
 				b := s.browse()
 				sid := s.sessionOf(b, concerned.c, u)
-				s.sessionOf(b, other.c, u)
+				sidOfOther := s.sessionOf(b, other.c, u)
 				ending.do(s, concerned.c, u)
 				concerned.wantLogout(t, s, u, sid)
 				if !ending.one {
-					other.wantLogout(t, s, u, sid)
+					other.wantLogout(t, s, u, sidOfOther)
 				}
 				concerned.wantSilence(t)
 				other.wantSilence(t)

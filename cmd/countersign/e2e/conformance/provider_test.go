@@ -111,7 +111,7 @@ func (op *provider) set(name, value string) {
 
 func (op *provider) command(ctx context.Context, t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, e2etest.Binary(t), args...)
+	cmd := exec.CommandContext(ctx, e2etest.PlainBinary(t), args...)
 	cmd.Dir, cmd.Env = op.dir, op.env
 	return cmd
 }

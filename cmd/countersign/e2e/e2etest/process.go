@@ -30,8 +30,15 @@ func Main(m *testing.M, after ...func() int) {
 	os.Exit(code)
 }
 
-// Binary builds the program, once per test process, and returns its path.
-func Binary(t testing.TB) string {
+// Binary builds the program, once per test process, and returns its path. It
+// is built like the tests: with -race, it is raced too.
+func Binary(t testing.TB) string { t.Helper(); return built(t, raced) }
+
+// PlainBinary is the program as users build it, for tests of what it answers
+// that keep it busy: others race the same code.
+func PlainBinary(t testing.TB) string { t.Helper(); return built(t, plain) }
+
+func built(t testing.TB, build func() (string, error)) string {
 	t.Helper()
 	path, err := build()
 	if err != nil {
@@ -40,14 +47,18 @@ func Binary(t testing.TB) string {
 	return path
 }
 
-var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(Process.TempDir(), "countersign")
-	cmd := exec.CommandContext(Process.Context(), "go", "build", raceFlag, "-o", path, "countersign/cmd/countersign") //nolint:gosec // our own program
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
-	}
-	return path, nil
-})
+var raced, plain = building(raceFlag), building("-race=false")
+
+func building(flag string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		path := filepath.Join(Process.TempDir(), "countersign"+flag)
+		cmd := exec.CommandContext(Process.Context(), "go", "build", flag, "-o", path, "countersign/cmd/countersign") //nolint:gosec // our own program
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build the program: %w\n%s", err, out)
+		}
+		return path, nil
+	})
+}
 
 // Process stands in for a test where something lives as long as the test
 // process: the binary, and the servers that tests share.
