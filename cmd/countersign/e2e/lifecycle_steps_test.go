@@ -348,7 +348,7 @@ func (r *course) consent() string {
 	}
 	got := delivered(r.page.Callback)
 	r.code, r.tokens.access, r.tokens.id = got.Get("code"), r.canaries.add("access token", got.Get("access_token")), got.Get("id_token")
-	if r.code == "" && r.tokens.access == "" {
+	if r.code == "" && r.tokens.access == "" && r.tokens.id == "" {
 		return r.shown()
 	}
 	return done

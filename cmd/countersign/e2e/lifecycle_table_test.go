@@ -145,6 +145,9 @@ var flows = []*flow{
 		steps: []step{toAuthorize, toSignIn, toConsent, toRedeem, toRefresh},
 	},
 	{name: "code, JWT access token", registration: clientstore.Metadata{AccessTokenFormat: clientstore.FormatJWT}, steps: []step{toAuthorize, toSignIn, toConsent, toRedeem, toUserinfo}},
+	{name: "id_token", asks: map[string]string{"response_type": "id_token"}, steps: []step{toAuthorize, toSignIn, toConsent}},
+	{name: "code id_token", asks: map[string]string{"response_type": "code id_token"}, steps: []step{toAuthorize, toSignIn, toConsent, toRedeem}},
+	{name: "code token", asks: map[string]string{"response_type": "code token"}, steps: []step{toAuthorize, toSignIn, toConsent, toRedeem, toUserinfo}},
 	{name: "id_token token", asks: map[string]string{"response_type": "id_token token"}, steps: []step{toAuthorize, toSignIn, toConsent, toUserinfo}},
 	{name: "code id_token token", asks: map[string]string{"response_type": "code id_token token"}, steps: []step{toAuthorize, toSignIn, toConsent, toRedeem}},
 	{name: "pushed request", steps: []step{toPush, toAuthorize, toSignIn, toConsent, toRedeem}},
@@ -237,7 +240,7 @@ func (f *flow) lives(e event) bool { return f.impersonal && e.subject == theAcco
 func (f *flow) metadata() clientstore.Metadata {
 	m := f.registration
 	m.RedirectURIs, m.PostLogoutRedirectURIs, m.Scope = []string{webRedirect}, []string{farewell}, everyScope
-	m.ResponseTypes = []string{"code", "id_token token", "code id_token token"}
+	m.ResponseTypes = []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
 	m.GrantTypes = []string{clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantDeviceCode, clientstore.GrantPassword}
 	if m.TokenEndpointAuthMethod != clientstore.AuthNone {
 		m.GrantTypes = append(m.GrantTypes, clientstore.GrantClientCredentials)

@@ -51,7 +51,10 @@ var raced, plain = building(raceFlag), building("-race=false")
 
 func building(flag string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
-		path := filepath.Join(Process.TempDir(), "countersign"+flag)
+		path := filepath.Join(Process.TempDir(), flag, "countersign")
+		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+			return "", err
+		}
 		cmd := exec.CommandContext(Process.Context(), "go", "build", flag, "-o", path, "countersign/cmd/countersign") //nolint:gosec // our own program
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build the program: %w\n%s", err, out)
