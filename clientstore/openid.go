@@ -38,7 +38,8 @@ func (c *Client) completeOpenID(Policy) error {
 }
 
 // checkInitiateLogin asks for https: who could change the address on its way
-// would choose the server that the client signs in with.
+// would choose the server that the client signs in with. To the person's own
+// machine there is no way, and no certificate.
 func (m *Metadata) checkInitiateLogin() error {
 	uri := m.InitiateLoginURI
 	if uri == "" {
@@ -47,7 +48,7 @@ func (m *Metadata) checkInitiateLogin() error {
 	if fault := redirectURIFault(uri, Default); fault != "" {
 		return refuse("initiate_login_uri", "%s %s", quoted(uri), fault)
 	}
-	if splitURI(uri).scheme != "https" {
+	if p := splitURI(uri); p.scheme != "https" && (p.scheme != "http" || !isLoopback(p.authority)) {
 		return refuse("initiate_login_uri", "%s is not https, which it has to be (OpenID Connect Dynamic Client Registration 1.0, section 2)", quoted(uri))
 	}
 	return nil

@@ -11,7 +11,7 @@ func TestInitiateLoginURI(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string]bool{
 		"https://rp.example/start": true, "https://rp.example/start?tenant=x": true,
-		"http://rp.example/start": false, "http://127.0.0.1/start": false, "com.example.app:/start": false,
+		"http://rp.example/start": false, "http://127.0.0.1/start": true, "http://localhost:8080/start": true, "http://127.0.0.1.evil.example/start": false, "com.example.app:/start": false,
 		"https://rp.example/start#x": false, "/start": false, "javascript:alert(1)": false,
 	} {
 		c := &Client{Type: OIDC, Name: "App", Metadata: Metadata{RedirectURIs: []string{redirect}, InitiateLoginURI: uri}}
