@@ -75,7 +75,7 @@ func (s *Store) Enrol(ctx context.Context, by audit.Actor, e Enrolment) (*Enroll
 }
 
 func (s *Store) enrol(ctx context.Context, by audit.Actor, e Enrolment, initial *InitialToken) (*Enrolled, error) {
-	e.Metadata.IntrospectionScope = "" // an administrator's to give
+	e.Metadata.keepDecisions(&Metadata{})
 	c, secret, err := s.Register(ctx, by, Registration{Type: e.Type, Name: e.Name, Metadata: e.Metadata, Sector: e.Sector})
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (s *Store) Unregister(ctx context.Context, by audit.Actor, token string) er
 func (s *Store) Is(c *Client, e Enrolment) (bool, error) {
 	again := *c
 	again.Type, again.Name, again.Metadata = e.Type, e.Name, e.Metadata
-	again.Metadata.IntrospectionScope = c.Metadata.IntrospectionScope
+	again.Metadata.keepDecisions(&c.Metadata)
 	if err := again.complete(s.cfg.Policy); err != nil {
 		return false, err
 	}

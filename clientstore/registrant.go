@@ -64,3 +64,9 @@ func (c *Client) applicationFault(uri string) string {
 		return ""
 	}
 }
+
+// keepDecisions sets the members that are an administrator's to give to what
+// they were before, whatever a registrant sent.
+func (m *Metadata) keepDecisions(before *Metadata) {
+	m.IntrospectionScope = before.IntrospectionScope
+}

@@ -150,7 +150,7 @@ func (s *Store) dropRevision(ctx context.Context, id string) error {
 func (s *Store) revised(c *Client, name string, m Metadata) (*Client, error) {
 	edited := *c
 	edited.Name, edited.Metadata = name, m
-	edited.Metadata.IntrospectionScope = c.Metadata.IntrospectionScope
+	edited.Metadata.keepDecisions(&c.Metadata)
 	if err := edited.complete(s.cfg.Policy); err != nil {
 		return nil, err
 	}
