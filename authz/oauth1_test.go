@@ -132,6 +132,7 @@ type signing struct {
 	signer        oauth1.Signer     // HMAC-SHA1 by default
 	place         signature.Place   // the header by default
 	host          string
+	emptyToken    bool // it has an oauth_token, and that is empty
 }
 
 // signed makes the request. The signature itself is the library's.
@@ -146,6 +147,9 @@ func (w *world) signed(s signing) *http.Request {
 	}
 	maps.Copy(oauth, s.oauth)
 	maps.DeleteFunc(oauth, func(_, v string) bool { return v == "" })
+	if s.emptyToken {
+		oauth["oauth_token"] = ""
+	}
 	header, pairs := []string{}, []string{}
 	for _, name := range slices.Sorted(maps.Keys(oauth)) {
 		header = append(header, signature.Escape(name)+`="`+signature.Escape(oauth[name])+`"`)

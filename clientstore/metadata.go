@@ -96,6 +96,18 @@ type Metadata struct {
 	// OAuth1PublicKey is the RSA key, in PEM, of one that signs with a private
 	// key and has no secret.
 	OAuth1PublicKey string `json:"oauth1_public_key,omitempty"`
+	// OAuth1Trusted spares people the question whether a client of OAuth 1.0a
+	// may act for them. They still sign in, and one whose answer a person has to
+	// carry is asked about all the same. An administrator's to give.
+	OAuth1Trusted bool `json:"oauth1_trusted,omitempty"`
+	// OAuth1FunctionalAccount is the account, by its identifier, that the
+	// client's requests without a token act as (two-legged requests). An
+	// administrator's to give.
+	OAuth1FunctionalAccount string `json:"oauth1_functional_account,omitempty"`
+	// OAuth1WithoutVerifier lets the client speak OAuth Core 1.0 as it was
+	// before its revision A: without a verifier, and with the callback named by
+	// whoever opens the authorization page. An administrator's to give.
+	OAuth1WithoutVerifier bool `json:"oauth1_without_verifier,omitempty"`
 }
 
 // The client authentication methods (RFC 7591, section 2).

@@ -69,4 +69,7 @@ func (c *Client) applicationFault(uri string) string {
 // they were before, whatever a registrant sent.
 func (m *Metadata) keepDecisions(before *Metadata) {
 	m.IntrospectionScope = before.IntrospectionScope
+	m.OAuth1Trusted = before.OAuth1Trusted
+	m.OAuth1FunctionalAccount = before.OAuth1FunctionalAccount
+	m.OAuth1WithoutVerifier = before.OAuth1WithoutVerifier
 }

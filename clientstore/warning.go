@@ -28,6 +28,7 @@ func (c *Client) Warnings() []string {
 		"The scope lacks openid, so that the client never gets an ID token.")
 	warn(c.cannotSign(),
 		"The client signs with its secret, and those that it has are kept as hashes; rotate its secret to give it one that works.")
+	m.warnConsumer(warn)
 	for _, uri := range m.RedirectURIs {
 		p := splitURI(uri)
 		_, loopback := withoutLoopbackPort(uri)

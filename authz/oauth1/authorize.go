@@ -82,12 +82,24 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case i.DeniedAt != nil:
 		return h.deny(w, r, v)
-	case i.ConsentedBy != v.session.AccountID || !(&grant.Consent{Scope: i.ConsentedScope}).Covers("", v.scope):
+	case !v.asked():
 		h.redirect(w, "/consent", i)
 		return nil
 	default:
 		return h.allow(w, r, v)
 	}
+}
+
+// asked reports whether nobody needs to be asked any more: the person who is
+// signed in has answered the question of this request, or an administrator
+// trusts the client. Where the answer is carried by hand it is asked for all
+// the same, because nothing else tells the person whose request it is.
+func (v *visit) asked() bool {
+	if v.Client.Metadata.OAuth1Trusted && v.temporary.Callback != grant.OutOfBand {
+		return true
+	}
+	i := v.interaction
+	return i.ConsentedBy == v.session.AccountID && (&grant.Consent{Scope: i.ConsentedScope}).Covers("", v.scope)
 }
 
 // open reads the visit, or says why there is none.
