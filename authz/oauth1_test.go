@@ -77,8 +77,13 @@ func (w *world) browse() *http.Client {
 // leads.
 func (w *world) decideOAuth1(token, decision string) answer {
 	w.Helper()
+	return w.decideAt("/oauth1/authorize?oauth_token="+url.QueryEscape(token), decision)
+}
+
+func (w *world) decideAt(path, decision string) answer {
+	w.Helper()
 	b := w.browse()
-	res := w.open(b, "/oauth1/authorize?oauth_token="+url.QueryEscape(token))
+	res := w.open(b, path)
 	for range 2 { // to resume, to consent
 		res = w.open(b, res.Header.Get("Location"))
 	}

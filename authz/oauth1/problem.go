@@ -21,6 +21,8 @@ type Error struct {
 	// Details are further parameters of the extension, names and values in
 	// turn.
 	Details []string
+	// Allow are the methods that the endpoint takes, where another was used.
+	Allow string
 	// RetryAfter is when to try again, if that helps.
 	RetryAfter time.Duration
 }
@@ -105,6 +107,9 @@ func (h *Handler) Write(w http.ResponseWriter, e *Error) {
 // challenge sets the headers of a refusal.
 func (h *Handler) challenge(w http.ResponseWriter, e *Error) {
 	w.Header().Set("WWW-Authenticate", `OAuth realm="`+h.cfg.Realm+`", `+encode(e.fields(), signature.Escape, ", ", `"`))
+	if e.Allow != "" {
+		w.Header().Set("Allow", e.Allow)
+	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
