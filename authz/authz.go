@@ -35,6 +35,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -72,6 +73,8 @@ type Config struct {
 	Used         *replay.Store
 	Pushed       *pushed.Store
 	Subjects     *subject.Identifiers
+	// Failures keeps what clients are refused, for administrators.
+	Failures *failure.Store
 	// OutboundAllow lists networks that are not public and from which keys and
 	// request objects of clients may be fetched.
 	OutboundAllow []netip.Prefix
@@ -134,12 +137,14 @@ func newDoor(cfg Config) (*door, error) {
 		return nil, err
 	}
 	d.sameOrigin.SetDenyHandler(d.answering(pages, func(http.ResponseWriter, *http.Request) error { return page.CrossSite() }))
-	d.wireProtocol(cfg, browser.New(issuer))
+	if err := d.wireProtocol(cfg, browser.New(issuer)); err != nil {
+		return nil, err
+	}
 	d.wirePages(cfg, browser.New(issuer))
 	return d, nil
 }
 
-func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
+func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	// A server on this very machine has its applications there too.
 	fetch := outbound.New(outbound.Config{Local: isLoopback(cfg.Issuer), Allow: cfg.OutboundAllow})
 	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
@@ -161,9 +166,9 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
-	d.oauth1 = oauth1.New(oauth1.Config{
+	d.oauth1, err = oauth1.New(oauth1.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: "Countersign", Clients: cfg.Clients, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Grants: cfg.Grants, Used: cfg.Used, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
+		Grants: cfg.Grants, Used: cfg.Used, Failures: cfg.Failures, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
 		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants, Clients: cfg.Clients, Keys: cfg.Keys, ClientKeys: signed, Log: cfg.Log})
@@ -175,6 +180,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
 		Registration: mode != registration.Off, Prompts: d.authorize.Prompts(),
 	})
+	return err
 }
 
 func isLoopback(issuer string) bool {

@@ -17,6 +17,10 @@ func (h *Handler) AccessToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return h.noted(r, request, h.exchange(w, r, request))
+}
+
+func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, request *received) error {
 	if request.Get("oauth_token") == "" {
 		return absent("oauth_token", "Send the token of the temporary credentials.")
 	}

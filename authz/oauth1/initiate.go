@@ -16,6 +16,10 @@ func (h *Handler) RequestToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return h.noted(r, request, h.begin(w, r, request))
+}
+
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, request *received) error {
 	s, err := h.verify(r.Context(), request)
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func (h *Handler) Verify(w http.ResponseWriter, r *http.Request) error {
 	}
 	request, err := parse(m)
 	if err != nil {
-		return h.refuse(w, err)
+		return h.refuse(w, h.noted(r, nil, err))
 	}
 	return h.tell(w, r, receive(r, request, m.URL))
 }
@@ -93,6 +93,11 @@ func (s *signed) describe() verification {
 // credentials that hold, or none at all where the client has a functional
 // account.
 func (h *Handler) access(r *http.Request, request *received) (*signed, error) {
+	s, err := h.entitled(r, request)
+	return s, h.noted(r, request, err)
+}
+
+func (h *Handler) entitled(r *http.Request, request *received) (*signed, error) {
 	s, err := h.verify(r.Context(), request)
 	switch {
 	case err != nil:
