@@ -155,6 +155,9 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, Keys: cfg.Keys, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
 	d.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+		OAuth1Subject: func(r *http.Request, by *clientstore.Client, authorization string) (*clientstore.Signing, error) {
+			return d.oauth1.Subject(r, by, authorization)
+		},
 	})
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,

@@ -86,6 +86,10 @@ type Metadata struct {
 	// AccessTokenSignedResponseAlg is what JSON Web Tokens for access are signed
 	// with; ES256 where it is empty.
 	AccessTokenSignedResponseAlg string `json:"access_token_signed_response_alg,omitempty"`
+	// OAuth1Clients are the keys of the clients of OAuth 1.0a whose token
+	// credentials the client may exchange for access tokens of its own (RFC
+	// 8693).
+	OAuth1Clients []string `json:"oauth1_clients,omitempty"`
 	// RefreshTokenRotation off lets a confidential client keep its refresh
 	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`

@@ -104,6 +104,7 @@ func (c *Client) checkOAuth1() error {
 		{"access_token_format", m.AccessTokenFormat != ""},
 		{"introspection_scope", m.IntrospectionScope != ""},
 		{"refresh_token_rotation", m.RefreshTokenRotation != nil},
+		{"oauth1_clients", len(m.OAuth1Clients) > 0},
 	} {
 		if member.set {
 			return refuse(member.field, "has no meaning for an OAuth 1.0a client; leave it out, or register the client as oauth2 or oidc")

@@ -116,9 +116,9 @@ var TemporaryColumns = append([]string{
 	"hash", "client_id", "sealed", "callback", "without_verifier", "guesses", "expires_at", "denied_at", "spent_at", "permitted", "live",
 }, grantColumns...)
 
-const temporaryRow = `
+var temporaryRow = `
 	SELECT t.hash, t.client_id, t.sealed, t.callback, t.without_verifier, t.guesses, t.expires_at, t.denied_at, t.spent_at,
-		(c.status = 'approved' AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + live + `, false) AS live, ` + columns + `
+		(c.status = 'approved' AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + Live + `, false) AS live, ` + columns + `
 	FROM temporary_credentials t JOIN clients c ON c.id = t.client_id
 		LEFT JOIN grants g ON g.id = t.grant_id
 		LEFT JOIN accounts a ON a.id = g.account_id
@@ -249,7 +249,7 @@ var SignerColumns = append([]string{"hash", "sealed", "created_at", "expires_at"
 func (s *Store) SignerQuery(token string) (query string, args map[string]any) {
 	return `
 		SELECT t.hash, t.sealed, t.created_at, t.expires_at, a.username, ` + columns + `,
-			COALESCE(t.expires_at > @now AND ` + live + `, false) AS live
-		FROM token_credentials t JOIN grants g ON g.id = t.grant_id` + standing + `
+			COALESCE(t.expires_at > @now AND ` + Live + `, false) AS live
+		FROM token_credentials t JOIN grants g ON g.id = t.grant_id` + Standing + `
 		WHERE t.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
 }
