@@ -93,6 +93,7 @@ func with1(s signing, change func(*signing)) signing {
 // refusals are requests of the three kinds of stranger, that differ in nothing
 // but in what this server knows.
 func (w *world) refusals(a app, method string) map[string]func() *http.Request {
+	w.signIn()
 	w.Helper()
 	token := w.credentials(a)
 	unknown := "cs_o1a_" + token.Token[len("cs_o1a_"):]
