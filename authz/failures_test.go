@@ -93,7 +93,6 @@ func with1(s signing, change func(*signing)) signing {
 // refusals are requests of the three kinds of stranger, that differ in nothing
 // but in what this server knows.
 func (w *world) refusals(a app, method string) map[string]func() *http.Request {
-	w.signIn()
 	w.Helper()
 	token := w.credentials(a)
 	unknown := "cs_o1a_" + token.Token[len("cs_o1a_"):]
@@ -112,6 +111,7 @@ func (w *world) refusals(a app, method string) map[string]func() *http.Request {
 	}
 	return map[string]func() *http.Request{
 		"unknown key": make(strings.Repeat("a", len(a.ID)), token.Token), "unknown token": make(a.ID, unknown), "bad signature": make(a.ID, token.Token),
+		"unknown key without token": make(strings.Repeat("a", len(a.ID)), ""), "bad signature without token": make(a.ID, ""),
 	}
 }
 
@@ -140,8 +140,8 @@ var timed = flag.Int("refusals", 30, "how many refusals of each kind TestRefusal
 func TestRefusalsTakeTheSameTime(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
-		for _, method := range []string{"HMAC-SHA1", "RSA-SHA1"} {
-			kinds := w.refusals(a, method)
+		all := map[string]map[string]func() *http.Request{"HMAC-SHA1": w.refusals(a, "HMAC-SHA1"), "RSA-SHA1": w.refusals(a, "RSA-SHA1")}
+		for method, kinds := range all {
 			took := map[string][]time.Duration{}
 			for range *timed {
 				for name, request := range kinds { // in another order each time
