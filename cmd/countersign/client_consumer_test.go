@@ -73,6 +73,7 @@ func TestClientFailures(t *testing.T) {
 			t.Fatal("a wrong secret is taken")
 		}
 		s.stop()
+		s.wait()
 		list := m.list("client", "failures", id)
 		if len(list) != 1 || list[0]["code"] != "signature_invalid" || list[0]["endpoint"] != "/oauth1/request_token" || list[0]["remedy"] == nil ||
 			!strings.HasPrefix(list[0]["base_string"].(string), "POST&"+url.QueryEscape(s.issuer+"/oauth1/request_token")+"&") {
