@@ -443,7 +443,7 @@ func TestTokenExchangeForJWTAndPairwiseSubjects(t *testing.T) {
 	})
 }
 
-// CN-12, TX-03 and TX-09: who may exchange what is an administrator's decision.
+// TX-03 and TX-09: who may exchange what is an administrator's decision.
 func TestTX09ExchangeIsGivenByAnAdministrator(t *testing.T) {
 	each(t, func(w *world) {
 		register := func(members string) answer {
