@@ -113,6 +113,11 @@ func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, by rul
 	if err != nil {
 		return nil, err
 	}
+	return h.admit(r, given, by)
+}
+
+// admit returns the client that the credentials prove.
+func (h *Handler) admit(r *http.Request, given credentials, by rule) (*clientstore.Client, error) {
 	c, err := by.find(r.Context(), given.id)
 	if errors.Is(err, storage.ErrNotFound) {
 		c, err = nil, nil
