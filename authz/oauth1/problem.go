@@ -104,7 +104,7 @@ func (h *Handler) Write(w http.ResponseWriter, e *Error) {
 
 // challenge sets the headers of a refusal.
 func (h *Handler) challenge(w http.ResponseWriter, e *Error) {
-	w.Header().Set("WWW-Authenticate", `OAuth realm="`+h.cfg.Realm+`", `+encode(e.fields(), signature.Escape, ", ", `"`))
+	w.Header().Set("WWW-Authenticate", h.Challenge(e))
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}

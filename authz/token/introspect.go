@@ -90,11 +90,8 @@ func (h *Handler) describe(asked *clientstore.Inquiry) introspection {
 		return introspection{}
 	}
 	answer := introspection{
-		Active: true, Scope: strings.Join(t.EffectiveScope(), " "), ClientID: t.Grant.ClientID, Username: t.Username, Subject: t.Grant.Subject,
+		Active: true, Scope: strings.Join(t.EffectiveScope(), " "), ClientID: t.Grant.ClientID, Username: t.PublicUsername(), Subject: t.Grant.Subject,
 		Expires: t.ExpiresAt.Unix(), IssuedAt: t.CreatedAt.Unix(), Issuer: h.cfg.Issuer, ACR: t.Grant.ACR,
-	}
-	if t.Grant.Subject != t.Grant.AccountID {
-		answer.Username = "" // by which sectors could tell that two pairwise subjects are one person
 	}
 	if t.Kind == seal.AccessToken {
 		answer.TokenType = "Bearer"

@@ -1,7 +1,6 @@
 package userinfo
 
 import (
-	"mime"
 	"net/http"
 
 	"countersign/authz/protocol"
@@ -40,8 +39,7 @@ func bearer(r *http.Request) (string, error) {
 
 // fromBody returns the token of a form in the body, empty when there is none.
 func fromBody(r *http.Request) (string, error) {
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.Method != http.MethodPost || mediaType != "application/x-www-form-urlencoded" {
+	if r.Method != http.MethodPost || !protocol.IsForm(r.Header) {
 		return "", nil
 	}
 	body, err := protocol.Body(r)
@@ -58,22 +56,19 @@ func fromBody(r *http.Request) (string, error) {
 	return form.Get(protocol.TokenParameter), nil
 }
 
-// refuse answers in the words of RFC 6750, section 3. Descriptions hold only
-// characters that need no escape.
+// refuse answers in the words of RFC 6750, section 3.
 func (h *Handler) refuse(w http.ResponseWriter, e *protocol.Error) {
-	challenge := `Bearer realm="` + h.cfg.Issuer + `"`
+	scope := ""
+	if e.Code == protocol.InsufficientScope {
+		scope = "openid"
+	}
+	header := w.Header()
+	header.Set("WWW-Authenticate", protocol.BearerChallenge(h.cfg.Issuer, e, scope))
 	if e.Code == "" {
-		header := w.Header()
-		header.Set("WWW-Authenticate", challenge)
 		header.Set("Cache-Control", "no-store")
 		header.Add("Vary", "Authorization")
 		w.WriteHeader(e.Status)
 		return
 	}
-	challenge += `, error="` + string(e.Code) + `", error_description="` + e.Description + `"`
-	if e.Code == protocol.InsufficientScope {
-		challenge += `, scope="openid"`
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
 	_ = answer(w, e.Status, map[string]string{"error": string(e.Code), "error_description": e.Description}) // text always encodes
 }

@@ -40,6 +40,15 @@ func (t *Token) EffectiveScope() []string {
 	return slices.DeleteFunc(strings.Fields(t.Scope), func(s string) bool { return !slices.Contains(registered, s) })
 }
 
+// PublicUsername is the username as resource servers read it: none beside a
+// pairwise subject, because sectors could tell by it that two are one person.
+func (t *Token) PublicUsername() string {
+	if t.Grant.Subject != t.Grant.AccountID {
+		return ""
+	}
+	return t.Username
+}
+
 // tokenRows selects the token with hash @token from one of the two tables.
 // Whatever makes a token dead is part of it: an expired, revoked or used token
 // is not live, and neither is one whose grant holds no more.
