@@ -64,6 +64,9 @@ func dialHome(ctx context.Context, network, address string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
+// certificateFile returns the file with the certificate of the server.
+func (s *server) certificateFile() string { return filepath.Join(s.dir, "tls_certificate.pem") }
+
 // startAtHome runs a server of its own with TLS at id.countersign.test.
 func startAtHome(t testing.TB, database string) *server {
 	t.Helper()
