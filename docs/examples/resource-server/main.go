@@ -31,8 +31,14 @@ func main() {
 	flag.StringVar(&s.clientID, "client", "", "client_id of this server")
 	secretFile := flag.String("secret-file", "", "file with the client's secret")
 	flag.BoolVar(&s.proxy, "proxy", false, "believe the X-Auth headers of the proxy in front; listen where nobody else can connect")
+	certificate := flag.String("certificate", "", "file with the certificate, for https")
+	key := flag.String("key", "", "file with the certificate's key")
 	flag.Parse()
-	if err := s.run(*listen, *secretFile); err != nil {
+	err := s.discover(*secretFile)
+	if err == nil {
+		err = s.serve(*listen, *certificate, *key)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -49,21 +55,23 @@ type resourceServer struct {
 	}
 }
 
-func (s *resourceServer) run(listen, secretFile string) error {
-	if !s.proxy {
-		if err := s.discover(secretFile); err != nil {
-			return err
-		}
-	}
+func (s *resourceServer) serve(listen, certificate, key string) error {
 	api := http.NewServeMux()
 	api.HandleFunc("GET /models", s.list)
 	api.HandleFunc("POST /models", s.create)
 	server := &http.Server{Addr: listen, Handler: s.protect(api), ReadHeaderTimeout: 10 * time.Second}
+	if certificate != "" {
+		return server.ListenAndServeTLS(certificate, key)
+	}
 	return server.ListenAndServe()
 }
 
-// discover reads this server's secret, and where Countersign answers.
+// discover reads this server's secret, and where Countersign answers. Behind a
+// proxy it needs neither.
 func (s *resourceServer) discover(secretFile string) error {
+	if s.proxy {
+		return nil
+	}
 	secret, err := os.ReadFile(secretFile) //nolint:gosec // whoever starts the program names it
 	if err != nil {
 		return err
