@@ -36,6 +36,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -73,6 +74,8 @@ type Config struct {
 	Used         *replay.Store
 	Pushed       *pushed.Store
 	Subjects     *subject.Identifiers
+	// Failures keeps what clients are refused, for administrators.
+	Failures *failure.Store
 	// OutboundAllow lists networks that are not public and from which keys and
 	// request objects of clients may be fetched.
 	OutboundAllow []netip.Prefix
@@ -136,12 +139,14 @@ func newDoor(cfg Config) (*door, error) {
 		return nil, err
 	}
 	d.sameOrigin.SetDenyHandler(d.answering(pages, func(http.ResponseWriter, *http.Request) error { return page.CrossSite() }))
-	d.wireProtocol(cfg, browser.New(issuer))
+	if err := d.wireProtocol(cfg, browser.New(issuer)); err != nil {
+		return nil, err
+	}
 	d.wirePages(cfg, browser.New(issuer))
 	return d, nil
 }
 
-func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
+func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	// A server on this very machine has its applications there too.
 	fetch := outbound.New(outbound.Config{Local: isLoopback(cfg.Issuer), Allow: cfg.OutboundAllow})
 	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
@@ -152,6 +157,9 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, Keys: cfg.Keys, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
 	d.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+		OAuth1Subject: func(r *http.Request, by *clientstore.Client, authorization string) (*clientstore.Signing, error) {
+			return d.oauth1.Subject(r, by, authorization)
+		},
 	})
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
@@ -163,9 +171,9 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
-	d.oauth1 = oauth1.New(oauth1.Config{
+	d.oauth1, err = oauth1.New(oauth1.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: "Countersign", Clients: cfg.Clients, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Grants: cfg.Grants, Used: cfg.Used, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
+		Grants: cfg.Grants, Used: cfg.Used, Failures: cfg.Failures, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
 		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.forward = forward.New(forward.Config{
@@ -181,6 +189,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
 		Registration: mode != registration.Off, Prompts: d.authorize.Prompts(),
 	})
+	return err
 }
 
 func isLoopback(issuer string) bool {

@@ -67,7 +67,7 @@ func (d *door) routes() []route {
 		{"/revoke", script, on(d.token.Revoke, "POST")},
 		{"/userinfo", script, on(d.userinfo.Serve, "GET", "POST")},
 
-		{"/oauth1/request_token", consumer, on(d.oauth1.RequestToken, "POST")},
+		{"/oauth1/request_token", consumer, on(d.oauth1.RequestToken, "GET", "POST")},
 		{"/oauth1/authorize", front, on(d.oauth1.Authorize, "GET")},
 		{oauth1.ResumePath, pages, on(d.oauth1.Resume, "GET")},
 		{"/oauth1/access_token", consumer, on(d.oauth1.AccessToken, "POST")},

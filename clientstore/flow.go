@@ -13,6 +13,7 @@ const (
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
 	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
 // maxFlow is more grant or response types than there are: what is longer is
@@ -22,7 +23,7 @@ const maxFlow = 50
 // grantTypes are those that an OAuth 2.0 or OpenID Connect client may have.
 // OAuth 1.0a has one way only, and no name for it.
 var grantTypes = []string{
-	GrantAuthorizationCode, GrantPassword, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials,
+	GrantAuthorizationCode, GrantPassword, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials, GrantTokenExchange,
 }
 
 // responseTypes are those that a client of each type may have, their words in

@@ -49,6 +49,9 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 		c.Secrets, generated = append(c.Secrets, kept), secret
 	}
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.checkFunctional(ctx, &Metadata{}, &c.Metadata); err != nil {
+			return err
+		}
 		if err := s.db.With(ctx).Create(c).Error; err != nil {
 			return storage.Err("register client", err)
 		}

@@ -10,9 +10,9 @@ import (
 	"countersign/storage/audit"
 )
 
-// maxSecrets bounds the live secrets of a client, each of which a wrong one is
+// MaxSecrets bounds the live secrets of a client, each of which a wrong one is
 // held against.
-const maxSecrets = 5
+const MaxSecrets = 5
 
 // Rotation replaces a client's secret.
 type Rotation struct {
@@ -52,7 +52,7 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 			return nil, fmt.Errorf("rotate client secret: %w", storage.ErrConflict)
 		}
 		secrets := ending(c.Secrets, now, now.Add(r.Overlap))
-		if len(secrets) >= maxSecrets {
+		if len(secrets) >= MaxSecrets {
 			return nil, refuse("client_secret", "%d secrets are valid already; revoke one, or rotate without overlap", len(secrets))
 		}
 		encoded, err := column(append(secrets, kept))

@@ -18,13 +18,14 @@ type Access struct {
 func (h *Handler) Access(r *http.Request, m signature.Message) (*Access, error) {
 	request, err := parse(m)
 	if err != nil {
-		return nil, err
+		return nil, h.noted(r, nil, err)
 	}
 	s, err := h.access(r, receive(r, request, m.URL))
 	if err != nil {
 		return nil, err
 	}
-	return &Access{s.Signer.Grant.Subject, s.Signer.Username, s.Client.ID, strings.Fields(s.scope())}, nil
+	v := s.describe()
+	return &Access{v.Subject, v.Username, v.ClientID, strings.Fields(v.Scope)}, nil
 }
 
 // Challenge is the value of WWW-Authenticate for a refusal, and for a request

@@ -46,15 +46,16 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error
 	}
 	req, err := parse(m)
 	if err != nil {
-		return nil, err
+		return nil, h.noted(r, nil, err)
 	}
+	request := receive(r, req, m.URL)
 	switch {
 	case form && req.Has("oauth_body_hash"):
-		return nil, rejected("oauth_body_hash", "A form is signed itself; leave oauth_body_hash out (OAuth Request Body Hash 1.0, section 3.2).")
+		return nil, h.noted(r, request, rejected("oauth_body_hash", "A form is signed itself; leave oauth_body_hash out (OAuth Request Body Hash 1.0, section 3.2)."))
 	case !form && req.VerifyBody(body) != nil:
-		return nil, rejected("oauth_body_hash", "The hash is not that of the body.")
+		return nil, h.noted(r, request, rejected("oauth_body_hash", "The hash is not that of the body."))
 	}
-	return receive(r, req, m.URL), nil
+	return request, nil
 }
 
 func parse(m signature.Message) (*signature.Request, error) {

@@ -20,6 +20,11 @@ var ErrExpired = errors.New("interaction expired")
 // address where it can be taken up on another device.
 const Elsewhere = "elsewhere"
 
+// WithoutVerifier is the name under which a request of OAuth Core 1.0 notes
+// that nothing but the person's answer tells whose it is: it is asked about
+// with a warning, and the answer is not remembered.
+const WithoutVerifier = "without_verifier"
+
 // Interaction is a waiting authorization request.
 type Interaction struct {
 	ID string `gorm:"primaryKey"`
