@@ -169,7 +169,7 @@ func TestLyoClient(t *testing.T) {
 		if p.asksToSignIn() {
 			p = b.SignIn(p, u.Username, u.password)
 		}
-		if !strings.Contains(p.Text(), "started") { // only continue if you began this
+		if !strings.Contains(p.Text(), "Only continue if you started this yourself") {
 			t.Errorf("the page does not warn: %s", p.Text())
 		}
 		if p = b.Decide(p, "allow"); p.Callback == nil || p.Callback.Query().Get("oauth_token") != l.token || p.Callback.Query().Has("oauth_verifier") {
