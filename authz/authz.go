@@ -21,6 +21,7 @@ import (
 	"countersign/authz/device"
 	"countersign/authz/discovery"
 	"countersign/authz/engine"
+	"countersign/authz/forward"
 	"countersign/authz/home"
 	"countersign/authz/limit"
 	"countersign/authz/login"
@@ -109,6 +110,7 @@ type door struct {
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
 	oauth1    *oauth1.Handler
+	forward   *forward.Handler
 	strangers *limit.Limiter // origins that no client has
 	familiar  familiar
 
@@ -174,6 +176,10 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: "Countersign", Clients: cfg.Clients, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Grants: cfg.Grants, Used: cfg.Used, Failures: cfg.Failures, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
 		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
+	})
+	d.forward = forward.New(forward.Config{
+		Issuer: cfg.Issuer, Inquire: d.token.InquireBySecret, Signed: d.signed,
+		OAuth: d.oauth1.Challenge(nil), AuthorizationURL: d.oauth1.AuthorizationURL(),
 	})
 	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants, Clients: cfg.Clients, Keys: cfg.Keys, ClientKeys: signed, Log: cfg.Log})
 	mode := cmp.Or(cfg.Registration, registration.Off)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"countersign/authz/forward"
 	"countersign/authz/oauth1"
 )
 
@@ -28,6 +29,9 @@ const (
 	script dialect = "script"
 	// consumer is for clients of OAuth 1.0a: forms and challenges, no cookies.
 	consumer dialect = "consumer"
+	// proxy is for reverse proxies that ask whether to let a request through:
+	// challenges that they pass on, no cookies.
+	proxy dialect = "proxy"
 	// document is for anybody: JSON that may be kept.
 	document dialect = "document"
 )
@@ -68,6 +72,10 @@ func (d *door) routes() []route {
 		{oauth1.ResumePath, pages, on(d.oauth1.Resume, "GET")},
 		{"/oauth1/access_token", consumer, on(d.oauth1.AccessToken, "POST")},
 		{"/oauth1/verify", consumer, on(d.oauth1.Verify, "GET", "POST")},
+
+		{forward.Nginx.Path, proxy, on(d.forward.For(forward.Nginx), "GET")},
+		{forward.Traefik.Path, proxy, on(d.forward.For(forward.Traefik), "GET")},
+		{forward.Caddy.Path, proxy, on(d.forward.For(forward.Caddy), "GET")},
 
 		{"/register", machine, on(d.registration.Register, "POST")},
 		{"/register/{client_id}", machine, map[string]serve{"GET": d.registration.Read, "PUT": d.registration.Replace, "DELETE": d.registration.Remove}},

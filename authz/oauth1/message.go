@@ -3,11 +3,11 @@ package oauth1
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 
 	"countersign/authz/limit"
 	"countersign/authz/oauth1/signature"
+	"countersign/authz/protocol"
 )
 
 // maxBody bounds the body of a signed request, in bytes.
@@ -40,7 +40,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error
 	if err != nil {
 		return nil, &Error{Problem: "parameter_rejected", Status: http.StatusBadRequest, Advice: "The body cannot be read."}
 	}
-	form := isForm(r)
+	form := protocol.IsForm(r.Header)
 	if form {
 		m.Form = string(body)
 	}
@@ -56,11 +56,6 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error
 		return nil, h.noted(r, request, rejected("oauth_body_hash", "The hash is not that of the body."))
 	}
 	return request, nil
-}
-
-func isForm(r *http.Request) bool {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "application/x-www-form-urlencoded"
 }
 
 func parse(m signature.Message) (*signature.Request, error) {

@@ -117,6 +117,7 @@ func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, by rul
 	return c, protocol.About(given.id, err)
 }
 
+// admit returns the client that the credentials prove.
 func (h *Handler) admit(r *http.Request, given credentials, by rule) (*clientstore.Client, error) {
 	c, err := by.find(r.Context(), given.id)
 	if errors.Is(err, storage.ErrNotFound) {

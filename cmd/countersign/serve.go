@@ -162,6 +162,7 @@ func (s *server) wrap(d dispatcher, listen string, hosts middleware.Hosts) http.
 		Patient: func(r *http.Request) bool {
 			return r.Header.Get("Prefer") != "" && d.route(r) == "/register/{client_id}"
 		},
+		Keep:    func(r *http.Request) []string { return d.keep[d.route(r)] },
 		AnyHost: s.health, Now: time.Now,
 	})
 }

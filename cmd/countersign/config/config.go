@@ -56,7 +56,8 @@ type Config struct {
 	TLSKey string `config:"tls_key" usage:"file with the TLS certificate's key"`
 	// TrustedProxies lists the addresses, or networks in CIDR form, of the
 	// proxies in front of this server. X-Forwarded-For is believed from them
-	// and from nobody else.
+	// and from nobody else, and only they may ask at the addresses of
+	// forward-auth.
 	TrustedProxies []netip.Prefix `config:"trusted_proxies" usage:"addresses or networks of the proxies in front"`
 	// OutboundAllow lists the networks, in CIDR form, that this server may reach
 	// to deliver logout tokens and to fetch keys, request objects and lists of
