@@ -17,11 +17,11 @@ var errNoToken = &protocol.Error{Status: http.StatusUnauthorized}
 // places: the Authorization header or the form in the body (RFC 6750, sections
 // 2.1 and 2.2). A token in the URL is refused even if it is valid: URLs are
 // kept in logs and histories (RFC 9700, section 4.3.2).
-func bearer(r *http.Request) (string, error) {
+func (h *Handler) bearer(r *http.Request) (string, error) {
 	if r.URL.Query().Has(parameter) {
 		return "", protocol.Refuse(protocol.InvalidRequest, "Send the access token in the Authorization header, never in the URL; and let this one expire, as it may have been logged.")
 	}
-	inHeader, err := fromHeader(r.Header.Values("Authorization"))
+	inHeader, err := h.fromHeader(r.Header.Values("Authorization"))
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +45,7 @@ const parameter = "access_token"
 // fromHeader returns the token of the Authorization header, empty when there
 // is none or it is of another scheme. The name of the scheme may be written in
 // any case (RFC 9110, section 11.1).
-func fromHeader(headers []string) (string, error) {
+func (h *Handler) fromHeader(headers []string) (string, error) {
 	if len(headers) > 1 {
 		return "", protocol.Refuse(protocol.InvalidRequest, "Send one Authorization header.")
 	}
@@ -53,12 +53,12 @@ func fromHeader(headers []string) (string, error) {
 		return "", nil
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	if !strings.EqualFold(scheme, "Bearer") && !(h.cfg.TokenScheme && strings.EqualFold(scheme, "Token")) {
 		return "", nil
 	}
 	token = strings.Trim(token, " ")
 	if token == "" {
-		return "", protocol.Refuse(protocol.InvalidRequest, "The Authorization header holds no access token after Bearer.")
+		return "", protocol.Refuse(protocol.InvalidRequest, "The Authorization header holds no access token after its scheme.")
 	}
 	return token, nil
 }
