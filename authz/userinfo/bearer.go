@@ -53,7 +53,7 @@ func (h *Handler) fromHeader(headers []string) (string, error) {
 		return "", nil
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") && !(h.cfg.TokenScheme && strings.EqualFold(scheme, "Token")) {
+	if !h.isBearer(scheme) {
 		return "", nil
 	}
 	token = strings.Trim(token, " ")
@@ -61,6 +61,12 @@ func (h *Handler) fromHeader(headers []string) (string, error) {
 		return "", protocol.Refuse(protocol.InvalidRequest, "The Authorization header holds no access token after its scheme.")
 	}
 	return token, nil
+}
+
+// isBearer reports whether the scheme is that of access tokens, by one of its
+// names here.
+func (h *Handler) isBearer(scheme string) bool {
+	return strings.EqualFold(scheme, "Bearer") || h.cfg.TokenScheme && strings.EqualFold(scheme, "Token")
 }
 
 // fromBody returns the token of a form in the body, empty when there is none.
