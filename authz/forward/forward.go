@@ -35,6 +35,9 @@ type Config struct {
 	// OAuth is the challenge for OAuth 1.0a, and AuthorizationURL where its users
 	// allow requests.
 	OAuth, AuthorizationURL string
+	// Schemes are those of the Authorization header that an access token may come
+	// with beside Bearer.
+	Schemes []string
 }
 
 // Handler serves the endpoint.
@@ -105,7 +108,7 @@ func (h *Handler) credentials(s *site, header http.Header) (credentials, error) 
 		return credentials{}, h.invalid(s, "The URI of the request "+fault+".")
 	}
 	all := header.Values("Authorization")
-	token, err := protocol.BearerToken(all)
+	token, err := protocol.BearerToken(all, h.cfg.Schemes...)
 	if refusal, ok := errors.AsType[*protocol.Error](err); ok {
 		return credentials{}, h.refuse(s, refusal)
 	}
