@@ -3,7 +3,9 @@ package authz
 import (
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"countersign/authz/forward"
@@ -14,6 +16,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/failure"
 )
 
 // errMethod is a method that a route does not have. The Allow header has been
@@ -36,9 +39,43 @@ func (d *door) answering(dialect dialect, s serve) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s(w, r); err != nil {
+			d.note(r, err)
 			answer(w, r, err)
 		}
 	})
+}
+
+// note keeps, for the administrators of a client, what it was refused. What
+// clients of OAuth 1.0a are refused is noted there, with what they signed.
+func (d *door) note(r *http.Request, err error) {
+	id := protocol.Concerns(err)
+	if id == "" {
+		return
+	}
+	f := failure.Failure{ClientID: id, Endpoint: strings.TrimPrefix(r.URL.Path, d.path), RequestID: r.Header.Get("X-Request-ID"), Address: address(r)}
+	if shown, ok := errors.AsType[*page.Problem](err); ok {
+		f.Code, f.Cause, f.Remedy = shown.Code, shown.What, shown.Remedy
+		if shown.Detail != "" {
+			f.Cause += " " + shown.Detail
+		}
+		d.failures.Note(f)
+		return
+	}
+	refusal, ok := errors.AsType[*protocol.Error](err)
+	if !ok || refusal.Code.IsOrdinary() {
+		return
+	}
+	f.Code = string(refusal.Code)
+	f.Cause, f.Remedy = failure.Split(refusal.Description)
+	d.failures.Note(f)
+}
+
+func address(r *http.Request) string {
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return ip
 }
 
 // answerPage answers a person.

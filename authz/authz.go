@@ -95,6 +95,7 @@ type door struct {
 	path       string // of the issuer, without a slash at its end
 	origin     string // of the issuer
 	clients    *clientstore.Store
+	failures   *failure.Store
 	log        *slog.Logger
 	pages      *page.Pages
 	sameOrigin *http.CrossOriginProtection
@@ -131,7 +132,7 @@ func newDoor(cfg Config) (*door, error) {
 		return nil, fmt.Errorf("parse issuer: %w", err)
 	}
 	d := &door{
-		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients,
+		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients, failures: cfg.Failures,
 		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(), strangers: limit.New(strangersPerSecond, strangersBurst, cfg.Now),
 	}
 	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset})
@@ -163,7 +164,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	})
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
-		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
+		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Refused: d.note, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 		SignUp: cfg.SignUp,
 	})
 	d.device = device.New(device.Config{

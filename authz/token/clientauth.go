@@ -111,9 +111,10 @@ func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clie
 func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, by rule) (*clientstore.Client, error) {
 	given, err := readCredentials(r, form)
 	if err != nil {
-		return nil, err
+		return nil, protocol.About(given.id, err)
 	}
-	return h.admit(r, given, by)
+	c, err := h.admit(r, given, by)
+	return c, protocol.About(given.id, err)
 }
 
 // admit returns the client that the credentials prove.

@@ -54,6 +54,10 @@ func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return protocol.About(asked.Client.ID, h.serve(w, r, form, asked))
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, form protocol.Parameters, asked engine.TokenRequest) error {
 	if err := h.mayUse(asked.Client, form.Get("grant_type")); err != nil {
 		return err
 	}
