@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"countersign/clientstore"
+	"countersign/storage/grant"
 	"countersign/storage/storagetest"
 )
 
@@ -18,9 +19,9 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 func newTestDoor(t *testing.T, issuer string) *door {
 	t.Helper()
-	db := storagetest.Open(t)
+	db, keys := storagetest.Open(t), storagetest.Keys(t)
 	d, err := newDoor(Config{
-		Issuer: issuer, Name: "Countersign", Log: slog.New(slog.DiscardHandler), Clients: clientstore.New(db, clientstore.Config{}), Tx: db.Tx(), Now: db.Now,
+		Issuer: issuer, Name: "Countersign", Log: slog.New(slog.DiscardHandler), Clients: clientstore.New(db, clientstore.Config{Keys: keys}), Grants: grant.New(db, keys), Tx: db.Tx(), Now: db.Now,
 		Asset: func(name string) string { return "/assets/" + name },
 	})
 	if err != nil {
