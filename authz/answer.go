@@ -148,7 +148,7 @@ func (d *door) answerConsumer(w http.ResponseWriter, r *http.Request, err error)
 
 // answerProxy answers a proxy, or its client through it.
 func (d *door) answerProxy(w http.ResponseWriter, r *http.Request, err error) {
-	refusal, ok := errors.AsType[*forward.Refusal](err)
+	refusal, ok := errors.AsType[*forward.Error](err)
 	switch {
 	case ok:
 		level := slog.LevelInfo
@@ -158,15 +158,15 @@ func (d *door) answerProxy(w http.ResponseWriter, r *http.Request, err error) {
 		d.log.Log(r.Context(), level, "request refused", "request_id", r.Header.Get("X-Request-ID"),
 			"path", r.URL.Path, "error", refusal.Code, "description", refusal.Description)
 	case errors.Is(err, errMethod):
-		refusal = &forward.Refusal{
+		refusal = &forward.Error{
 			Status: http.StatusMethodNotAllowed, Code: string(protocol.InvalidRequest), Description: "A proxy asks by " + w.Header().Get("Allow") + ".",
 		}
 	case isUnavailable(err):
 		e := protocol.Unavailable()
-		refusal = &forward.Refusal{Status: e.Status, Code: string(e.Code), Description: e.Description, RetryAfter: time.Duration(e.RetryAfter) * time.Second}
+		refusal = &forward.Error{Status: e.Status, Code: string(e.Code), Description: e.Description, RetryAfter: time.Duration(e.RetryAfter) * time.Second}
 		d.logFailure(r, err)
 	default:
-		refusal = &forward.Refusal{
+		refusal = &forward.Error{
 			Status: http.StatusInternalServerError, Code: string(protocol.ServerError),
 			Description: "This is a fault of the server. It has been logged with the request's X-Request-ID.",
 		}

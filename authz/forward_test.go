@@ -142,13 +142,13 @@ func TestForwardAuth(t *testing.T) {
 			scoped := url.Values{"origin": {modelsOrigin}, "client_id": {site.ID}, "scope": {"read api"}}
 			w.wantTurnedAway(p.Path+" scope", w.ask(asking{proxy: p, site: site, query: scoped, header: bearer(access)}), 403, "insufficient_scope")
 			refused := w.ask(asking{proxy: p, site: site, query: scoped, method: "GET", uri: "/x", header: w.consumerSigned(tool, token, "GET", "/x")})
-			if got := refused.Header.Get("WWW-Authenticate"); refused.StatusCode != 403 || refused.str("error") != "insufficient_scope" || !strings.Contains(got, `oauth_problem="permission_denied"`) {
+			if got := refused.Header.Get("WWW-Authenticate"); refused.StatusCode != http.StatusForbidden || refused.str("error") != "insufficient_scope" || !strings.Contains(got, `oauth_problem="permission_denied"`) {
 				w.Errorf("scope of a signed request: %s %s %q", refused.Status, refused.body, got)
 			}
 			scoped.Set("scope", "api openid")
 			w.wantLetThrough(p.Path+" scopes", w.ask(asking{proxy: p, site: site, query: scoped, header: bearer(access)}), byToken)
 		}
-		if res := w.do(w.request(http.MethodPost, forward.Nginx.Path, formType, "x")); res.StatusCode != 405 || res.Header.Get("Allow") != "GET" {
+		if res := w.do(w.request(http.MethodPost, forward.Nginx.Path, formType, "x")); res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "GET" {
 			w.Errorf("POST: %s", res.Status)
 		}
 		if strings.Contains(w.logged.String(), site.secret) || strings.Contains(w.logged.String(), access) {
@@ -195,13 +195,13 @@ func TestForwardAuthOfAResourceServer(t *testing.T) {
 		own := w.post("/token", narrow, url.Values{"grant_type": {"client_credentials"}}).str("access_token")
 		w.wantTurnedAway("of another client", w.ask(asking{proxy: forward.Caddy, site: narrow, header: bearer(access)}), 401, "invalid_token")
 		res := w.ask(asking{proxy: forward.Caddy, site: narrow, header: bearer(own)})
-		if res.StatusCode != 200 || res.Header.Get("X-Auth-Client-Id") != narrow.ID || len(res.Header.Values("X-Auth-Username")) != 1 || res.Header.Get("X-Auth-Username") != "" {
+		if res.StatusCode != http.StatusOK || res.Header.Get("X-Auth-Client-Id") != narrow.ID || len(res.Header.Values("X-Auth-Username")) != 1 || res.Header.Get("X-Auth-Username") != "" {
 			w.Errorf("its own token: %s %v", res.Status, res.Header)
 		}
 		signed := asking{proxy: forward.Caddy, site: narrow, method: "GET", uri: "/x", header: w.consumerSigned(tool, token, "GET", "/x")}
 		w.wantMisconfigured("signed, not entitled", w.ask(signed), 403)
 		signed.site = site
-		if res := w.ask(signed); res.StatusCode != 200 {
+		if res := w.ask(signed); res.StatusCode != http.StatusOK {
 			w.Errorf("the refusal used up the nonce: %s %s", res.Status, res.body)
 		}
 
@@ -306,7 +306,7 @@ func TestForwardAuthRefuses(t *testing.T) {
 			}
 		}
 		plain.Set("Content-Type", formType) // as npm's oauth says of GET
-		if res := w.ask(asking{proxy: forward.Nginx, site: site, method: "GET", uri: "/x", header: plain}); res.StatusCode != 200 {
+		if res := w.ask(asking{proxy: forward.Nginx, site: site, method: "GET", uri: "/x", header: plain}); res.StatusCode != http.StatusOK {
 			w.Errorf("what was refused used up the nonce: %s %s", res.Status, res.body)
 		}
 	})
@@ -337,7 +337,7 @@ func TestFA11ForwardAuthHonoursTheStatus(t *testing.T) {
 			bySignature := func() answer {
 				return w.ask(asking{proxy: forward.Caddy, site: site, method: "GET", uri: "/x", header: w.consumerSigned(tool, token, "GET", "/x")})
 			}
-			if a, b := byToken(), bySignature(); a.StatusCode != 200 || b.StatusCode != 200 {
+			if a, b := byToken(), bySignature(); a.StatusCode != http.StatusOK || b.StatusCode != http.StatusOK {
 				w.Errorf("%s: before: %s, %s", tt.name, a.Status, b.Status)
 			}
 			tt.fall(tool, access)
@@ -360,7 +360,7 @@ func TestFA12ForwardAuthOnAFailingDatabase(t *testing.T) {
 			for name, header := range map[string]http.Header{"bearer": bearer(access), "signed": w.consumerSigned(tool, token, "GET", "/x")} {
 				w.down(func() {
 					res := w.ask(asking{proxy: p, site: site, method: "GET", uri: "/x", header: header})
-					if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || len(res.Header.Values("WWW-Authenticate")) != 0 || res.str("error") != "temporarily_unavailable" {
+					if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || len(res.Header.Values("WWW-Authenticate")) != 0 || res.str("error") != "temporarily_unavailable" {
 						w.Errorf("%s %s: %s %v %s", p.Path, name, res.Status, res.Header, res.body)
 					}
 				})
@@ -370,7 +370,7 @@ func TestFA12ForwardAuthOnAFailingDatabase(t *testing.T) {
 			restore := storagetest.FailStatements(w.db, storagetest.Containing(table))
 			res := w.ask(asking{proxy: forward.Nginx, site: site, method: "GET", uri: "/x", header: w.consumerSigned(tool, token, "GET", "/x")})
 			restore()
-			if res.StatusCode != 503 {
+			if res.StatusCode != http.StatusServiceUnavailable {
 				w.Errorf("%s fails: %s %s", table, res.Status, res.body)
 			}
 		}
@@ -419,7 +419,7 @@ func TestForwardAuthNames(t *testing.T) {
 		}})
 		w.must(w.grants.RememberConsent(w.Context(), w.user.ID, pairwise.ID, pairwise.Metadata.Scope, pairwise.ConsentDigest))
 		res = w.ask(asking{proxy: forward.Nginx, site: site, header: bearer(w.tokens(pairwise).str("access_token"))})
-		if res.StatusCode != 200 || res.Header.Get("X-Auth-Username") != "" || res.Header.Get("X-Auth-Subject") == w.user.ID || !slices.Equal(res.Header.Values("X-Auth-Username"), []string{""}) {
+		if res.StatusCode != http.StatusOK || res.Header.Get("X-Auth-Username") != "" || res.Header.Get("X-Auth-Subject") == w.user.ID || !slices.Equal(res.Header.Values("X-Auth-Username"), []string{""}) {
 			w.Errorf("beside a pairwise subject: %s %v", res.Status, res.Header)
 		}
 	})

@@ -30,7 +30,7 @@ type Config struct {
 	// asks about.
 	Inquire func(r *http.Request, clientID, secret, token string) (*clientstore.Inquiry, error)
 	// Signed verifies a request that is signed by OAuth 1.0a. It refuses with a
-	// [*Refusal].
+	// [*Error].
 	Signed func(*http.Request, signature.Message) (*Access, error)
 	// OAuth is the challenge for OAuth 1.0a, and AuthorizationURL where its users
 	// allow requests.
@@ -58,7 +58,7 @@ type Access struct {
 func (h *Handler) For(p Proxy) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		found, err := h.judge(p, r)
-		if refusal, ok := errors.AsType[*Refusal](err); ok {
+		if refusal, ok := errors.AsType[*Error](err); ok {
 			return p.passable(refusal)
 		}
 		if err != nil {

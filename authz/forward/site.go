@@ -37,7 +37,7 @@ var Proxies = []Proxy{Nginx, Traefik, Caddy}
 
 // SecretHeader brings the secret of the client that the proxy stands for. It
 // is no part of the address, because addresses are logged.
-const SecretHeader = "X-Client-Secret" //nolint:gosec // the name of a header
+const SecretHeader = "X-Client-Secret"
 
 // maxURI bounds the URI of a request, in bytes.
 const maxURI = 8 << 10

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"net"
 	"net/http"
@@ -13,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"crypto/x509"
 )
 
 // proxied is the example resource server behind a reverse proxy, at an address
@@ -136,7 +135,7 @@ func (p *proxied) curl(path string, args ...string) (status, headers, body strin
 // to the site.
 func (p *proxied) sign(c *consumer, token [2]string, method, url string) string {
 	p.t.Helper()
-	out, err := exec.CommandContext(p.t.Context(), "/usr/bin/python3", "-c", //nolint:gosec // a program of the test
+	out, err := exec.CommandContext(p.t.Context(), "/usr/bin/python3", "-c",
 		"import sys, requests, requests_oauthlib as o; k, s, t, ts, m, u = sys.argv[1:]; "+
 			"print(requests.Request(m, u, auth=o.OAuth1(k, s, t, ts)).prepare().headers['Authorization'].decode())",
 		c.Key, c.Secret, token[0], token[1], method, url).CombinedOutput()

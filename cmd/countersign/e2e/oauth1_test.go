@@ -63,8 +63,9 @@ func (s *server) registerConsumer(args ...string) *client {
 func (s *server) consumer(method string, more ...string) *consumer {
 	s.t.Helper()
 	args := []string{"--redirect-uri", webRedirect, "--set", `oauth1_signature_methods=["` + method + `"]`}
-	private, public := "", ""
+	private := ""
 	if strings.HasPrefix(method, "RSA") {
+		var public string
 		private, public = consumerKey()
 		args = append(args, "--set", "oauth1_public_key="+public)
 	}

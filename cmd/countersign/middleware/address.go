@@ -28,11 +28,8 @@ var forwarded = []string{
 // about.
 func realAddress(next http.Handler, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var keep []string
+		keep := cfg.kept(r)
 		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			if contains(cfg.TrustedProxies, peer.Addr().Unmap()) && cfg.Keep != nil {
-				keep = cfg.Keep(r)
-			}
 			client := clientAddress(peer.Addr(), r.Header.Values("X-Forwarded-For"), cfg.TrustedProxies)
 			if client != peer.Addr().Unmap() {
 				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
@@ -48,6 +45,16 @@ func realAddress(next http.Handler, cfg Config) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// kept returns the headers that the request keeps, if its peer is a trusted
+// proxy.
+func (c *Config) kept(r *http.Request) []string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if c.Keep == nil || err != nil || !contains(c.TrustedProxies, peer.Addr().Unmap()) {
+		return nil
+	}
+	return c.Keep(r)
 }
 
 // proxyAsks marks the context of a request that a trusted proxy sent for
@@ -68,7 +75,7 @@ func byProxy(next http.Handler, cfg Config) http.Handler {
 		case err != nil || !contains(cfg.TrustedProxies, peer.Addr().Unmap()):
 			http.Error(w, "This port is for the proxy in front of it. Use the server's https address.", http.StatusForbidden)
 			return
-		case cfg.Keep != nil && len(cfg.Keep(r)) > 0:
+		case len(cfg.kept(r)) > 0:
 		case proto != "" && !strings.EqualFold(proto, "https"):
 			http.Error(w, "Use https.", http.StatusForbidden)
 			return

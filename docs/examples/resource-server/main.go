@@ -96,22 +96,26 @@ type caller struct {
 
 type callerKey struct{}
 
+// errAnswered tells that a request is answered: it was not let through.
+var errAnswered = errors.New("the request is answered")
+
 // protect lets through requests of which Countersign knows who sent them.
 func (s *resourceServer) protect(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.identify(w, r)
 		switch {
+		case errors.Is(err, errAnswered):
 		case err != nil: // nothing was decided: neither 401 nor 200
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
-		case c != nil:
+		default:
 			api.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 		}
 	})
 }
 
 // identify returns who sent a request. It answers by itself who is not let
-// through, and then returns nil.
+// through.
 func (s *resourceServer) identify(w http.ResponseWriter, r *http.Request) (*caller, error) {
 	if s.proxy {
 		return fromProxy(w, r)
@@ -119,13 +123,13 @@ func (s *resourceServer) identify(w http.ResponseWriter, r *http.Request) (*call
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 	if err != nil {
 		http.Error(w, "The body cannot be read.", http.StatusBadRequest)
-		return nil, nil //nolint:nilnil // it is answered
+		return nil, errAnswered
 	}
 	r.Body = io.NopCloser(strings.NewReader(string(body))) // the API reads it, too
 	authorization := r.Header.Values("Authorization")
 	if len(authorization) > 1 {
 		http.Error(w, "Send one Authorization header.", http.StatusBadRequest)
-		return nil, nil //nolint:nilnil // it is answered
+		return nil, errAnswered
 	}
 	if token, ok := bearer(authorization); ok {
 		return s.introspect(w, r, token)
@@ -158,7 +162,7 @@ func (s *resourceServer) introspect(w http.ResponseWriter, r *http.Request, toke
 	if !c.Active {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="`+s.origin+`", error="invalid_token"`)
 		http.Error(w, "The access token does not hold.", http.StatusUnauthorized)
-		return nil, nil //nolint:nilnil // it is answered
+		return nil, errAnswered
 	}
 	return &c, nil
 }
@@ -189,7 +193,7 @@ func (s *resourceServer) verify(w http.ResponseWriter, r *http.Request, body str
 	default:
 		w.Header()["Www-Authenticate"] = append(challenges, `Bearer realm="`+s.origin+`"`)
 		http.Error(w, "The request is not signed by somebody who may.", http.StatusUnauthorized)
-		return nil, nil //nolint:nilnil // it is answered
+		return nil, errAnswered
 	}
 }
 
@@ -223,7 +227,7 @@ func fromProxy(w http.ResponseWriter, r *http.Request) (*caller, error) {
 	}
 	if c.ClientID == "" {
 		http.Error(w, "The proxy let nobody through.", http.StatusUnauthorized)
-		return nil, nil //nolint:nilnil // it is answered
+		return nil, errAnswered
 	}
 	return c, nil
 }
