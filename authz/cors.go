@@ -56,7 +56,9 @@ func (f *familiar) add(origin string) {
 // approved clients. Access-Control-Allow-Credentials is never sent, so that no
 // cookie of ours comes along.
 func (d *door) shared(route route, next http.Handler) http.Handler {
-	if route.dialect != script && route.dialect != document {
+	switch route.dialect {
+	case script, consumer, document:
+	case pages, front, machine:
 		return next
 	}
 	return d.answering(route.dialect, func(w http.ResponseWriter, r *http.Request) error {

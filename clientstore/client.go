@@ -35,16 +35,17 @@ const (
 
 // Client is a registered client.
 type Client struct {
-	ID            string   `gorm:"primaryKey"` // the client key, client_id, consumer key
-	Type          Type     //
-	Name          string   // client_name
-	Status        Status   //
-	StatusReason  string   // what the administrator wrote when disapproving
-	Epoch         int64    // raised by every disapproval
-	Version       int64    // raised by every change
-	Metadata      Metadata `gorm:"serializer:json"`
-	Secrets       []Secret `gorm:"serializer:json" json:"-"`
-	ConsentDigest string   // of what a resource owner consents to trust
+	ID            string    `gorm:"primaryKey"` // the client key, client_id, consumer key
+	Type          Type      //
+	Name          string    // client_name
+	Status        Status    //
+	StatusReason  string    // what the administrator wrote when disapproving
+	Epoch         int64     // raised by every disapproval
+	Version       int64     // raised by every change
+	Metadata      Metadata  `gorm:"serializer:json"`
+	Secrets       []Secret  `gorm:"serializer:json" json:"-"`
+	Requested     Requested `gorm:"serializer:json"` // of an administrator; it has no effect
+	ConsentDigest string    // of what a resource owner consents to trust
 	CreatedAt     time.Time
 	CreatedBy     string
 	UpdatedAt     time.Time

@@ -24,6 +24,7 @@ type Document struct {
 	GrantTypes    []string `json:"grant_types"` // with implicit, where it follows from the response types
 	ResponseTypes []string `json:"response_types"`
 	Metadata
+	Requested *Requested       `json:"requested,omitempty"` // of an administrator; nil for nothing
 	Secrets   []SecretDocument `json:"secrets"`
 	Version   int64            `json:"version"`
 	CreatedBy string           `json:"created_by"`
@@ -56,6 +57,9 @@ func (c *Client) Document() Document {
 	}
 	if c.Metadata.implicit() && !slices.Contains(d.GrantTypes, GrantImplicit) {
 		d.GrantTypes = append(d.GrantTypes, GrantImplicit)
+	}
+	if !c.Requested.IsZero() {
+		d.Requested = &c.Requested
 	}
 	for i, s := range c.Secrets {
 		d.Secrets[i] = SecretDocument{s.ID, s.Prefix, s.Algorithm, s.CreatedAt, s.ExpiresAt}

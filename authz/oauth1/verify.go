@@ -1,6 +1,7 @@
 package oauth1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -53,7 +54,7 @@ func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
 		return nil, err
 	}
 	if err := s.mayUse(); err != nil {
-		return nil, err
+		return nil, cmp.Or(h.noteCallback(ctx, s), err)
 	}
 	return s, h.useUp(ctx, r)
 }

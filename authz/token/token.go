@@ -22,7 +22,10 @@ import (
 
 // Config is what the endpoints need.
 type Config struct {
-	Issuer  string
+	Issuer string
+	// Paths are those of the token endpoint, under the issuer's, which may be
+	// the audience of an assertion.
+	Paths   []string
 	Clients *clientstore.Store
 	Signed  *clientjwt.Verifier
 	Used    *replay.Store

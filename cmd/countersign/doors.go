@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"countersign/admin"
+	"countersign/authz/discovery"
 	"countersign/authz/forward"
 	"countersign/cmd/countersign/assets"
 )
@@ -56,7 +57,14 @@ var named = []string{
 	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
 	"/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/caddy",
 	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
-	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
+	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", discovery.RootservicesPath,
+	"/oauth1/request_token", "/oauth1/authorize", "/oauth1/resume", "/oauth1/access_token", "/oauth1/verify", "/oauth1/register",
+	// Teamwork Cloud's names of the same.
+	"/.well-known/oidc-configuration", "/.well-known/oauth2.0-configuration", "/jwks.json",
+	"/oidc/authorize", "/api/oidc/token", "/api/oidc/device_code", "/api/oidc/register",
+	"/oauth2/authorize", "/api/oauth2/token", "/api/oauth2/device_code", "/api/oauth2/register",
+	"/oauth/authorize", "/api/oauth/register", "/api/oauth/request_token", "/api/oauth/access_token",
+	"/api/token", "/api/validate", "/api/signout",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
 }
 
