@@ -393,6 +393,16 @@ func TestModesOfRegistration(t *testing.T) {
 			} else {
 				w.wantStatus(res, http.StatusCreated)
 			}
+			key := w.send(http.MethodPost, "/oauth1/register", "", `{"secret":"long enough"}`)
+			if refusal.status != 0 {
+				w.wantError(key, refusal.status, refusal.code)
+			} else {
+				w.wantOK(key)
+			}
+			root := w.send(http.MethodGet, "/oslc/rootservices", "", "").body
+			if strings.Contains(root, "<jfs:oauthRequestConsumerKeyUrl") != (mode != dynamic.Off) {
+				t.Errorf("%s: %s", mode, root)
+			}
 			if res := w.send(http.MethodPost, "/register", value, w.encode(wish)); (res.StatusCode == http.StatusCreated) != (mode != dynamic.Off) {
 				t.Errorf("%s with an initial access token: %s %s", mode, res.Status, res.body)
 			}

@@ -45,6 +45,9 @@ func printDocument(p *program, out *output, view clientstore.Document, functiona
 	if functional != "" {
 		doc["oauth1_functional_account"] = functional
 	}
+	if asked := requested(view.Requested); asked != "" {
+		doc["requested"] = "it asked " + asked
+	}
 	return out.print(p.stdout, view, func(tw *tabwriter.Writer) {
 		members(tw, doc, "client_id", "client_secret", "client_name", "type", "status", "status_reason",
 			"redirect_uris", "grant_types", "response_types", "scope", "token_endpoint_auth_method")
