@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -89,7 +88,8 @@ func TestTeamworkCloudLanes(t *testing.T) {
 			w.wantLive(tokens.str("access_token"), a.ID)
 			if lane.kind == clientstore.OIDC {
 				w.wantOK(w.byScheme("/userinfo", "Token", tokens.str("access_token")))
-				w.wantStatus(w.byScheme("/api/validate", "Token", tokens.str("id_token")), http.StatusUnauthorized) // it is the client's, and opens nothing
+				// O1-34: an ID token is the client's, and opens nothing.
+				w.wantStatus(w.byScheme("/api/validate", "Token", tokens.str("id_token")), http.StatusUnauthorized)
 			}
 			w.refreshAsTeamworkCloud(name, a, tokens.str("refresh_token"))
 		}
@@ -245,10 +245,10 @@ func TestTeamworkCloudOAuth1(t *testing.T) {
 		wrong := begin(a)
 		wrong.path, wrong.secret = "/api/oauth/request_token", "x"
 		refused := w.do(w.signed(wrong))
-		if challenge := refused.Header.Get("WWW-Authenticate"); refused.StatusCode != 401 || !strings.HasPrefix(challenge, `OAuth realm="TWC", `) {
+		if challenge := refused.Header.Get("WWW-Authenticate"); refused.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(challenge, `OAuth realm="TWC", `) {
 			w.Errorf("challenge %q", challenge)
 		}
-		// What was signed for one path is none for another.
+		// O1-34: what was signed for one path is none for another.
 		elsewhere := w.signed(begin(a))
 		elsewhere.URL.Path = twc + "/api/oauth/request_token"
 		if res := w.do(elsewhere); !strings.Contains(res.body, "signature_invalid") {
@@ -315,7 +315,7 @@ func TestTeamworkCloudSignout(t *testing.T) {
 	})
 }
 
-// The lane of old: its token endpoint is there, the secret that all its clients
+// O1-34, the lane of old: its token endpoint is there, the secret that all its clients
 // shared is not, and a redirect URI that only begins like one is none.
 func TestTeamworkCloudLegacyLane(t *testing.T) {
 	eachTeamworkCloud(t, func(w *world) {
@@ -356,7 +356,7 @@ func (w *world) allowedAt(path string) string {
 	u, err := url.Parse(res.Header.Get("Location"))
 	w.must(err)
 	if u.Query().Get("oauth_verifier") == "" {
-		w.Fatal(fmt.Sprintf("allowed: %s %q %s", res.Status, u, res.body))
+		w.Fatalf("allowed: %s %q %s", res.Status, u, res.body)
 	}
 	return u.Query().Get("oauth_verifier")
 }

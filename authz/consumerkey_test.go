@@ -54,7 +54,8 @@ func TestConsumerKeyRequests(t *testing.T) {
 			},
 			"Jazz": {
 				"application/json;charset=utf-8", `{"name":"Jazz","secret":"` + secret + `","secretType":"string","trusted":"true","userId":"jazz_admins","consumerKey":"mine"}`,
-				"Jazz", clientstore.Requested{Trusted: true, FunctionalUser: "jazz_admins", Key: "mine"},
+				"Jazz",
+				clientstore.Requested{Trusted: true, FunctionalUser: "jazz_admins", Key: "mine"},
 			},
 			"nothing but nulls": {
 				"text/json", `{"name":null,"secret":"` + secret + `","secretType":null,"trusted":null,"userId":null,"consumerKey":null}`, "Consumer at 127.0.0.1", clientstore.Requested{},
@@ -67,7 +68,8 @@ func TestConsumerKeyRequests(t *testing.T) {
 			"a form with a key of old": {formType, "oauth_consumer_key=old&name=&secret=" + encoded, "Consumer at 127.0.0.1", clientstore.Requested{Key: "old"}},
 			"members that are decided": {
 				"application/json", `{"name":"Bold","secret":"` + secret + `","status":"approved","approved":true,"redirect_uris":["https://evil.example"],"oauth1_trusted":true}`,
-				"Bold", clientstore.Requested{},
+				"Bold",
+				clientstore.Requested{},
 			},
 		} {
 			res := w.askKey(tt.contentType, tt.body, "Accept", "application/json")
@@ -96,6 +98,7 @@ func TestConsumerKeyRequests(t *testing.T) {
 	})
 }
 
+// O1-32.
 func TestConsumerKeyRequestsThatAreRefused(t *testing.T) {
 	eachConsumers(t, func(w *world) {
 		before := w.count()
@@ -167,7 +170,7 @@ func TestConsumerSecretsOfAnyScript(t *testing.T) {
 	})
 }
 
-// What was asked for has no effect: approved, the consumer has what it was
+// O1-30: what was asked for has no effect: approved, the consumer has what it was
 // registered with, and its own key.
 func TestWhatAConsumerAsksForHasNoEffect(t *testing.T) {
 	eachConsumers(t, func(w *world) {
@@ -190,7 +193,7 @@ func TestWhatAConsumerAsksForHasNoEffect(t *testing.T) {
 	})
 }
 
-// A pending consumer is refused, and where it wants people to be sent is kept
+// O1-31: a pending consumer is refused, and where it wants people to be sent is kept
 // for its administrator: if it signed it, and a few times.
 func TestCallbacksOfPendingConsumers(t *testing.T) {
 	eachConsumers(t, func(w *world) {
@@ -247,7 +250,7 @@ func TestCallbacksOfPendingConsumers(t *testing.T) {
 	})
 }
 
-// Consumers come in by the door that all clients come in by.
+// O1-33: consumers come in by the door that all clients come in by.
 func TestConsumersAreAdmittedAsClientsAre(t *testing.T) {
 	eachConsumers(t, func(w *world) {
 		const body = `{"name":"Flood","secret":"long enough"}`

@@ -66,7 +66,7 @@ func ParseCatalog(text string) (Catalog, error) {
 		c.namespace = namespaces[c.prefix]
 	}
 	if c.namespace == "" || !localName.MatchString(c.name) {
-		return Catalog{}, fmt.Errorf("has the property %q, which is neither a URL nor a name behind oslc:, oslc_am:, oslc_auto:, oslc_cm:, oslc_config:, oslc_qm: or oslc_rm:", property)
+		return Catalog{}, fmt.Errorf("has the property %q, which is neither a URL nor a name behind a known prefix (oslc, oslc_am, oslc_auto, oslc_cm, oslc_config, oslc_qm, oslc_rm)", property)
 	}
 	return c, nil
 }
