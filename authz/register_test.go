@@ -17,6 +17,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/grant"
 	"countersign/storage/storagetest"
 )
 
@@ -375,7 +376,7 @@ func TestModesOfRegistration(t *testing.T) {
 			server := httptest.NewUnstartedServer(nil)
 			w.issuer = "http://" + server.Listener.Addr().String()
 			door, err := authz.New(authz.Config{
-				Issuer: w.issuer, Registration: mode, Tx: db.Tx(), Clients: w.clients, Log: slog.New(slog.DiscardHandler),
+				Issuer: w.issuer, Registration: mode, Tx: db.Tx(), Clients: w.clients, Grants: grant.New(db, storagetest.Keys(t)), Log: slog.New(slog.DiscardHandler),
 				Asset: func(name string) string { return name }, Now: db.Now,
 			})
 			w.must(err)

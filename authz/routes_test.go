@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"countersign/clientstore"
+	"countersign/storage/failure"
+	"countersign/storage/grant"
 	"countersign/storage/storagetest"
 )
 
@@ -23,8 +25,9 @@ func newTestDoor(t *testing.T, issuer string) *door {
 
 func newTestDoorWith(t *testing.T, cfg Config) *door {
 	t.Helper()
-	db := storagetest.Open(t)
-	cfg.Name, cfg.Log, cfg.Clients, cfg.Tx, cfg.Now = "Countersign", slog.New(slog.DiscardHandler), clientstore.New(db, clientstore.Config{}), db.Tx(), db.Now
+	db, keys := storagetest.Open(t), storagetest.Keys(t)
+	cfg.Name, cfg.Log, cfg.Clients, cfg.Tx, cfg.Now = "Countersign", slog.New(slog.DiscardHandler), clientstore.New(db, clientstore.Config{Keys: keys}), db.Tx(), db.Now
+	cfg.Grants, cfg.Failures = grant.New(db, keys), failure.New(db, keys)
 	cfg.Asset = func(name string) string { return "/assets/" + name }
 	d, err := newDoor(cfg)
 	if err != nil {

@@ -290,12 +290,12 @@ func TestApproveWithCallbacks(t *testing.T) {
 		if got := m.object("", "client", "show", id); got["status"] != "pending" || got["redirect_uris"] == nil || got["requested"] != nil {
 			t.Errorf("after a refusal: %v", got)
 		}
-		m.refused(exitFailure, "", []string{"client", "approve", id, "--redirect-uri", "https://a.example/cb", "--revision"}, "revision")
+		m.refused(exitUsage, "", []string{"client", "approve", id, "--redirect-uri", "https://a.example/cb", "--revision"}, "leave --trusted")
 		got := m.object("", "client", "approve", id, "--yes", "--redirect-uri", "https://a.example/cb")
 		if uris, _ := got["redirect_uris"].([]any); got["status"] != "approved" || !slices.Equal(uris, []any{"https://a.example/cb"}) {
 			t.Errorf("approved %v", got)
 		}
-		if got, want := actions(t, m), []string{"client.approve", "client.edit", "client.register"}; !slices.Equal(got, want) {
+		if got, want := actions(t, m), []string{"client.approve", "client.register"}; !slices.Equal(got, want) {
 			t.Errorf("audit record %s; want %s", got, want)
 		}
 	})
@@ -314,7 +314,7 @@ func TestWhatAClientAskedFor(t *testing.T) {
 			t.Errorf("%s\nlacks %s", got, want)
 		}
 	}
-	if asked := requested(&clientstore.Client{}); asked != "" {
+	if asked := requested(&clientstore.Requested{}); asked != "" {
 		t.Errorf("it asked %s", asked)
 	}
 }
