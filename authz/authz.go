@@ -200,8 +200,8 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.forward = forward.New(forward.Config{
-		Issuer: cfg.Issuer, Inquire: d.token.InquireBySecret, Signed: d.signed,
-		OAuth: d.oauth1.Challenge(nil), AuthorizationURL: d.oauth1.AuthorizationURL(), Schemes: d.schemes(),
+		Issuer: cfg.Issuer, Inquire: d.token.InquireBySecret, Signed: d.signed, Schemes: d.schemes(),
+		OAuth: d.oauth1.Challenge(nil), AuthorizationURL: d.oauth1.AuthorizationURL(),
 	})
 	d.userinfo = userinfo.New(userinfo.Config{
 		Issuer: cfg.Issuer, Grants: cfg.Grants, Clients: cfg.Clients, Keys: cfg.Keys, ClientKeys: signed, Schemes: d.schemes(), Log: cfg.Log,
@@ -224,15 +224,6 @@ func (d *door) wireRegistration(cfg Config, fetch *http.Client) {
 			Title: cfg.Name, Realm: cmp.Or(cfg.Realm, defaultRealm), Domain: cfg.OSLC.Domain, Approval: cfg.OSLC.Approval, Catalogs: cfg.OSLC.Catalogs,
 		},
 	})
-}
-
-// schemes are those of the Authorization header that an access token may come
-// with beside Bearer: clients of Teamwork Cloud write Token.
-func (d *door) schemes() []string {
-	if d.imitates {
-		return []string{"Token"}
-	}
-	return nil
 }
 
 func isLoopback(issuer string) bool {

@@ -60,3 +60,12 @@ func (d *door) tokenPaths() []string {
 	}
 	return paths
 }
+
+// schemes are names that the scheme Bearer has beside its own. Clients of
+// Teamwork Cloud call it Token.
+func (d *door) schemes() []string {
+	if !d.imitates {
+		return nil
+	}
+	return []string{"Token"}
+}

@@ -12,7 +12,7 @@ import (
 // Standard, section 3.3).
 const (
 	scriptsSend = "Authorization, Content-Type"
-	scriptsRead = "WWW-Authenticate, Retry-After, X-Request-ID"
+	scriptsRead = "WWW-Authenticate, X-jazz-web-oauth-url, Retry-After, X-Request-ID"
 	// preflightLasts is for how long, in seconds, a browser need not ask again.
 	preflightLasts = "600"
 )
@@ -58,7 +58,7 @@ func (f *familiar) add(origin string) {
 func (d *door) shared(route route, next http.Handler) http.Handler {
 	switch route.dialect {
 	case script, consumer, document:
-	case pages, front, machine:
+	case pages, front, machine, proxy:
 		return next
 	}
 	return d.answering(route.dialect, func(w http.ResponseWriter, r *http.Request) error {

@@ -32,6 +32,8 @@ type Config struct {
 	// Signed verifies a request that is signed by OAuth 1.0a. It refuses with a
 	// [*Error].
 	Signed func(*http.Request, signature.Message) (*Access, error)
+	// Schemes are names that Bearer may have beside its own.
+	Schemes []string
 	// OAuth is the challenge for OAuth 1.0a, and AuthorizationURL where its users
 	// allow requests.
 	OAuth, AuthorizationURL string

@@ -28,8 +28,7 @@ type Config struct {
 	// Keys signs, and ClientKeys encrypts to clients.
 	Keys       *keyset.Store
 	ClientKeys *clientjwt.Verifier
-	// Schemes are those of the Authorization header that an access token may come
-	// with beside Bearer.
+	// Schemes are names that Bearer may have beside its own.
 	Schemes []string
 	Log     *slog.Logger
 }
