@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -247,10 +248,17 @@ func TestClientSchemaIsThePublishedOne(t *testing.T) {
 	}
 }
 
+// hangups is held by whoever sends SIGHUP to this process, which all servers in
+// it get.
+var hangups sync.Mutex
+
 // The whole program: start, SIGHUP with another file, with one that cannot be
 // used, and another replica.
 func TestServeAppliesItsClientsFile(t *testing.T) {
+	t.Parallel()
 	storagetest.EachURL(t, func(t *testing.T, url string) {
+		hangups.Lock()
+		t.Cleanup(hangups.Unlock)
 		m := newMachine(t, "DATABASE="+url, "SECRET="+seal.GenerateKey(), "LOG_LEVEL=info")
 		m.write("secrets/modeler", modelerSecret)
 		file := m.write("clients.yaml", strings.Replace(twoClients, "https://modeler", "modeler", 1))
@@ -304,6 +312,50 @@ func TestServeAppliesItsClientsFile(t *testing.T) {
 			r.wait()
 		}
 	})
+}
+
+// The page's example and its commands, one after the other.
+func TestClientsAsAFilePage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/clients-as-a-file.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMachine(t)
+	m.write("secrets/modeler", modelerSecret)
+	var ran int
+	for _, block := range strings.Split(string(page), "\n```")[1:] {
+		kind, text, _ := strings.Cut(block, "\n")
+		if kind == "yaml" {
+			m.write("clients.yaml", text+"\n")
+		}
+		if kind != "sh" {
+			continue
+		}
+		for command := range strings.SplitSeq(text, "\n") {
+			command, _, redirected := strings.Cut(command, " > ")
+			args := strings.Fields(strings.ReplaceAll(command, "clients.yaml -", filepath.Join(m.dir, "clients.yaml")+" -"))
+			out := m.ok("", args[1:]...)
+			if redirected {
+				m.ok("", "client", "apply", "--dry-run", "-f", m.write("exported.yaml", out))
+			}
+			ran++
+		}
+	}
+	if list := m.list("client", "list"); ran != 5 || len(list) != 3 {
+		t.Errorf("%d commands made %v; want 5 and 3 clients", ran, list)
+	}
+	if out := m.ok("", "client", "apply", "-f", filepath.Join(m.dir, "clients.yaml"), "--dry-run"); !strings.Contains(out, "nothing to do") {
+		t.Errorf("at the end: %s", out)
+	}
+	m.env = append(m.env, "COUNTERSIGN_CLIENTS_FILE="+filepath.Join(m.dir, "clients.yaml"))
+	if out := m.ok("", "doctor"); !strings.Contains(out, "clients.yaml, 3 clients") {
+		t.Errorf("doctor: %s", out)
+	}
+	m.write("clients.yaml", "owner: x\n")
+	if r := m.run("", "doctor"); r.exit != exitFailure || !strings.Contains(r.stdout, "clients is missing") {
+		t.Errorf("doctor: exit %d, %s", r.exit, r.stdout)
+	}
 }
 
 func TestWriteSecretWritesOverNothing(t *testing.T) {

@@ -177,6 +177,21 @@ func writeSecret(path, secret string) error {
 	return nil
 }
 
+// checkClientsFile reads the clients file, if there is one; whether it can be
+// applied is for `client apply --dry-run` to say.
+func checkClientsFile(_ context.Context, pt *patient) finding {
+	path := pt.cfg.ClientsFile
+	if path == "" {
+		return found(skipped, "clients_file is not set", "")
+	}
+	f, err := (&clientsFile{pt.program, path}).parse()
+	if err != nil {
+		cause, fix := explain(unusable(err))
+		return found(failed, cause, fix)
+	}
+	return finef("%s, %s", path, count(int64(len(f.Clients)), "client"))
+}
+
 // attempts is how often a server plans anew when others change its clients at
 // the same moment, as replicas do that start together.
 const attempts = 10
