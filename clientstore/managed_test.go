@@ -523,6 +523,30 @@ func TestAClientThatRegisteredItselfIsAdopted(t *testing.T) {
 	})
 }
 
+// What belongs to a file is not for a job to remove: the file would register
+// another in its place.
+func TestClientsOfAFileDoNotExpire(t *testing.T) {
+	eachExpiring(t, func(e *expiring) {
+		c := e.enrol("managed")
+		apply(e.T, e.store, clientstore.Manifest{File: platform, Clients: []clientstore.Declared{
+			{Handle: "managed", ClientID: c.ID, Type: c.Type, Name: c.Name, Metadata: c.Metadata, Status: clientstore.Approved},
+		}})
+		e.clock.Advance(2 * unusedFor)
+		e.purge()
+		if got := strings.Join(e.left(), ", "); got != "managed" {
+			e.Errorf("left: %s", got)
+		}
+		if _, err := e.store.Release(e.Context(), ada, c.ID); err != nil {
+			e.Fatal(err)
+		}
+		e.clock.Advance(unusedFor)
+		e.purge()
+		if got := e.left(); len(got) != 0 {
+			e.Errorf("left once it was released: %s", got)
+		}
+	})
+}
+
 func TestWhatAFileMayNotBe(t *testing.T) {
 	t.Parallel()
 	clients := newStore(t, storagetest.Open(t))
