@@ -23,8 +23,8 @@ type Applied struct {
 	Secret string
 }
 
-// made is a secret that was made for a step, before the transaction: the slow
-// hash of a typed one needs nobody to wait for it.
+// made is a secret that was made for a step, before the transaction: nobody has
+// to wait for the slow hash of a typed one.
 type made struct {
 	kept      Secret
 	generated string
@@ -35,37 +35,14 @@ type made struct {
 // done just before it counts, with the secrets that cannot be read again; its
 // error undoes everything. It may be nil.
 func (s *Store) Apply(ctx context.Context, by audit.Actor, p *Plan, keep func([]Applied) error) ([]Applied, error) {
-	secrets := map[string]made{}
-	for i := range p.Steps {
-		step := &p.Steps[i]
-		switch step.Secret {
-		case SecretGenerated, SecretSet, SecretRotated:
-			m, err := s.makeSecret(ctx, step)
-			if err != nil {
-				return nil, err
-			}
-			secrets[step.Handle] = m
-		case SecretTaken, SecretLeft, "":
-		}
+	secrets, err := s.makeSecrets(ctx, p)
+	if err != nil {
+		return nil, err
 	}
 	var done []Applied
-	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		if err := s.lockFiles(ctx); err != nil {
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		if done, err = s.applySteps(ctx, by, p, secrets); err != nil || keep == nil {
 			return err
-		}
-		for i := range p.Steps {
-			step := &p.Steps[i]
-			if !step.Changes() {
-				continue
-			}
-			c, err := s.applyStep(ctx, by, step, secrets[step.Handle])
-			if err != nil {
-				return err
-			}
-			done = append(done, Applied{step.Handle, c, secrets[step.Handle].generated})
-		}
-		if keep == nil {
-			return nil
 		}
 		return keep(done)
 	})
@@ -75,13 +52,43 @@ func (s *Store) Apply(ctx context.Context, by audit.Actor, p *Plan, keep func([]
 	return done, nil
 }
 
-func (s *Store) makeSecret(ctx context.Context, step *Step) (made, error) {
-	var typed string
-	if step.Secret != SecretGenerated {
-		typed = step.declared.Secret.Value
+func (s *Store) applySteps(ctx context.Context, by audit.Actor, p *Plan, secrets map[string]made) (done []Applied, err error) {
+	if err := s.lockFiles(ctx); err != nil {
+		return nil, err
 	}
-	kept, generated, err := s.newSecret(ctx, step.After, typed)
-	return made{kept, generated}, err
+	for i := range p.Steps {
+		step := &p.Steps[i]
+		if !step.Changes() {
+			continue
+		}
+		c, err := s.applyStep(ctx, by, step, secrets[step.Handle])
+		if err != nil {
+			return nil, err
+		}
+		done = append(done, Applied{step.Handle, c, secrets[step.Handle].generated})
+	}
+	return done, nil
+}
+
+// makeSecrets makes the secrets that the plan gives, by handle.
+func (s *Store) makeSecrets(ctx context.Context, p *Plan) (map[string]made, error) {
+	secrets := map[string]made{}
+	for i := range p.Steps {
+		step, typed := &p.Steps[i], ""
+		switch step.Secret {
+		case SecretSet, SecretRotated:
+			typed = step.declared.Secret.Value
+		case SecretGenerated:
+		case SecretTaken, SecretLeft, "":
+			continue
+		}
+		kept, generated, err := s.newSecret(ctx, step.After, typed)
+		if err != nil {
+			return nil, err
+		}
+		secrets[step.Handle] = made{kept, generated}
+	}
+	return secrets, nil
 }
 
 func (s *Store) lockFiles(ctx context.Context) error {

@@ -61,7 +61,9 @@ type Step struct {
 }
 
 // Changes reports whether the plan changes anything.
-func (p *Plan) Changes() bool { return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Changes() }) }
+func (p *Plan) Changes() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Changes() })
+}
 
 // Changes reports whether the step changes anything.
 func (s *Step) Changes() bool { return s.Action != Keep && s.Action != Orphan }

@@ -156,7 +156,7 @@ func shown(value any) string {
 	return printable(cell(value))
 }
 
-// counts counts the steps by what they do.
+// counts says how many steps do each thing.
 func counts(p *clientstore.Plan) map[clientstore.Action]int64 {
 	n := map[clientstore.Action]int64{}
 	for i := range p.Steps {

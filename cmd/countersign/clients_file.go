@@ -61,7 +61,7 @@ func (c *clientsFile) application(s *stores) (*application, error) {
 
 // unusable is what is wrong with a file, a line each.
 func unusable(err error) error {
-	if _, ok := errors.AsType[*clientfile.Fault](err); !ok {
+	if _, ok := errors.AsType[*clientfile.FileError](err); !ok {
 		return err
 	}
 	return remedy(err, "the clients file cannot be used; nothing was changed:\n  "+strings.ReplaceAll(err.Error(), "\n", "\n  "),

@@ -21,12 +21,12 @@ const maxNodes = 100_000
 // checker holds the nodes of a file against the schema.
 type checker struct {
 	file   string
-	faults []*Fault
+	faults []*FileError
 	left   int // nodes that may still be looked at
 }
 
 func (c *checker) fault(n *yaml.Node, format string, args ...any) {
-	c.faults = append(c.faults, &Fault{c.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
+	c.faults = append(c.faults, &FileError{c.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
 // check holds a node against its schema. Path names it in messages.
@@ -205,7 +205,7 @@ func members(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 }
 
 // plain turns nodes that were checked into what JSON has.
-func plain(n *yaml.Node) any {
+func plain(n *yaml.Node) any { //nolint:ireturn // JSON has no narrower type
 	n = target(n)
 	switch kindOf(n) {
 	case "object":

@@ -65,7 +65,7 @@ func validator(t *testing.T) *jsonschema.Schema {
 }
 
 // value reads YAML as the validator takes it.
-func value(t *testing.T, text string) any {
+func value(t *testing.T, text string) any { //nolint:ireturn // as the validator takes it
 	t.Helper()
 	var v any
 	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
@@ -139,7 +139,7 @@ func TestParse(t *testing.T) {
 	if err := validator(t).Validate(value(t, good)); err != nil {
 		t.Errorf("another validator says %v", err)
 	}
-	fault, ok := errors.AsType[*clientfile.Fault](f.Locate(&clientstore.DeclarationError{Handle: "viewer.v2", Err: &clientstore.MetadataError{Field: "scope", Reason: "is odd"}}))
+	fault, ok := errors.AsType[*clientfile.FileError](f.Locate(&clientstore.DeclarationError{Handle: "viewer.v2", Err: &clientstore.MetadataError{Field: "scope", Reason: "is odd"}}))
 	if !ok || fault.Error() != "clients.yaml:18:12: viewer.v2: scope: is odd" {
 		t.Errorf("located %v", fault)
 	}

@@ -53,14 +53,14 @@ const defaultOverlap = time.Hour
 
 type position struct{ line, column int }
 
-// Fault is one thing that is wrong with a file.
-type Fault struct {
+// FileError is one thing that is wrong with a file.
+type FileError struct {
 	File         string
 	Line, Column int // from 1; 0 where it is not known
 	Text         string
 }
 
-func (f *Fault) Error() string {
+func (f *FileError) Error() string {
 	place := f.File
 	for _, n := range []int{f.Line, f.Column} {
 		if n > 0 {
@@ -74,7 +74,7 @@ func (f *Fault) Error() string {
 const MaxSize = 4 << 20
 
 // Parse reads a file and checks it against the schema. Name is what messages
-// call it. All that is wrong comes back joined, a [*Fault] each.
+// call it. All that is wrong comes back joined, a [*FileError] each.
 func Parse(name string, content []byte) (*File, error) {
 	root, err := document(name, content)
 	if err != nil {
@@ -83,7 +83,7 @@ func Parse(name string, content []byte) (*File, error) {
 	c := &checker{file: name, left: maxNodes}
 	c.check(root, FileSchema(), "")
 	if len(c.faults) > 0 {
-		slices.SortStableFunc(c.faults, func(a, b *Fault) int {
+		slices.SortStableFunc(c.faults, func(a, b *FileError) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 		})
 		joined := make([]error, len(c.faults))
@@ -102,19 +102,19 @@ var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 func document(name string, content []byte) (root *yaml.Node, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			root, err = nil, &Fault{File: name, Text: "is not readable as YAML"}
+			root, err = nil, &FileError{File: name, Text: "is not readable as YAML"}
 		}
 	}()
 	if len(content) > MaxSize {
-		return nil, &Fault{File: name, Text: fmt.Sprintf("is larger than %d MiB", MaxSize>>20)}
+		return nil, &FileError{File: name, Text: fmt.Sprintf("is larger than %d MiB", MaxSize>>20)}
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
-		return nil, &Fault{File: name, Line: 1, Text: "is empty; write owner and clients"}
+		return nil, &FileError{File: name, Line: 1, Text: "is empty; write owner and clients"}
 	case err != nil:
-		f := &Fault{File: name, Text: "is not readable as YAML: " + err.Error()}
+		f := &FileError{File: name, Text: "is not readable as YAML: " + err.Error()}
 		if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
 			f.Line, _ = strconv.Atoi(m[1]) // 0 without one
 			f.Text = "is not readable as YAML: " + m[2]
@@ -123,7 +123,7 @@ func document(name string, content []byte) (root *yaml.Node, err error) {
 	}
 	var more yaml.Node
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, &Fault{File: name, Line: more.Line, Text: "has a second document; put all clients into the first"}
+		return nil, &FileError{File: name, Line: more.Line, Text: "has a second document; put all clients into the first"}
 	}
 	return doc.Content[0], nil
 }
@@ -141,7 +141,7 @@ func read(name string, root *yaml.Node) (*File, error) {
 			for handle, client := range members(value) {
 				c, err := readClient(handle, client)
 				if err != nil {
-					return nil, &Fault{name, handle.Line, handle.Column, handle.Value + ": " + err.Error()}
+					return nil, &FileError{name, handle.Line, handle.Column, handle.Value + ": " + err.Error()}
 				}
 				f.Clients = append(f.Clients, *c)
 			}
@@ -207,12 +207,12 @@ func (f *File) Locate(err error) error {
 		return f.locate(e)
 	}
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return &Fault{f.Name, f.owner.line, f.owner.column, e.Error()}
+		return &FileError{f.Name, f.owner.line, f.owner.column, e.Error()}
 	}
 	return err
 }
 
-func (f *File) locate(e *clientstore.DeclarationError) *Fault {
+func (f *File) locate(e *clientstore.DeclarationError) *FileError {
 	field := ""
 	if m, ok := errors.AsType[*clientstore.MetadataError](e.Err); ok {
 		field = m.Field
@@ -222,7 +222,7 @@ func (f *File) locate(e *clientstore.DeclarationError) *Fault {
 
 // Fault is something that is wrong with a member of a client, or with the
 // client when it does not have the member.
-func (f *File) Fault(handle, member, text string) *Fault {
+func (f *File) Fault(handle, member, text string) *FileError {
 	at := f.owner
 	for i := range f.Clients {
 		if f.Clients[i].Declared.Handle != handle {
@@ -233,5 +233,5 @@ func (f *File) Fault(handle, member, text string) *Fault {
 			at = p
 		}
 	}
-	return &Fault{f.Name, at.line, at.column, strings.TrimPrefix(handle+": ", ": ") + text}
+	return &FileError{f.Name, at.line, at.column, strings.TrimPrefix(handle+": ", ": ") + text}
 }
