@@ -81,7 +81,7 @@ func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := before.lockedTo(change{action: "client.remove"}); err != nil {
+		if err := before.lockedTo(change{action: "client.remove"}, nil); err != nil {
 			return err
 		}
 		return s.remove(ctx, by, before)

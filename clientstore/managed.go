@@ -26,8 +26,8 @@ func (e *ManagedError) Error() string {
 // lockedTo returns a [*ManagedError] when the client belongs to a file and the
 // change is one that the file makes. An administrator can always disapprove a
 // client and revoke a secret, and can take the disapproval back; what the file
-// does not decide is anybody's.
-func (c *Client) lockedTo(ch change) error {
+// does not decide is anybody's. Columns are what the change writes.
+func (c *Client) lockedTo(ch change, columns map[string]any) error {
 	if c.ManagedBy == "" || ch.managing {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (c *Client) lockedTo(ch change) error {
 	case "client.disapprove", "client.revoke_secret", "client.release":
 		return nil
 	case "client.approve":
-		if c.ManagedStatus == "" || c.Stopped() {
+		if _, edits := columns["metadata"]; !edits && (c.ManagedStatus == "" || c.Stopped()) {
 			return nil
 		}
 	case "client.rotate_secret":

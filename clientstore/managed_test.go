@@ -150,6 +150,10 @@ func TestWhatBelongsToAFileIsChangedThere(t *testing.T) {
 				_, err := clients.Edit(t.Context(), ada, c.ID, clientstore.Edit{Name: &name, Version: c.Version})
 				return err
 			},
+			"approve with more": func() error {
+				_, err := clients.ApproveEdited(t.Context(), ada, c.ID, clientstore.Edit{Name: &name, Version: c.Version})
+				return err
+			},
 			"rotate": func() error {
 				_, _, err := clients.RotateSecret(t.Context(), ada, c.ID, clientstore.Rotation{})
 				return err
@@ -223,6 +227,11 @@ func TestAFileThatLeavesTheDecisionToAdministrators(t *testing.T) {
 	c := owned(t, clients)
 	if c.Status != clientstore.Pending {
 		t.Fatalf("got %s", c.Status)
+	}
+	name := "Mine"
+	_, err := clients.ApproveEdited(t.Context(), ada, c.ID, clientstore.Edit{Name: &name, Version: c.Version})
+	if _, ok := errors.AsType[*clientstore.ManagedError](err); !ok {
+		t.Errorf("an approval that edits gets past the file: %v", err)
 	}
 	for _, decide := range []func() (*clientstore.Client, error){
 		func() (*clientstore.Client, error) { return clients.Approve(t.Context(), ada, c.ID) },

@@ -68,6 +68,25 @@ func (p *Plan) Changes() bool {
 // Changes reports whether the step changes anything.
 func (s *Step) Changes() bool { return s.Action != Keep && s.Action != Orphan }
 
+// Warnings says, a sentence each, what is risky about the client as the step
+// leaves it.
+func (s *Step) Warnings() []string {
+	if s.After == nil {
+		return nil
+	}
+	c := *s.After
+	switch s.Secret {
+	case SecretGenerated, SecretSet, SecretRotated:
+		kept := Secret{Algorithm: KeyedHash}
+		if c.signsWithSecret() {
+			kept.Algorithm = Sealed
+		}
+		c.Secrets = append(slices.Clone(c.Secrets), kept)
+	case SecretTaken, SecretLeft, "":
+	}
+	return c.Warnings()
+}
+
 // Plan compares a file with the database and changes nothing. What is not
 // acceptable is a [*ManifestError], or a [*MetadataError] of the file as such.
 func (s *Store) Plan(ctx context.Context, m Manifest) (*Plan, error) {
@@ -203,6 +222,9 @@ func (s *Store) declare(ctx context.Context, m *Manifest, d *Declared, before *C
 		return nil, err
 	}
 	if err := c.checkSubjects(before); err != nil {
+		return nil, err
+	}
+	if err := s.checkFunctional(ctx, &before.Metadata, &c.Metadata); err != nil {
 		return nil, err
 	}
 	if c.Metadata.NeedsSector(&before.Metadata) {

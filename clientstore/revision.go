@@ -193,7 +193,7 @@ func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enr
 		if err != nil {
 			return err
 		}
-		if err := c.lockedTo(change{action: "client.revise"}); err != nil {
+		if err := c.lockedTo(change{action: "client.revise"}, nil); err != nil {
 			return err
 		}
 		switch c.Status {

@@ -114,7 +114,7 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 			after = before
 			return err
 		}
-		if err := before.lockedTo(ch); err != nil {
+		if err := before.lockedTo(ch, columns); err != nil {
 			return err
 		}
 		if err := ch.prepare(ctx); err != nil {

@@ -45,7 +45,7 @@ func newClientApply(p *program) *cobra.Command {
 			return usagef(cmd, "--detailed-exitcode is for --dry-run")
 		}
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			a, err := (&clientsFile{p, f.path}).application(s)
+			a, err := (&clientsFile{p, f.path}).application(ctx, s)
 			if err != nil {
 				return err
 			}

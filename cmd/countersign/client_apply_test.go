@@ -237,6 +237,40 @@ func comparable(m *machine) []string {
 	return list
 }
 
+// A file names an account as people do, and its risks are said before anybody
+// confirms.
+func TestAccountsInAClientsFile(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	file := m.write("clients.yaml", `owner: x
+clients:
+  export:
+    type: oauth1
+    client_name: Export
+    redirect_uris: [https://x.example/cb]
+    oauth1_functional_account: nightly
+`)
+	m.refused(exitFailure, "", []string{"client", "apply", "-f", file}, file+":7:32: export: oauth1_functional_account: no user is named \"nightly\"", "Fix:")
+	m.ok(goodPassword, "user", "create", "--username", "nightly", "--password-stdin")
+	m.refused(exitUsage, "", []string{"client", "apply", "-f", file}, "+ oauth1_functional_account: nightly", "! The client has a functional account", "--yes")
+	m.ok("", "client", "apply", "-f", file, "--yes")
+	m.write("clients.yaml", m.ok("", "client", "export"))
+	if r := m.run("", "client", "apply", "-f", file, "--dry-run", "--detailed-exitcode"); r.exit != exitOK {
+		t.Errorf("what was exported: exit %d, %s%s", r.exit, r.stdout, r.stderr)
+	}
+	m.ok(goodPassword, "user", "create", "--username", "root", "--password-stdin", "--permission", "configure_server")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.write("clients.yaml", strings.Replace(string(content), "nightly", "root", 1))
+	m.refused(exitFailure, "", []string{"client", "apply", "-f", file}, "may configure this server")
+	m.ok("", "user", "remove", "nightly", "--yes")
+	if r := m.run("", "client", "export"); r.exit != exitOK || strings.Contains(r.stdout, "functional") || !strings.Contains(r.stderr, "is gone") {
+		t.Errorf("export of a client whose account is gone: %s%s", r.stdout, r.stderr)
+	}
+}
+
 func TestClientSchemaIsThePublishedOne(t *testing.T) {
 	t.Parallel()
 	want, err := os.ReadFile("../../docs/clients.schema.json")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -9,6 +10,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/cmd/countersign/clientfile"
+	"countersign/storage"
 )
 
 // exportedOwner is what a file calls itself whose clients belonged to none.
@@ -30,6 +32,9 @@ func newClientExport(p *program) *cobra.Command {
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
 			clients, err := exported(ctx, s, keys)
 			if err != nil {
+				return err
+			}
+			if err := nameAccounts(ctx, p, s, clients); err != nil {
 				return err
 			}
 			if owner == "" {
@@ -75,6 +80,28 @@ func exported(ctx context.Context, s *stores, keys []string) ([]clientstore.Clie
 		}
 		f.After = list[len(list)-1].Cursor()
 	}
+}
+
+// nameAccounts puts the names of accounts in the place of their identifiers. An
+// account that is gone is left out.
+func nameAccounts(ctx context.Context, p *program, s *stores, clients []clientstore.Client) error {
+	for i := range clients {
+		m := &clients[i].Metadata
+		if m.OAuth1FunctionalAccount == "" {
+			continue
+		}
+		account, err := s.accounts.Get(ctx, m.OAuth1FunctionalAccount)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			p.talk("The functional account of %s is gone, and is left out.", title(&clients[i]))
+			m.OAuth1FunctionalAccount = ""
+		case err != nil:
+			return err
+		default:
+			m.OAuth1FunctionalAccount = account.Username
+		}
+	}
+	return nil
 }
 
 // ownerOf is the file that all of the clients belong to.

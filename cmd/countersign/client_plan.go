@@ -28,6 +28,7 @@ type stepView struct {
 	Secret       clientstore.SecretChange `json:"secret,omitempty"`
 	ClientSecret string                   `json:"client_secret,omitempty"` // a generated one, this once
 	Notes        []string                 `json:"notes,omitempty"`
+	Warnings     []string                 `json:"warnings,omitempty"`
 	Impact       *clientstore.Impact      `json:"impact,omitempty"`
 }
 
@@ -39,7 +40,7 @@ func viewPlan(p *clientstore.Plan, done []clientstore.Applied) planView {
 		c := result(s)
 		view := stepView{
 			Handle: s.Handle, Action: s.Action, ClientID: c.ID, ClientName: c.Name, Status: c.Status,
-			Differences: s.Differences, Secret: s.Secret, Notes: s.Notes, Impact: s.Impact,
+			Differences: s.Differences, Secret: s.Secret, Notes: s.Notes, Warnings: s.Warnings(), Impact: s.Impact,
 		}
 		if s.Before == nil {
 			view.ClientID = ""
@@ -124,7 +125,11 @@ func writeStep(w io.Writer, s *clientstore.Step) {
 	if s.Action == clientstore.Orphan {
 		line(w, "    ! the file does not list it any more; --prune removes it, `countersign client release %s` gives it to the administrators", c.ID)
 	}
-	for _, note := range s.Notes {
+	notes := s.Notes
+	if s.Changes() {
+		notes = append(s.Warnings(), notes...)
+	}
+	for _, note := range notes {
 		line(w, "    ! %s", printable(note))
 	}
 }

@@ -29,15 +29,16 @@ type application struct {
 	clients *clientstore.Store
 	m       clientstore.Manifest
 	places  map[string]string // where generated secrets are written to, by handle
+	users   map[string]string // the names of the accounts that the file names, by identifier
 }
 
 // application reads the file with the secrets that it refers to.
-func (c *clientsFile) application(s *stores) (*application, error) {
+func (c *clientsFile) application(ctx context.Context, s *stores) (*application, error) {
 	f, err := c.parse()
 	if err != nil {
 		return nil, unusable(err)
 	}
-	a := &application{file: f, clients: s.clients, places: map[string]string{}}
+	a := &application{file: f, clients: s.clients, places: map[string]string{}, users: map[string]string{}}
 	a.m = clientstore.Manifest{
 		File: f.Owner, Prune: f.Prune,
 		Sector: func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error) {
@@ -51,12 +52,38 @@ func (c *clientsFile) application(s *stores) (*application, error) {
 			cause, fix := explain(err)
 			faults = append(faults, f.Fault(d.Handle, "secret", strings.TrimSuffix("secret: "+cause+"; "+fix, "; ")))
 		}
+		if err := a.nameAccount(ctx, s, &d); err != nil {
+			cause, fix := explain(err)
+			if fix == "" {
+				return nil, err
+			}
+			faults = append(faults, f.Fault(d.Handle, functionalMember, functionalMember+": "+cause+"; "+fix))
+		}
 		a.m.Clients = append(a.m.Clients, d)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, unusable(err)
 	}
 	return a, nil
+}
+
+// functionalMember names an account. A file names it by its username, which is
+// the same on every server.
+const functionalMember = "oauth1_functional_account"
+
+// nameAccount puts the identifier of the account in the place of its name.
+func (a *application) nameAccount(ctx context.Context, s *stores, d *clientstore.Declared) error {
+	name := d.Metadata.OAuth1FunctionalAccount
+	if name == "" {
+		return nil
+	}
+	account, err := findUser(ctx, s, name)
+	if err != nil {
+		return err
+	}
+	a.users[account.ID] = account.Username
+	d.Metadata.OAuth1FunctionalAccount = account.ID
+	return nil
 }
 
 // unusable is what is wrong with a file, a line each.
@@ -129,7 +156,23 @@ func (a *application) plan(ctx context.Context) (*clientstore.Plan, error) {
 	if err != nil {
 		return nil, unusable(a.file.Locate(err))
 	}
+	for i := range p.Steps {
+		for j, d := range p.Steps[i].Differences {
+			if d.Member == functionalMember {
+				p.Steps[i].Differences[j] = clientstore.Difference{Member: d.Member, Before: a.username(d.Before), After: a.username(d.After)}
+			}
+		}
+	}
 	return p, nil
+}
+
+// username is what people call an account; one that the file does not name
+// keeps its identifier.
+func (a *application) username(id any) any { //nolint:ireturn // as a difference has it
+	if text, ok := id.(string); ok && a.users[text] != "" {
+		return a.users[text]
+	}
+	return id
 }
 
 // apply makes the plan come true, and writes generated secrets where the file
@@ -198,7 +241,7 @@ const attempts = 10
 
 // applyClients makes the server's clients what its clients file says.
 func (s *server) applyClients(ctx context.Context) error {
-	a, err := s.clients.application(s.stores)
+	a, err := s.clients.application(ctx, s.stores)
 	if err != nil {
 		return err
 	}
