@@ -52,6 +52,13 @@ type Client struct {
 	StatusAt      time.Time
 	StatusBy      string
 	UsedAt        *time.Time // when it was first seen to be used, nil before
+
+	// A client that belongs to a clients file is changed there: see
+	// [ManagedError]. ManagedBy is the file's name, empty for the others.
+	ManagedBy     string
+	ManagedHandle string  // what the file calls it
+	ManagedStatus Status  // what the file decides about it, empty for nothing
+	ManagedSecret *Secret `gorm:"serializer:json" json:"-"` // what it gave last, nil for nothing
 }
 
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).

@@ -31,6 +31,11 @@ type Document struct {
 	UpdatedAt time.Time        `json:"updated_at"`
 	StatusAt  time.Time        `json:"status_at"`
 	StatusBy  string           `json:"status_by,omitempty"`
+	// The clients file that the client belongs to, what it is called there, and
+	// what the file decides about it.
+	ManagedBy     string `json:"managed_by,omitempty"`
+	ManagedHandle string `json:"managed_handle,omitempty"`
+	ManagedStatus Status `json:"managed_status,omitempty"`
 }
 
 // SecretDocument is what may be read of a secret.
@@ -54,6 +59,7 @@ func (c *Client) Document() Document {
 		Secrets:       make([]SecretDocument, len(c.Secrets)),
 		Version:       c.Version, CreatedBy: c.CreatedBy,
 		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy,
+		ManagedBy: c.ManagedBy, ManagedHandle: c.ManagedHandle, ManagedStatus: c.ManagedStatus,
 	}
 	if c.Metadata.implicit() && !slices.Contains(d.GrantTypes, GrantImplicit) {
 		d.GrantTypes = append(d.GrantTypes, GrantImplicit)

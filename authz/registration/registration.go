@@ -224,6 +224,12 @@ func refusal(err error) error {
 			Description: protocol.Sentence("The " + status.Error() + ", and cannot be changed."),
 		}
 	}
+	if _, ok := errors.AsType[*clientstore.ManagedError](err); ok {
+		return &protocol.Error{
+			Code: protocol.AccessDenied, Status: http.StatusForbidden,
+			Description: "The client belongs to a file that administrators keep, and is changed there. Ask an administrator.",
+		}
+	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return errToken

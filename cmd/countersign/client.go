@@ -17,7 +17,7 @@ func newClient(p *program) *cobra.Command {
   countersign client disapprove CLIENT_ID --reason "reported as stolen"`,
 		newClientCreate(p), newClientList(p), newClientShow(p), newClientEdit(p), newClientRotateSecret(p),
 		newClientDecision(p, approving), newClientDecision(p, disapproving), newClientDecision(p, removing),
-		newClientFailures(p), newInitialToken(p))
+		newClientFailures(p), newClientApply(p), newClientExport(p), newClientSchema(p), newClientRelease(p), newInitialToken(p))
 }
 
 // findClient returns the client with the key.

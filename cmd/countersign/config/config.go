@@ -77,6 +77,11 @@ type Config struct {
 	// advises against: the password grant, tokens in authorization responses
 	// and http redirects.
 	Policy string `config:"policy" usage:"default or strict"`
+	// ClientsFile names a clients file, which is applied when the server starts
+	// and again on SIGHUP: see clients-as-a-file.md. A file that cannot be used
+	// stops a start; on SIGHUP the clients stay as they are, and the log says
+	// what is wrong.
+	ClientsFile string `config:"clients_file" usage:"file with the clients that this server has"`
 	// Registration is who may register clients by the registration endpoint:
 	// `open` for anybody, `token` for who has an initial access token (see
 	// `countersign client initial-token`), `off` for nobody. Whoever registers
