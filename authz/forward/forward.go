@@ -37,9 +37,6 @@ type Config struct {
 	// OAuth is the challenge for OAuth 1.0a, and AuthorizationURL where its users
 	// allow requests.
 	OAuth, AuthorizationURL string
-	// Schemes are those of the Authorization header that an access token may come
-	// with beside Bearer.
-	Schemes []string
 }
 
 // Handler serves the endpoint.
