@@ -105,6 +105,21 @@ func (s *Store) one(ctx context.Context, condition, value string) (*Account, err
 	return &a, nil
 }
 
+// Usernames returns the usernames of those accounts of the list that there are.
+func (s *Store) Usernames(ctx context.Context, ids []string) (map[string]string, error) {
+	names := map[string]string{}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !storable(id) })
+	if len(ids) == 0 {
+		return names, nil
+	}
+	var list []Account
+	err := s.db.With(ctx).Select("id", "username").Where("id IN ?", ids).Find(&list).Error
+	for _, a := range list {
+		names[a.ID] = a.Username
+	}
+	return names, storage.Err("get usernames", err)
+}
+
 // List returns all accounts by username.
 func (s *Store) List(ctx context.Context) ([]Account, error) {
 	var list []Account
