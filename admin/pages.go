@@ -55,7 +55,7 @@ func newPages(cfg Config, base string) (*pages, error) {
 	p := &pages{cfg: cfg, base: base, parsed: map[string]*template.Template{}}
 	for _, group := range []struct{ folder, layout string }{{"templates", "layout.html"}, {"templates/settings", "app.html"}} {
 		layout, err := template.New(group.layout).Option("missingkey=error").Funcs(p.funcs()).
-			ParseFS(templates, "templates/parts.html", "templates/layouts/"+group.layout)
+			ParseFS(templates, "templates/layouts/parts.html", "templates/layouts/"+group.layout)
 		if err != nil {
 			return nil, fmt.Errorf("parse layout: %w", err)
 		}
@@ -184,6 +184,7 @@ func countWords(n int) string {
 // sections are the entries of the menu.
 var sections = []menuEntry{
 	{Path: clientsPath, Name: "OAuth clients"},
+	{Path: approvalsPath, Name: "Approvals"},
 }
 
 // notices say what was just done. The address names one of them, and never
@@ -193,4 +194,7 @@ var notices = map[string]string{
 	"disapproved": "The client is disapproved. It was stopped at once.",
 	"removed":     "The client is removed.",
 	"saved":       "The changes are saved, and hold from now on.",
+	"revoked":     "The secret is revoked. Nobody gets in with it any more.",
+	"revised":     "The change is approved, and holds from now on.",
+	"rejected":    "The change is rejected. The client stays what it is.",
 }

@@ -34,6 +34,7 @@ const root = "/settings"
 
 // routes is every route of the door.
 func (h *handler) routes() []route {
+	const client = clientsPath + "/{key}"
 	return []route{
 		{"/setup", anybody, form(public(h.showSetup), public(h.completeSetup))},
 		{"/setup/done", anybody, shown(public(h.showDone))},
@@ -44,6 +45,15 @@ func (h *handler) routes() []route {
 		{resumePath, administrators, shown(h.resume)},
 
 		{clientsPath, administrators, shown(h.listClients)},
+		{clientsPath + "/create", administrators, form(h.showCreate, h.create)},
+		{clientsPath + "/approve", administrators, form(h.showApprove, h.approve)},
+		{client, administrators, shown(h.showClient)},
+		{client + "/edit", administrators, form(h.showEdit, h.edit)},
+		{client + "/secrets", administrators, form(h.showSecrets, h.changeSecrets)},
+		{client + "/revision", administrators, form(h.showRevision, h.decideRevision)},
+		{client + "/disapprove", administrators, form(h.showDisapprove, h.disapprove)},
+		{client + "/remove", administrators, form(h.showRemove, h.remove)},
+		{approvalsPath, administrators, shown(h.showApprovals)},
 	}
 }
 

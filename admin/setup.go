@@ -27,6 +27,9 @@ type fault struct{ Field, Reason string }
 
 // Label is what the form calls the field.
 func (f fault) Label() string {
+	if name, ok := fieldNames[f.Field]; ok && f.Field != "name" {
+		return name
+	}
 	switch f.Field {
 	case "username":
 		return "Username"

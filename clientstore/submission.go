@@ -52,7 +52,9 @@ func (s *Store) keepSubmission(ctx context.Context, by audit.Actor, once string,
 	return storage.Err("keep submission", err)
 }
 
-func submissionPlace(hash []byte) string { return "client_submissions.secret/" + hex.EncodeToString(hash) }
+func submissionPlace(hash []byte) string {
+	return "client_submissions.secret/" + hex.EncodeToString(hash)
+}
 
 // Submitted returns the client that the form made or gave a secret, and for
 // some minutes that secret, to the account that sent it. A form that made
