@@ -272,7 +272,7 @@ var fieldNames = map[string]string{
 var fields = map[string]string{
 	"client_name": "name", "type": "type", "client_secret": "secret", "redirect_uris": "redirect_uris", "grant_types": "grant",
 	"response_types": "response", "scope": "scope", "oauth1_public_key": "public_key", "status_reason": "reason",
-	"client_secret_expires_at": "expires", "overlap": "overlap",
+	"client_secret_expires_at": "expires", "overlap": "overlap", "further": "further",
 }
 
 // faultOf returns what a store says of a member as a fault of the input for it,
@@ -284,7 +284,19 @@ func faultOf(err error) (fault, bool) {
 	}
 	field, known := fields[wrong.Field]
 	if known {
-		return fault{field, sentence(wrong.Reason)}, true
+		return fault{field, ofThis(wrong.Reason)}, true
 	}
 	return fault{"further", sentence(wrong.Field + ": " + wrong.Reason)}, true
+}
+
+// ofThis makes a sentence of what a store says of a member, at the input for
+// it.
+func ofThis(reason string) string {
+	verb, _, _ := strings.Cut(reason, " ")
+	switch verb {
+	case "is", "has", "contains", "lists", "begins", "lies":
+		return sentence("this " + reason)
+	default:
+		return sentence(reason)
+	}
 }

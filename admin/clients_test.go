@@ -39,7 +39,7 @@ func TestClientList(t *testing.T) {
 		d.register("<script>", clientstore.OAuth2)
 		d.register("App", clientstore.OIDC)
 		a := d.open("/settings/oauth-clients")
-		d.want(a, http.StatusOK, "OAuth 1.0a", "three-legged", "Approved", "Pending", "Command line", tool.ID, "Not yet", "code, refresh")
+		d.want(a, http.StatusOK, "OAuth 1.0a", "three-legged", "Approved", "Pending", "the command line", tool.ID, "Not yet", "code, refresh")
 		d.wantNames(a, "<script>", "App", "Tool")
 		d.wantNames(d.open("/settings/oauth-clients?type=oauth1"), "Tool")
 		d.wantNames(d.open("/settings/oauth-clients?status=pending&sort=-name"), "App", "<script>")

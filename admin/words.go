@@ -67,6 +67,17 @@ var doorNames = map[string]string{
 	string(audit.ViaRegistration): "Registered itself",
 }
 
+// byDoor is what did something by that door, for who has no account.
+var byDoor = map[string]string{
+	string(audit.ViaCLI):          "the command line",
+	string(audit.ViaSetup):        "the set-up page",
+	string(audit.ViaPages):        "its owner",
+	string(audit.ViaAPI):          "the API",
+	string(audit.ViaSystem):       "the server",
+	string(audit.ViaSettings):     "Settings",
+	string(audit.ViaRegistration): "itself",
+}
+
 // people are the names of those whom records name by their account.
 type people map[string]string
 
@@ -76,13 +87,13 @@ func (p people) name(by string) string {
 	if by == "" {
 		return ""
 	}
-	if door, ok := doorNames[by]; ok {
+	if door, ok := byDoor[by]; ok {
 		return door
 	}
 	if name, ok := p[by]; ok {
 		return printable(name)
 	}
-	return "An account that was removed"
+	return "an account that was removed"
 }
 
 // people looks up the usernames of those who are named.
