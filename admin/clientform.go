@@ -265,7 +265,7 @@ func (f clientForm) check() []fault {
 var fieldNames = map[string]string{
 	"name": "Name", "type": "Type", "secret": "Secret", "secret_again": "Secret again", "redirect_uris": "Redirect URIs",
 	"grant": "Grant types", "response": "Response types", "scope": "Scope", "public_key": "Public key", "further": "Further members",
-	"reason": "Reason", "expires": "Expires", "overlap": "Overlap",
+	"reason": "Reason", "password_again": "Password again", "expires": "Expires", "overlap": "Overlap",
 }
 
 // fields are the inputs for members.

@@ -185,6 +185,11 @@ func countWords(n int) string {
 var sections = []menuEntry{
 	{Path: clientsPath, Name: "OAuth clients"},
 	{Path: approvalsPath, Name: "Approvals"},
+	{Path: accountsPath, Name: "Accounts"},
+	{Path: sessionsPath, Name: "Sessions"},
+	{Path: auditPath, Name: "Audit"},
+	{Path: keysPath, Name: "Keys"},
+	{Path: diagnosticsPath, Name: "Diagnostics"},
 }
 
 // notices say what was just done. The address names one of them, and never
@@ -196,5 +201,14 @@ var notices = map[string]string{
 	"saved":       "The changes are saved, and hold from now on.",
 	"revoked":     "The secret is revoked. Nobody gets in with it any more.",
 	"revised":     "The change is approved, and holds from now on.",
+	"account":     "The account is created.",
+	"permitted":   "The account may configure the server now.",
+	"demoted":     "The account may not configure the server any more, from its next request on.",
+	"disabled":    "The account is disabled, and signed out everywhere.",
+	"enabled":     "The account is enabled. It can sign in again.",
+	"signed-out":  "The account is signed out everywhere.",
+	"password":    "The password is set. The account is signed out everywhere.",
+	"ended":       "The session is over.",
+	"rotated":     "The next keys are there.",
 	"rejected":    "The change is rejected. The client stays what it is.",
 }

@@ -53,7 +53,9 @@ func TestCreateClient(t *testing.T) {
 			{
 				"OAuth 1.0a", "type=oauth1", url.Values{"name": {"Bridge"}}, true,
 				[]string{"Consumer key", "Consumer secret", "/oauth1/request_token", "requests-oauthlib", "Approve now"},
-				func(c *clientstore.Client) bool { return c.Type == clientstore.OAuth1 && len(c.Metadata.GrantTypes) == 0 },
+				func(c *clientstore.Client) bool {
+					return c.Type == clientstore.OAuth1 && len(c.Metadata.GrantTypes) == 0
+				},
 			},
 			{
 				"OpenID Connect", "preset=web", url.Values{"name": {"App"}, "redirect_uris": {"https://app.example/cb\r\nhttps://app.example/cb2"}}, true,

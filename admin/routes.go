@@ -54,6 +54,15 @@ func (h *handler) routes() []route {
 		{client + "/disapprove", administrators, form(h.showDisapprove, h.disapprove)},
 		{client + "/remove", administrators, form(h.showRemove, h.remove)},
 		{approvalsPath, administrators, shown(h.showApprovals)},
+
+		{accountsPath, administrators, shown(h.listAccounts)},
+		{accountsPath + "/create", administrators, form(h.showCreateAccount, h.createAccount)},
+		{accountsPath + "/{id}", administrators, form(h.showAccount, h.changeAccount)},
+		{sessionsPath, administrators, form(h.listSessions, h.endSession)},
+		{auditPath, administrators, shown(h.showAudit)},
+		{auditPath + "/export", administrators, shown(h.exportAudit)},
+		{keysPath, administrators, form(h.listKeys, h.rotateKeys)},
+		{diagnosticsPath, administrators, shown(h.diagnose)},
 	}
 }
 

@@ -23,6 +23,16 @@ func (s *server) admin() (http.Handler, error) {
 		Sector: func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error) {
 			return outbound.Sector(ctx, s.stores.outbound, before, after)
 		},
-		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
+		Diagnose: s.diagnose,
+		Log:      s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
+}
+
+// diagnose makes the doctor's checks from within the running server.
+func (s *server) diagnose(ctx context.Context) []admin.Finding {
+	var list []admin.Finding
+	for _, f := range (&patient{cfg: s.cfg, program: s.program, running: true}).examine(ctx) {
+		list = append(list, admin.Finding(f))
+	}
+	return list
 }

@@ -43,3 +43,24 @@ func (s *Store) Visitor(ctx context.Context, cookie string) (*Visitor, error) {
 	}
 	return &found[0], nil
 }
+
+// Signed is a live session with who it belongs to.
+type Signed struct {
+	Session  Session `gorm:"embedded;embeddedPrefix:session_"`
+	Username string
+}
+
+// Latest returns the live sessions of everybody, those that were seen last
+// first, at most limit of them.
+func (s *Store) Latest(ctx context.Context, limit int) ([]Signed, error) {
+	now := s.db.Now()
+	list := []Signed{}
+	err := s.db.With(ctx).Raw(`
+		SELECT s.id AS session_id, s.account_id AS session_account_id, s.auth_time AS session_auth_time, s.amr AS session_amr, s.ip AS session_ip,
+			s.user_agent AS session_user_agent, s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username
+		FROM sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch
+		WHERE s.ended_at IS NULL AND s.expires_at > @now AND s.last_seen_at > @idle
+		ORDER BY s.last_seen_at DESC, s.id LIMIT @limit`,
+		map[string]any{"now": now, "idle": now.Add(-s.cfg.Idle), "limit": limit}).Scan(&list).Error
+	return list, storage.Err("list sessions", err)
+}
