@@ -46,6 +46,7 @@ var grantAbilities = []struct{ grant, sentence string }{
 	{clientstore.GrantDeviceCode, "Act for people who type a code that a device shows them."},
 	{clientstore.GrantPassword, "Act for people who type their password into it."},
 	{clientstore.GrantRefreshToken, "Go on acting for them without asking again."},
+	{clientstore.GrantTokenExchange, "Exchange what the OAuth 1.0a clients that it is registered for were allowed for tokens of its own."},
 	{clientstore.GrantClientCredentials, "Act for itself, with nobody signed in."},
 }
 

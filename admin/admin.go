@@ -18,6 +18,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
@@ -37,6 +38,7 @@ type Config struct {
 	Clients      *clientstore.Store
 	Audit        *audit.Store
 	Keys         *keyset.Store
+	Failures     *failure.Store
 
 	// SessionCookie returns the value of the cookie by which the other door
 	// signed somebody in, and BrowserCookie the one that ties a request which

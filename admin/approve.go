@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 
 	"countersign/clientstore"
 	"countersign/storage"
@@ -19,6 +21,10 @@ type approval struct {
 	Changed string
 	Reason  string
 	Faults  []fault
+	// What an administrator decides beside it of a client of OAuth 1.0a.
+	Trusted    bool
+	Functional string // a username, empty for none
+	Callbacks  string // one a line
 }
 
 // Entry returns a field with what is wrong with it.
@@ -58,7 +64,14 @@ func (h *handler) approval(r *http.Request, key string) (approval, error) {
 		return approval{}, err
 	}
 	rv, err := h.review(r.Context(), c)
-	return approval{review: rv, Version: c.Version}, err
+	if err != nil {
+		return approval{}, err
+	}
+	m := &c.Metadata
+	p := approval{review: rv, Version: c.Version, Trusted: m.OAuth1Trusted, Callbacks: strings.Join(m.RedirectURIs, "\n")}
+	names, err := h.people(r.Context(), m.OAuth1FunctionalAccount)
+	p.Functional = names[m.OAuth1FunctionalAccount]
+	return p, err
 }
 
 // approve serves POST /settings/oauth-clients/approve: what was looked at is
@@ -68,19 +81,18 @@ func (h *handler) approve(w http.ResponseWriter, r *http.Request, who *administr
 	if err != nil {
 		return err
 	}
-	key, reason := form.Get("key"), form.Get("reason")
-	version, _ := strconv.ParseInt(form.Get("version"), 10, 64) // what is no number is no version either
+	key := form.Get("key")
 	done := "approved"
 	switch form.Get("decision") {
 	case "allow":
-		_, err = h.cfg.Clients.ApproveSeen(r.Context(), who.actor(r), &clientstore.Client{ID: key, Version: version})
+		err = h.allow(r, who, form)
 	case "deny":
 		done = "disapproved"
-		_, err = h.cfg.Clients.Disapprove(r.Context(), who.actor(r), key, reason)
+		_, err = h.cfg.Clients.Disapprove(r.Context(), who.actor(r), key, form.Get("reason"))
 	default:
 		return undecided()
 	}
-	one, wrong := faultOf(err)
+	one, wrong := approvalFault(err)
 	switch {
 	case err == nil:
 		h.redirect(w, clientPath(key), "done", done)
@@ -94,15 +106,67 @@ func (h *handler) approve(w http.ResponseWriter, r *http.Request, who *administr
 	if err != nil {
 		return err
 	}
-	p.Reason = reason
-	if wrong {
+	if p.Reason = form.Get("reason"); wrong {
 		p.Faults = []fault{one}
+		p.Trusted, p.Functional, p.Callbacks = form.Get("trusted") == "yes", form.Get("functional_user"), clean(form.Get("redirect_uris"))
 		return h.show(w, r, who, screen{Status: http.StatusUnprocessableEntity, Template: "approve.html", Section: approvalsPath, Page: p})
 	}
 	if p.Changed, err = h.changedBy(r, p.Client); err != nil {
 		return err
 	}
 	return h.show(w, r, who, screen{Status: http.StatusConflict, Template: "approve.html", Section: approvalsPath, Page: p})
+}
+
+// allow approves the client of the form, as it was looked at, with what was
+// decided of it.
+func (h *handler) allow(r *http.Request, who *administrator, form url.Values) error {
+	c, err := h.cfg.Clients.Get(r.Context(), form.Get("key"))
+	if err != nil {
+		return err
+	}
+	version, _ := strconv.ParseInt(form.Get("version"), 10, 64) // what is no number is no version either
+	if c.Type != clientstore.OAuth1 || !form.Has("functional_user") {
+		c.Version = version
+		_, err = h.cfg.Clients.ApproveSeen(r.Context(), who.actor(r), c)
+		return err
+	}
+	m := c.Metadata
+	m.OAuth1Trusted, m.RedirectURIs = form.Get("trusted") == "yes", lines(clean(form.Get("redirect_uris")))
+	if m.OAuth1FunctionalAccount, err = h.functional(r, strings.TrimSpace(form.Get("functional_user"))); err != nil {
+		return err
+	}
+	_, err = h.cfg.Clients.ApproveEdited(r.Context(), who.actor(r), c.ID, clientstore.Edit{Metadata: &m, Version: version})
+	return err
+}
+
+// functional returns the identifier of the account that is named, empty for
+// none.
+func (h *handler) functional(r *http.Request, username string) (string, error) {
+	if username == "" {
+		return "", nil
+	}
+	a, err := h.cfg.Accounts.Find(r.Context(), username)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", &clientstore.MetadataError{Field: "oauth1_functional_account", Reason: "no account has this username; Settings › Accounts shows them"}
+	}
+	if err != nil {
+		return "", err
+	}
+	return a.ID, nil
+}
+
+// approvalFault is [faultOf] with the inputs of this page.
+func approvalFault(err error) (fault, bool) {
+	one, ok := faultOf(err)
+	if wrong, is := errors.AsType[*clientstore.MetadataError](err); is {
+		switch wrong.Field {
+		case "oauth1_functional_account":
+			one = fault{"functional_user", ofThis(wrong.Reason)}
+		case "oauth1_trusted":
+			one = fault{"trusted", ofThis(wrong.Reason)}
+		}
+	}
+	return one, ok
 }
 
 // review is what an administrator is shown of a client before deciding.

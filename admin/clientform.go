@@ -57,6 +57,7 @@ var grantChoices = []choice{
 	{Value: clientstore.GrantRefreshToken, Name: "Refresh token", Hint: "Goes on without asking people again."},
 	{Value: clientstore.GrantDeviceCode, Name: "Device code", Hint: "For tools without a browser: people type a code on another device."},
 	{Value: clientstore.GrantClientCredentials, Name: "Client credentials", Hint: "Acts for itself, with nobody signed in."},
+	{Value: clientstore.GrantTokenExchange, Name: "Token exchange", Hint: "Gets tokens for credentials of the OAuth 1.0a clients that oauth1_clients names, below."},
 	{Value: clientstore.GrantPassword, Name: "Password", Strict: true, Warning: "People type their passwords into the client; authorization code is safer (RFC 9700, 2.4)."},
 }
 
@@ -265,7 +266,8 @@ func (f clientForm) check() []fault {
 var fieldNames = map[string]string{
 	"name": "Name", "type": "Type", "secret": "Secret", "secret_again": "Secret again", "redirect_uris": "Redirect URIs",
 	"grant": "Grant types", "response": "Response types", "scope": "Scope", "public_key": "Public key", "further": "Further members",
-	"reason": "Reason", "password_again": "Password again", "expires": "Expires", "overlap": "Overlap",
+	"reason": "Reason", "password_again": "Password again",
+	"functional_user": "Functional user", "trusted": "Trusted", "expires": "Expires", "overlap": "Overlap",
 }
 
 // fields are the inputs for members.

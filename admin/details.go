@@ -5,6 +5,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 )
 
 // details is the page of one client.
@@ -19,6 +20,7 @@ type details struct {
 	Signs     []string // by which methods a client of OAuth 1.0a signs
 	UsesKey   bool     // it signs with a key of its own
 	PublicKey string
+	Failures  []failure.Failure // what it was last refused
 }
 
 // trailShown is how many changes the page of a client shows.
@@ -58,6 +60,9 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 		return details{}, err
 	}
 	p.Impact = liveWords(impact)
+	if p.Failures, err = h.cfg.Failures.List(r.Context(), c.ID, failure.Kept); err != nil {
+		return details{}, err
+	}
 	events, err := h.cfg.Audit.List(r.Context(), audit.Filter{TargetType: "client", TargetID: c.ID, Limit: trailShown})
 	p.Trail = describe(events)
 	return p, err

@@ -10,6 +10,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage/account"
+	"countersign/storage/failure"
 	"countersign/storage/storagetest"
 )
 
@@ -494,4 +495,58 @@ func TestNamesAreText(t *testing.T) {
 			t.Errorf("%s: the name is not text: %s", page, a.text())
 		}
 	}
+}
+
+// TestApproveConsumer decides what only an administrator decides of a client
+// of OAuth 1.0a, with the approval.
+func TestApproveConsumer(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		const page = "/settings/oauth-clients/approve"
+		robot := d.account("robot")
+		c := d.register("Bridge", clientstore.OAuth1)
+		form := d.open(page + "?oauth_consumer_key=" + c.ID).fields("version")
+		form.Set("decision", "allow")
+		form.Set("trusted", "yes")
+		form.Set("redirect_uris", "https://tool.example/callback")
+		for username, says := range map[string]string{"nobody": "no account has this username", "ada": "may configure this server"} {
+			form.Set("functional_user", username)
+			a := d.send(page, form)
+			d.want(a, http.StatusUnprocessableEntity, "Please correct one entry")
+			d.wantMarked(a, "functional_user")
+			if kept := a.fields("version"); !strings.Contains(strings.ToLower(a.text()), says) || kept.Get("functional_user") != username || kept.Get("trusted") != "yes" {
+				t.Errorf("%s: %v: %s", username, kept, a.text())
+			}
+		}
+		form.Set("functional_user", "robot")
+		form.Set("redirect_uris", "nowhere")
+		d.wantMarked(d.send(page, form), "redirect_uris")
+		form.Set("redirect_uris", "https://tool.example/callback")
+		d.led(d.send(page, form), "/settings/oauth-clients/"+c.ID+"?done=approved")
+		got, err := d.clients.Get(t.Context(), c.ID)
+		if m := got.Metadata; err != nil || got.Status != clientstore.Approved || !m.OAuth1Trusted || m.OAuth1FunctionalAccount != robot.ID || len(m.RedirectURIs) != 1 {
+			t.Errorf("client %+v, %v", got, err)
+		}
+		if e := d.recorded(c.ID); e.Action != "client.approve" || !strings.Contains(string(e.After), "oauth1_trusted") {
+			t.Errorf("recorded as %+v", e)
+		}
+		d.want(d.open("/settings/oauth-clients/"+c.ID), http.StatusOK, "The client is trusted", "functional account")
+	})
+}
+
+// TestFailures shows what a client was refused, and why.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		c := d.approve(d.register("Bridge", clientstore.OAuth1))
+		d.door.cfg.Failures.Note(failure.Failure{
+			ClientID: c.ID, Endpoint: "/oauth1/request_token", Code: "signature_invalid", Cause: "The signature does not match.", Remedy: "Look at the base string.",
+			RequestID: "request-7", Address: "192.0.2.9", BaseString: "POST&https%3A%2F%2Fid.example&oauth_nonce",
+		})
+		if _, err := d.door.cfg.Failures.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.want(d.open("/settings/oauth-clients/"+c.ID), http.StatusOK, "What it was last refused", "The signature does not match.", "Look at the base string.",
+			"signature_invalid", "request-7", "POST&https%3A%2F%2Fid.example&oauth_nonce")
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
@@ -60,6 +61,7 @@ func openOn(t *testing.T, db *storage.DB) *site {
 		Issuer: "https://id.example/auth", Name: `Counter<sign>"`,
 		Tx: db.Tx(), Accounts: s.accounts, Sessions: s.sessions, Interactions: interaction.New(db, keys), Clients: s.clients, Audit: trail,
 		Keys:          keyset.New(db, keyset.Config{Keys: keys, Audit: trail, KeptAfter: time.Hour, RotateEvery: 90 * 24 * time.Hour}),
+		Failures:      failure.New(db, keys),
 		SessionCookie: func(r *http.Request) string { return cookie(r, "session") },
 		BrowserCookie: func(_ http.ResponseWriter, r *http.Request) string { return cookie(r, "browser") },
 		Sector: func(context.Context, *clientstore.Metadata, *clientstore.Metadata) (*clientstore.Sector, error) {

@@ -37,6 +37,7 @@ var grantNames = map[string]string{
 	clientstore.GrantPassword:          "password",
 	clientstore.GrantDeviceCode:        "device",
 	clientstore.GrantClientCredentials: "client credentials",
+	clientstore.GrantTokenExchange:     "exchange",
 	clientstore.GrantImplicit:          "implicit",
 }
 
