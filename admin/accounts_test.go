@@ -150,6 +150,8 @@ func TestKeys(t *testing.T) {
 	})
 }
 
+// TestAudit searches the record, pages through it and takes it as a file. AD-17:
+// what names hold is text in both.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {

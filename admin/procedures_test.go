@@ -138,6 +138,7 @@ func TestCreateClientTypedSecret(t *testing.T) {
 	}
 }
 
+// AD-06: what is no registration's to set is refused as well.
 func TestCreateClientRefusals(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {

@@ -50,7 +50,7 @@ type Client struct {
 	UpdatedAt     time.Time
 	StatusAt      time.Time
 	StatusBy      string
-	UsedAt        *time.Time // when it was first seen to be used, nil before
+	UsedAt        *time.Time // when it was last seen to be used, to within some minutes; nil before
 }
 
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).
