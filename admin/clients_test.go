@@ -33,7 +33,7 @@ func (d *desk) wantNames(a answer, want ...string) {
 
 func TestClientList(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *desk) {
+	each(t, func(_ *testing.T, d *desk) {
 		d.want(d.open("/settings/oauth-clients"), http.StatusOK, "Create your first client", "Modeling tool", "Native or device tool", "Web application")
 		tool := d.approve(d.register("Tool", clientstore.OAuth1))
 		d.register("<script>", clientstore.OAuth2)

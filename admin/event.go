@@ -28,7 +28,7 @@ type event struct {
 type difference struct{ Member, Before, After string }
 
 // actionNames say what was done, in the past tense.
-var actionNames = map[string]string{
+var actionNames = map[string]string{ //nolint:gosec // these are names of deeds
 	"client.register": "Registered", "client.edit": "Edited", "client.approve": "Approved", "client.disapprove": "Disapproved",
 	"client.remove": "Removed", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
 	"client.revise": "Asked to be changed", "client.withdraw_revision": "Took its wish to be changed back",

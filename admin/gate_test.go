@@ -98,7 +98,7 @@ func TestGateForOtherSites(t *testing.T) {
 // TestSignInLeadsBack asks for a page, signs in, and is where it wanted to be.
 func TestSignInLeadsBack(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *desk) {
+	each(t, func(_ *testing.T, d *desk) {
 		for asked, back := range map[string]string{
 			"/settings/oauth-clients?type=oidc&q=a%20b": "/settings/oauth-clients?type=oidc&q=a%20b",
 			"/settings/": "/settings/",

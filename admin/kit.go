@@ -20,7 +20,7 @@ type kit struct {
 }
 
 // Label is what the protocol of the client calls its key or its secret.
-func (k kit) Label(c *clientstore.Client, of string) string {
+func (kit) Label(c *clientstore.Client, of string) string {
 	if c.Type == clientstore.OAuth1 {
 		return "Consumer " + of
 	}
@@ -33,7 +33,7 @@ func (h *handler) kit(c *clientstore.Client, secret string) (kit, error) {
 		Type: string(c.Type), Key: c.ID, Name: c.Name, Secret: secret, Public: !c.UsesSecret(), Scope: c.Metadata.Scope,
 		Redirect: firstOf(c.Metadata.RedirectURIs), Grants: c.Metadata.GrantTypes, Issuer: h.cfg.Issuer,
 	}
-	document, err := json.MarshalIndent(c.Document().WithSecret(secret), "", "  ")
+	document, err := json.MarshalIndent(c.Document().WithSecret(secret), "", "  ") //nolint:gosec // the secret is what it is for
 	if err != nil {
 		return kit{}, fmt.Errorf("encode client: %w", err)
 	}

@@ -52,21 +52,27 @@ func TestCreateClient(t *testing.T) {
 			check       func(c *clientstore.Client) bool
 		}{
 			{
-				"OAuth 1.0a", "type=oauth1", url.Values{"name": {"Bridge"}}, true,
+				"OAuth 1.0a", "type=oauth1",
+				url.Values{"name": {"Bridge"}},
+				true,
 				[]string{"Consumer key", "Consumer secret", "/oauth1/request_token", "requests-oauthlib", "Approve now"},
 				func(c *clientstore.Client) bool {
 					return c.Type == clientstore.OAuth1 && len(c.Metadata.GrantTypes) == 0
 				},
 			},
 			{
-				"OpenID Connect", "preset=web", url.Values{"name": {"App"}, "redirect_uris": {"https://app.example/cb\r\nhttps://app.example/cb2"}}, true,
+				"OpenID Connect", "preset=web",
+				url.Values{"name": {"App"}, "redirect_uris": {"https://app.example/cb\r\nhttps://app.example/cb2"}},
+				true,
 				[]string{"Client key", "Client secret", "/.well-known/openid-configuration", "openid-client", "Authlib"},
 				func(c *clientstore.Client) bool {
 					return c.Type == clientstore.OIDC && len(c.Metadata.RedirectURIs) == 2 && strings.Contains(c.Metadata.Scope, "offline_access")
 				},
 			},
 			{
-				"native tool", "preset=native", url.Values{"name": {"Tool"}}, false,
+				"native tool", "preset=native",
+				url.Values{"name": {"Tool"}},
+				false,
 				[]string{"Device authorization", "the tool uses PKCE"},
 				func(c *clientstore.Client) bool {
 					return c.IsPublic() && len(c.Metadata.GrantTypes) == 3 && c.Metadata.ApplicationType == clientstore.Native
@@ -74,19 +80,22 @@ func TestCreateClient(t *testing.T) {
 			},
 			{
 				"what does not fit the type is left out", "type=oauth2",
-				url.Values{"name": {"Plain"}, "redirect_uris": {"https://app.example/cb"}, "response": {"code", "code id_token"}, "public_key": {"x"}}, true,
+				url.Values{"name": {"Plain"}, "redirect_uris": {"https://app.example/cb"}, "response": {"code", "code id_token"}, "public_key": {"x"}},
+				true,
 				nil,
 				func(c *clientstore.Client) bool { return len(c.Metadata.ResponseTypes) == 1 },
 			},
 			{
 				"risky, and said to be", "type=oauth2",
-				url.Values{"name": {"Risky"}, "redirect_uris": {"http://app.example/cb"}, "grant": {"authorization_code", "password"}, "response": {"code", "token"}}, true,
+				url.Values{"name": {"Risky"}, "redirect_uris": {"http://app.example/cb"}, "grant": {"authorization_code", "password"}, "response": {"code", "token"}},
+				true,
 				[]string{"Worth a second look", "RFC 9700", "not protected by TLS"},
 				func(c *clientstore.Client) bool { return len(c.Warnings()) == 3 },
 			},
 			{
 				"further members", "type=oidc",
-				url.Values{"name": {"More"}, "redirect_uris": {"https://app.example/cb"}, "further": {"client_uri=https://app.example/\ncontacts=[\"a@app.example\"]"}}, true,
+				url.Values{"name": {"More"}, "redirect_uris": {"https://app.example/cb"}, "further": {"client_uri=https://app.example/\ncontacts=[\"a@app.example\"]"}},
+				true,
 				nil,
 				func(c *clientstore.Client) bool {
 					return c.Metadata.ClientURI == "https://app.example/" && len(c.Metadata.Contacts) == 1

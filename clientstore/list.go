@@ -129,7 +129,7 @@ func (f Filter) ordered(query *gorm.DB, d storage.Dialect) *gorm.DB {
 }
 
 // place reads a cursor: what the order goes by, and the key.
-func (s Sort) place(cursor string) (key any, id string, ok bool) {
+func (s Sort) place(cursor string) (key any, id string, ok bool) { //nolint:ireturn // each order has its own type
 	text, id, ok := strings.Cut(cursor, "\x00")
 	if !ok || !wellFormedKey(id) || !utf8.ValidString(text) {
 		return nil, "", false

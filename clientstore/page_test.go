@@ -19,16 +19,16 @@ func TestListOrders(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		clients, clock := newStore(t, db), storagetest.Clock(db)
-		for _, name := range []string{"gamma", "Alpha", "beta", "Delta", "alpha"} {
+		for _, name := range []string{"gamma", "Alpha", "beta", "Delta", "alphb"} {
 			register(t, clients, webClient(name))
 			clock.Advance(time.Microsecond)
 		}
 		for sort, want := range map[clientstore.Sort]string{
-			"":                     "alpha alpha beta delta gamma",
-			clientstore.ByName:     "alpha alpha beta delta gamma",
-			clientstore.ByNameBack: "gamma delta beta alpha alpha",
-			clientstore.Oldest:     "gamma alpha beta delta alpha",
-			clientstore.Newest:     "alpha delta beta alpha gamma",
+			"":                     "alpha alphb beta delta gamma",
+			clientstore.ByName:     "alpha alphb beta delta gamma",
+			clientstore.ByNameBack: "gamma delta beta alphb alpha",
+			clientstore.Oldest:     "gamma alpha beta delta alphb",
+			clientstore.Newest:     "alphb delta beta alpha gamma",
 		} {
 			page := func(f clientstore.Filter) []clientstore.Client {
 				f.Sort, f.Limit = sort, 2

@@ -39,9 +39,9 @@ const (
 	revoke        = "/revoke"
 	endSession    = "/end_session"
 	keys          = "/.well-known/jwks.json"
-	requestToken  = "/oauth1/request_token"
+	requestToken  = "/oauth1/request_token" //nolint:gosec // it is a path
 	authorize1    = "/oauth1/authorize"
-	accessToken   = "/oauth1/access_token"
+	accessToken   = "/oauth1/access_token" //nolint:gosec // it is a path
 	verify        = "/oauth1/verify"
 )
 

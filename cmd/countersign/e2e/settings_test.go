@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/dghubble/oauth1"
@@ -97,19 +96,19 @@ func (p procedure) run(s *server, b *tab) {
 	b.click(`form.panel button.primary`)
 	c := &client{Name: name, Type: p.clientType, AuthMethod: "client_secret_basic", ID: b.read("#key"), Secret: b.read("#secret-value")}
 	s.canaries.add("client secret", c.Secret)
-	p.expect(s, c, false, "a pending client")
+	p.expectRefusal(s, c, "a pending client")
 
 	b.take()
 	b.click(`a[href*="/approve?key="]`)
 	b.click(allowButton)
 	b.shows("The client is approved", "Approved")
-	p.expect(s, c, true, "an approved client")
+	p.expectWork(s, c, "an approved client")
 
 	b.click(`.actions a[href$="/edit"]`)
 	b.fill("#name", name+" 2")
 	b.click(`form.panel button.primary`)
 	b.shows("The changes are saved", name+" 2", c.ID)
-	p.expect(s, c, true, "an edited client")
+	p.expectWork(s, c, "an edited client")
 
 	b.open(s.settings("/oauth-clients?q=" + c.ID))
 	b.openMenu(p.scripts)
@@ -117,20 +116,27 @@ func (p procedure) run(s *server, b *tab) {
 	b.fill("#reason", "The test says so.")
 	b.click(`button[value="disapprove"]`)
 	b.shows("The client is disapproved", "Disapproved", "The test says so.")
-	p.expect(s, c, false, "a disapproved client")
+	p.expectRefusal(s, c, "a disapproved client")
 
 	b.click(`.actions a[href$="/remove"]`)
 	b.click(`button[value="remove"]`)
 	b.shows("The client is removed")
 	b.open(s.settings("/oauth-clients?q=" + c.ID))
 	b.shows("Nothing matches")
-	p.expect(s, c, false, "a removed client")
+	p.expectRefusal(s, c, "a removed client")
 }
 
-func (p procedure) expect(s *server, c *client, works bool, what string) {
+func (p procedure) expectWork(s *server, c *client, what string) {
 	s.t.Helper()
-	if got := p.works(s, c); got != works {
-		s.t.Errorf("%s works: %v; want %v", what, got, works)
+	if !p.works(s, c) {
+		s.t.Errorf("%s does not work", what)
+	}
+}
+
+func (p procedure) expectRefusal(s *server, c *client, what string) {
+	s.t.Helper()
+	if p.works(s, c) {
+		s.t.Errorf("%s works", what)
 	}
 }
 
@@ -222,47 +228,61 @@ func TestSettingsAccessibility(t *testing.T) {
 	if err != nil {
 		t.Fatal("axe-core is not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
 	}
-	s, b := start(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
-	tourOfSettings(s, b, func(name string) {
-		for i, l := range looks {
-			// Colours are those of the scheme and places those of the width:
-			// two looks show all of both.
-			checked := i == 0 || l.name == "phone-dark"
-			if !checked && !pictured[name] && l.width != narrowest {
-				continue
-			}
-			b.see(l)
-			b.picture(name, l)
-			if checked {
-				for _, fault := range b.check(string(axe)) {
-					t.Errorf("%s, %s: %s", name, l.name, fault)
+	for name, tour := range map[string]func(s *server, b *tab, stop func(name, path string)){
+		"clients": tourOfClients, "a client": tourOfClient, "the rest": tourOfAdministration,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, b := start(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
+			tour(s, b, func(name, path string) {
+				t.Helper()
+				if path != "" {
+					b.open(s.settings(path))
 				}
-			}
-			if wide := b.evaluate(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); wide != "0" {
-				t.Errorf("%s, %s: the page is %s pixels too wide", name, l.name, wide)
-			}
-		}
-		b.see(looks[0])
-	})
+				b.await("main h1")
+				b.inspect(name, string(axe))
+			})
+		})
+	}
 }
 
-// tourOfSettings visits every page of the Settings application.
-func tourOfSettings(s *server, b *tab, visit func(name string)) {
+// inspect looks at a page. Colours are those of the scheme and places those of
+// the width, so that two looks show all of both.
+func (b *tab) inspect(name, axe string) {
+	b.t.Helper()
+	for i, l := range looks {
+		checked := i == 0 || l.name == "phone-dark"
+		kept := pictured[name] && os.Getenv("COUNTERSIGN_SCREENSHOTS") != ""
+		if !checked && !kept && l.width != narrowest {
+			continue
+		}
+		b.see(l)
+		b.picture(name, l)
+		if checked {
+			for _, fault := range b.check(axe) {
+				b.t.Errorf("%s, %s: %s", name, l.name, fault)
+			}
+		}
+		if wide := b.evaluate(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); wide != "0" {
+			b.t.Errorf("%s, %s: the page is %s pixels too wide", name, l.name, wide)
+		}
+	}
+	b.see(looks[0])
+}
+
+// enterSettings signs an administrator in.
+func enterSettings(s *server, b *tab) {
 	s.t.Helper()
 	password := s.canaries.add("password", "a longer sentence "+newVerifier())
 	s.CLI(password+"\n", "user", "create", "--username", "ada", "--password-stdin", "--name", "Ada Lovelace", "--permission", "configure_server")
-	stop := func(name, path string) {
-		s.t.Helper()
-		if path != "" {
-			b.open(s.settings(path))
-		}
-		b.await("main h1")
-		visit(name)
-	}
 	b.open(s.settings("/oauth-clients"))
 	b.signIn("ada", password)
+}
+
+func tourOfClients(s *server, b *tab, stop func(name, path string)) {
+	enterSettings(s, b)
 	stop("settings, nothing yet", "")
-	report := s.sampleClients()
+	s.sampleClients()
 	stop("clients", "/oauth-clients")
 	b.run(chromedp.Click("details.menu summary", chromedp.ByQuery))
 	stop("clients, a menu", "")
@@ -276,10 +296,16 @@ func tourOfSettings(s *server, b *tab, visit func(name string)) {
 	b.run(chromedp.Click("#secret-generate", chromedp.ByQuery))
 	b.click(`form.panel button.primary`)
 	s.canaries.add("client secret", b.read("#secret-value"))
-	b.run(chromedp.Evaluate(`document.querySelector(".snippets details").open = true`, nil))
 	stop("client created", "")
+	b.run(chromedp.Evaluate(`for (const d of document.querySelectorAll(".snippets details")) d.open = true`, nil))
+	stop("client created, snippets", "")
 	b.take()
 	stop("approve consumer", "/oauth-clients/approve?key="+b.read("#key"))
+}
+
+func tourOfClient(s *server, b *tab, stop func(name, path string)) {
+	enterSettings(s, b)
+	report := s.sampleClients()
 	path := "/oauth-clients/" + report.ID
 	stop("approve client", "/oauth-clients/approve?key="+report.ID)
 	stop("client", path)
@@ -289,6 +315,10 @@ func tourOfSettings(s *server, b *tab, visit func(name string)) {
 	stop("remove client", path+"/remove")
 	stop("no change of a client", path+"/revision")
 	stop("approvals", "/approvals")
+}
+
+func tourOfAdministration(s *server, b *tab, stop func(name, path string)) {
+	enterSettings(s, b)
 	stop("accounts", "/accounts")
 	b.click(`tbody th a`)
 	stop("account", "")
@@ -298,7 +328,6 @@ func tourOfSettings(s *server, b *tab, visit func(name string)) {
 	stop("keys", "/keys")
 	stop("diagnostics", "/diagnostics")
 	stop("no such page of the settings", "/nothing")
-	b.run(emulation.ClearDeviceMetricsOverride())
 }
 
 // sampleClients registers clients of every type and status, and returns one
