@@ -67,6 +67,9 @@ type Config struct {
 	// TeamworkCloud serves the endpoints under the paths of Teamwork Cloud's
 	// authentication server as well.
 	TeamworkCloud bool
+	// Settings tells that the Settings application is served by the same
+	// listener, so that the home page may lead there.
+	Settings bool
 	// Stopping is closed when the server stops.
 	Stopping <-chan struct{}
 
@@ -246,7 +249,7 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute, OAuth1Token: cfg.Lifetimes.OAuth1Token,
 	})
 	d.home = home.New(home.Config{
-		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages,
+		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages, Settings: cfg.Settings,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,

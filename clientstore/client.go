@@ -51,7 +51,7 @@ type Client struct {
 	UpdatedAt     time.Time
 	StatusAt      time.Time
 	StatusBy      string
-	UsedAt        *time.Time // when it was first seen to be used, nil before
+	UsedAt        *time.Time // when it was last seen to be used, to within some minutes; nil before
 
 	// A client that belongs to a clients file is changed there: see
 	// [ManagedError]. ManagedBy is the file's name, empty for the others.

@@ -19,6 +19,10 @@ type Registration struct {
 	Requested Requested
 	// Sector is what is kept at the sector_identifier_uri, nil without one.
 	Sector *Sector
+	// Once is the token of a form that registers one client however often it
+	// is sent; empty for none. The second time it is [storage.ErrConflict], and
+	// [Store.Submitted] returns what the first one did.
+	Once string
 }
 
 // Register validates and keeps a pending client. With it comes the secret that
@@ -59,6 +63,9 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 		}
 		if err := s.db.With(ctx).Create(c).Error; err != nil {
 			return storage.Err("register client", err)
+		}
+		if err := s.keepSubmission(ctx, by, r.Once, submission{ClientID: c.ID, secret: generated}); err != nil {
+			return err
 		}
 		return s.record(ctx, by, "client.register", nil, c)
 	})

@@ -92,6 +92,18 @@ func (s *Store) Revision(ctx context.Context, id string) (*Revision, error) {
 	return &found[0], nil
 }
 
+// Revisions returns the clients that have a revision waiting, with it, the
+// oldest first.
+func (s *Store) Revisions(ctx context.Context, limit int) ([]Registered, error) {
+	var found []Registered
+	err := s.db.With(ctx).Raw(`
+		SELECT c.*, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
+			v.created_at AS revision_created_at, v.created_by AS revision_created_by
+		FROM client_revisions v JOIN clients c ON c.id = v.client_id ORDER BY v.created_at, v.client_id LIMIT @limit`,
+		map[string]any{"limit": limit}).Scan(&found).Error
+	return found, storage.Err("list revisions", err)
+}
+
 // ApproveRevision makes the client what the revision says. A revision that was
 // changed meanwhile is [storage.ErrConflict], and one of a client that is not
 // approved a [*StatusError].

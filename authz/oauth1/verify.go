@@ -56,7 +56,11 @@ func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
 	if err := s.mayUse(); err != nil {
 		return nil, cmp.Or(h.noteCallback(ctx, s), err)
 	}
-	return s, h.useUp(ctx, r)
+	if err := h.useUp(ctx, r); err != nil {
+		return nil, err
+	}
+	h.cfg.Clients.NoteUse(&s.Client)
+	return s, nil
 }
 
 // checkTime refuses a request that is too old, or from the future, to know

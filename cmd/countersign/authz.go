@@ -35,7 +35,7 @@ func (s *server) authz() (http.Handler, error) {
 			RefreshIdle: s.cfg.RefreshIdle, RefreshAbsolute: s.cfg.RefreshAbsolute, RefreshGrace: s.cfg.RefreshGrace,
 			OAuth1Token: s.cfg.OAuth1TokenLifetime,
 		},
-		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", Stopping: s.stopping,
+		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", Settings: s.listeners.admin == nil, Stopping: s.stopping,
 		Realm: s.cfg.OAuth1Realm, TeamworkCloud: s.cfg.Compat == config.CompatTeamworkCloud,
 		OSLC: authz.OSLC{Domain: s.cfg.OSLCDomain, Catalogs: s.cfg.Catalogs(), Approval: s.cfg.AdminBase() + approvalPath},
 

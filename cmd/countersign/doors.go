@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"countersign/admin"
 	"countersign/authz/discovery"
 	"countersign/authz/forward"
 	"countersign/cmd/countersign/assets"
@@ -81,6 +80,8 @@ func (d dispatcher) route(r *http.Request) string {
 		return "/register/{client_id}"
 	case strings.HasPrefix(path, assets.Prefix):
 		return assets.Prefix + "*"
+	case path == "/settings" || strings.HasPrefix(path, "/settings/"):
+		return "/settings/*"
 	default:
 		return "other"
 	}
@@ -96,7 +97,11 @@ func forwardAuth() map[string][]string {
 }
 
 // administrators are the paths of the administrators' door.
-var administrators = []string{"/setup"}
+var administrators = []string{"/setup", "/settings"}
+
+// shared are the pages of the applications' door that administrators need at
+// their own: to sign in, and out.
+var shared = []string{"/login", "/sign-up", "/logout"}
 
 // doors builds the doors and puts them on the listeners: the administrators'
 // on its own one if there is one, and then nowhere else.
@@ -106,10 +111,7 @@ func (s *server) doors() (*doors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the door for applications: %w", err)
 	}
-	admins, err := admin.New(admin.Config{
-		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Accounts: s.stores.accounts,
-		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
-	})
+	admins, err := s.admin()
 	if err != nil {
 		return nil, fmt.Errorf("build the door for administrators: %w", err)
 	}
@@ -122,6 +124,9 @@ func (s *server) doors() (*doors, error) {
 		for _, path := range administrators {
 			d.main.doors = append(d.main.doors, door{path, admins})
 		}
+	}
+	for _, path := range shared {
+		d.admin.doors = append(d.admin.doors, door{path, applications})
 	}
 	return d, nil
 }

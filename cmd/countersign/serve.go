@@ -46,6 +46,7 @@ func newServe(p *program) *cobra.Command {
 
 // server is a server that is being started.
 type server struct {
+	program     *program
 	cfg         *config.Config
 	log         *slog.Logger
 	stores      *stores
@@ -64,7 +65,7 @@ type listeners struct{ main, admin, private net.Listener }
 // serve starts the server and runs it until ctx ends. Ports are opened first:
 // a second server by mistake should touch nothing.
 func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
-	srv := &server{cfg: cfg, log: p.logger(cfg), stopping: ctx.Done()}
+	srv := &server{program: p, cfg: cfg, log: p.logger(cfg), stopping: ctx.Done()}
 	if srv.listeners, err = openListeners(ctx, cfg); err != nil {
 		return err
 	}
