@@ -115,6 +115,9 @@ func (h *handler) fail(p *problem) http.Handler {
 // here and nowhere else.
 func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := errors.AsType[*problem](err)
+	if file, is := errors.AsType[*clientstore.ManagedError](err); is {
+		p, known = ofAFile(file), true
+	}
 	if !known {
 		p = internal()
 		if errors.Is(err, storage.ErrUnavailable) {

@@ -1,6 +1,10 @@
 package admin
 
-import "net/http"
+import (
+	"net/http"
+
+	"countersign/clientstore"
+)
 
 // problem is the page, and the error, of a request that cannot be answered.
 type problem struct {
@@ -47,6 +51,15 @@ func unreadableForm() *problem {
 		Title:  "The form could not be read",
 		What:   "It is damaged, too long, or not in the format that browsers send. Nothing was done.",
 		Remedy: "Go back, reload the page, and send the form again.",
+	}
+}
+
+func ofAFile(e *clientstore.ManagedError) *problem {
+	return &problem{
+		Status: http.StatusConflict, Code: "E-FILE",
+		Title:  "This client is changed in its file",
+		What:   "It belongs to the clients file " + printable(e.File) + ", as " + printable(e.Handle) + ", and what is changed here would be undone when the file is applied again. Nothing was done.",
+		Remedy: "Change the file and apply it. To stop the client at once, disapprove it, which no file takes back. To take it out of the file's hands: countersign client release " + e.ID,
 	}
 }
 
