@@ -23,6 +23,8 @@ type Rotation struct {
 	Overlap time.Duration
 	// ExpiresAt ends the new secret; nil means never.
 	ExpiresAt *time.Time
+	// Once is the token of a form, as in [Registration].
+	Once string
 }
 
 // RotateSecret gives the client a further secret, ends those that it has when
@@ -57,6 +59,8 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 		}
 		encoded, err := column(append(secrets, kept))
 		return map[string]any{"secrets": encoded}, err
+	}, first: func(ctx context.Context) error {
+		return s.keepSubmission(ctx, by, r.Once, submission{ClientID: id, secret: generated})
 	}})
 	if err != nil {
 		return nil, "", err

@@ -32,6 +32,8 @@ type Config struct {
 	// Signed verifies a request that is signed by OAuth 1.0a. It refuses with a
 	// [*Error].
 	Signed func(*http.Request, signature.Message) (*Access, error)
+	// Schemes are names that Bearer may have beside its own.
+	Schemes []string
 	// OAuth is the challenge for OAuth 1.0a, and AuthorizationURL where its users
 	// allow requests.
 	OAuth, AuthorizationURL string
@@ -105,7 +107,7 @@ func (h *Handler) credentials(s *site, header http.Header) (credentials, error) 
 		return credentials{}, h.invalid(s, "The URI of the request "+fault+".")
 	}
 	all := header.Values("Authorization")
-	token, err := protocol.BearerToken(all)
+	token, err := protocol.BearerToken(all, h.cfg.Schemes...)
 	if refusal, ok := errors.AsType[*protocol.Error](err); ok {
 		return credentials{}, h.refuse(s, refusal)
 	}

@@ -19,6 +19,8 @@ type Config struct {
 	Sessions   *session.Store
 	Cookies    browser.Cookies
 	Pages      *page.Pages
+	// Settings tells that the Settings application is served here.
+	Settings bool
 }
 
 // Handler serves the pages.
@@ -37,7 +39,7 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.cfg.Pages.Render(w, r, http.StatusOK, page.Home{
-		Person: page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name}, Since: s.AuthTime, Administrator: a.Has(account.ConfigureServer),
+		Person: page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name}, Since: s.AuthTime, Administrator: a.Has(account.ConfigureServer), Settings: h.cfg.Settings,
 	})
 }
 

@@ -3,6 +3,7 @@ package oauth1
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 
 	"countersign/authz/limit"
@@ -18,12 +19,17 @@ type received struct {
 	*signature.Request
 	url     string
 	network string // that it came from
+	ip      string
 	id      string // that the log knows it by
 }
 
 // receive notes where a request came from.
 func receive(r *http.Request, request *signature.Request, url string) *received {
-	return &received{request, url, limit.Network(r.RemoteAddr), r.Header.Get("X-Request-ID")}
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = r.RemoteAddr
+	}
+	return &received{request, url, limit.Network(r.RemoteAddr), ip, r.Header.Get("X-Request-ID")}
 }
 
 // read reads a request to this server. Its URL is the issuer's, whatever the

@@ -1,6 +1,7 @@
 package oauth1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -53,9 +54,13 @@ func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
 		return nil, err
 	}
 	if err := s.mayUse(); err != nil {
+		return nil, cmp.Or(h.noteCallback(ctx, s), err)
+	}
+	if err := h.useUp(ctx, r); err != nil {
 		return nil, err
 	}
-	return s, h.useUp(ctx, r)
+	h.cfg.Clients.NoteUse(&s.Client)
+	return s, nil
 }
 
 // checkTime refuses a request that is too old, or from the future, to know

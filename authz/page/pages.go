@@ -193,6 +193,8 @@ type Home struct {
 	Person        Person
 	Since         time.Time
 	Administrator bool
+	// Settings tells that the Settings application is served here.
+	Settings bool
 }
 
 func (Home) template() string { return "home.html" }

@@ -22,7 +22,10 @@ import (
 
 // Config is what the endpoints need.
 type Config struct {
-	Issuer  string
+	Issuer string
+	// Paths are those of the token endpoint, under the issuer's, which may be
+	// the audience of an assertion.
+	Paths   []string
 	Clients *clientstore.Store
 	Signed  *clientjwt.Verifier
 	Used    *replay.Store
@@ -68,6 +71,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, form protocol.Pa
 	if err != nil {
 		return err
 	}
+	h.cfg.Clients.NoteUse(asked.Client)
 	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-ID"),
 		"client_id", asked.Client.ID, "grant_type", form.Get("grant_type"), "grant_id", answer.GrantID, "scope", answer.Scope)
 	return write(w, http.StatusOK, answer)
