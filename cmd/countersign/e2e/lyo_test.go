@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,7 +122,7 @@ func (l *lyo) requestToken() (authorize, problem string) {
 	l.t.Helper()
 	l.token, l.secret = "", ""
 	at := l.consumer.RequestToken
-	path := strings.TrimPrefix(at, at[:strings.Index(at[8:], "/")+8])
+	path := at[strings.Index(at[8:], "/")+8:]
 	status, body := l.send("GET "+path+"?"+l.addRequired("GET", at, nil).formEncode(), at, "", "")
 	if problem = l.take(status, body); problem != "" {
 		return "", problem
@@ -132,31 +134,66 @@ func (l *lyo) requestToken() (authorize, problem string) {
 func (l *lyo) accessToken() (problem string) {
 	l.t.Helper()
 	at := l.consumer.AccessToken
-	path := strings.TrimPrefix(at, at[:strings.Index(at[8:], "/")+8])
 	body := l.addRequired("POST", at, parameters{"oauth_token", l.token}).formEncode()
-	return l.take(l.send("POST "+path, at, fmt.Sprintf("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n", len(body)), body))
+	return l.take(l.request("POST", at, fmt.Sprintf("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n", len(body)), body))
 }
 
 // getResource is getResource of OslcOAuthClient.
 func (l *lyo) getResource(at string) (int, string) {
 	l.t.Helper()
 	header := l.addRequired("GET", at, parameters{"oauth_token", l.token}).header("Jazz")
-	path := strings.TrimPrefix(at, at[:strings.Index(at[8:], "/")+8])
-	return l.send("GET "+path, at, "Accept: application/rdf+xml\r\nOSLC-Core-Version: 2.0\r\nAuthorization: "+header+"\r\n", "")
+	return l.request("GET", at, "Accept: application/rdf+xml\r\nOSLC-Core-Version: 2.0\r\nAuthorization: "+header+"\r\n", "")
 }
 
-// TestLyoClient is refused by default, and served where an administrator set
-// oauth1_without_verifier.
+// request sends a request to a path of the address.
+func (l *lyo) request(method, at, before, body string) (int, string) {
+	l.t.Helper()
+	return l.send(method+" "+at[strings.Index(at[8:], "/")+8:], at, before, body)
+}
+
+// befriend is RootServicesHelper: it reads rootservices, and requests a consumer
+// key.
+func befriend(s *server) *lyo {
+	s.t.Helper()
+	l := &lyo{t: s.t, consumer: &consumer{Callback: webRedirect, Secret: s.canaries.add("client secret", rand.Text())}}
+	status, document := l.request("GET", s.issuer+"/oslc/rootservices", "Accept: application/rdf+xml\r\nOSLC-Core-Version: 2.0\r\n", "")
+	if status != http.StatusOK {
+		s.t.Fatalf("rootservices: %d %s", status, document)
+	}
+	property := func(name string) string {
+		m := regexp.MustCompile(`<jfs:` + name + ` rdf:resource="([^"]+)"/>`).FindStringSubmatch(document)
+		if m == nil {
+			s.t.Fatalf("rootservices has no %s: %s", name, document)
+		}
+		return m[1]
+	}
+	l.consumer.RequestToken, l.consumer.AccessToken = property("oauthRequestTokenUrl"), property("oauthAccessTokenUrl")
+	l.consumer.Authorize = property("oauthUserAuthorizationUrl")
+	property("oauthApprovalModuleUrl") // without it the client fails after it has got its key
+	body := `{"trusted":true,"secretType":"string","name":"Lyo","secret":"` + l.consumer.Secret + `"}`
+	status, answer := l.request("POST", property("oauthRequestConsumerKeyUrl"),
+		fmt.Sprintf("Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", len(body)), body)
+	if l.consumer.Key = mustJSON[struct{ Key string }](s.t, answer).Key; status >= 300 || l.consumer.Key == "" {
+		s.t.Fatalf("consumer key: %d %s", status, answer)
+	}
+	return l
+}
+
+// TestLyoClient starts from rootservices, waits for an administrator, is refused
+// by default, and served where the administrator set oauth1_without_verifier.
 func TestLyoClient(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *server) {
 		u, b := s.User(), s.browse()
-		strict := &lyo{t: t, consumer: s.consumer("HMAC-SHA1")}
-		if _, problem := strict.requestToken(); problem != "parameter_rejected" {
+		l := befriend(s)
+		if _, problem := l.requestToken(); problem != "consumer_key_rejected" {
+			t.Errorf("before the approval the client is answered %q; want consumer_key_rejected", problem)
+		}
+		s.CLI("", "client", "approve", l.consumer.Key, "--redirect-uri", l.consumer.Callback, "--yes")
+		if _, problem := l.requestToken(); problem != "parameter_rejected" {
 			t.Errorf("by default the client is answered %q; want parameter_rejected", problem)
 		}
-
-		l := &lyo{t: t, consumer: s.consumer("HMAC-SHA1", "--set", "oauth1_without_verifier=true")}
+		s.CLI("", "client", "edit", l.consumer.Key, "--set", "oauth1_without_verifier=true")
 		if _, problem := l.requestToken(); problem != "" {
 			t.Fatalf("no request token: %s", problem)
 		}

@@ -71,13 +71,13 @@ func (s *server) certificateFile() string { return filepath.Join(s.dir, "tls_cer
 // startAtHome runs a server of its own with TLS at id.countersign.test.
 func startAtHome(t testing.TB, database string) *server {
 	t.Helper()
-	return startWithTLS(t, database, "id."+homeDomain)
+	return startWithTLS(t, database, "id."+homeDomain, setting{"PASSWORD_MEMORY", "0"}, setting{"PASSWORD_PASSES", "0"})
 }
 
 // startWithTLS runs a server of its own with TLS, at a name of this machine.
-func startWithTLS(t testing.TB, database, host string) *server {
+func startWithTLS(t testing.TB, database, host string, settings ...setting) *server {
 	t.Helper()
-	s := prepare(t, database, setting{"PASSWORD_MEMORY", "0"}, setting{"PASSWORD_PASSES", "0"})
+	s := prepare(t, database, settings...)
 	listen := strings.TrimPrefix(s.issuer, "http://")
 	_, port, err := net.SplitHostPort(listen)
 	if err != nil {

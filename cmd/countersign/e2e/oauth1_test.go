@@ -58,9 +58,8 @@ func (s *server) registerConsumer(args ...string) *client {
 	return &c
 }
 
-// consumer is a new consumer that signs by the method and no other. Further
-// arguments are passed on.
-func (s *server) consumer(method string, more ...string) *consumer {
+// consumer is a new consumer that signs by the method and no other.
+func (s *server) consumer(method string) *consumer {
 	s.t.Helper()
 	args := []string{"--redirect-uri", webRedirect, "--set", `oauth1_signature_methods=["` + method + `"]`}
 	private := ""
@@ -69,7 +68,7 @@ func (s *server) consumer(method string, more ...string) *consumer {
 		private, public = consumerKey()
 		args = append(args, "--set", "oauth1_public_key="+public)
 	}
-	c := s.registerConsumer(append(args, more...)...)
+	c := s.registerConsumer(args...)
 	return &consumer{
 		Key: c.ID, Secret: c.Secret, Method: method, PrivateKey: private, Callback: webRedirect,
 		RequestToken: s.endpoint("oauth1_request_token_endpoint"), Authorize: s.endpoint("oauth1_authorization_endpoint"),
