@@ -560,3 +560,48 @@ func TestFailures(t *testing.T) {
 			"signature_invalid", "request-7", "POST&https%3A%2F%2Fid.example&oauth_nonce")
 	})
 }
+
+// TestRequestsAreOnlyShown approves a client that asked for what only an
+// administrator gives: it is shown, and not given.
+func TestRequestsAreOnlyShown(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		c, _, err := d.clients.Register(t.Context(), root1, clientstore.Registration{
+			Type: clientstore.OAuth1, Name: "Doors", Requested: clientstore.Requested{Trusted: true, FunctionalUser: "robot"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.clients.NoteCallback(t.Context(), root1, c, "https://doors.example/callback"); err != nil {
+			t.Fatal(err)
+		}
+		p := d.open("/settings/oauth-clients/approve?oauth_consumer_key=" + c.ID)
+		d.want(p, http.StatusOK, "What it asked for", "To be a trusted consumer", "robot", "https://doors.example/callback", "unless you choose it")
+		form := p.fields("version")
+		form.Set("decision", "allow")
+		d.led(d.send("/settings/oauth-clients/approve", form), "/settings/oauth-clients/"+c.ID+"?done=approved")
+		got, err := d.clients.Get(t.Context(), c.ID)
+		if m := got.Metadata; err != nil || m.OAuth1Trusted || m.OAuth1FunctionalAccount != "" || len(m.RedirectURIs) != 0 {
+			t.Errorf("given: %+v, %v", m, err)
+		}
+	})
+}
+
+// TestClientsOfAFile are stopped here, and changed nowhere but in their file.
+func TestClientsOfAFile(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		c := d.approve(d.register("Filed", clientstore.OIDC))
+		err := d.db.With(t.Context()).Exec("UPDATE clients SET managed_by = 'plant', managed_handle = 'filed', managed_status = 'approved' WHERE id = ?", c.ID).Error
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := "/settings/oauth-clients/" + c.ID
+		d.want(d.open(path), http.StatusOK, "It belongs to a file", "plant", "filed")
+		form := d.open(path + "/edit").fields("version")
+		form.Set("name", "Another")
+		d.want(d.send(path+"/edit", form), http.StatusConflict, "changed in its file", "plant", "client release")
+		d.want(d.send(path+"/remove", url.Values{"decision": {"remove"}}), http.StatusConflict, "changed in its file")
+		d.led(d.send(path+"/disapprove", url.Values{"decision": {"disapprove"}}), "/settings/oauth-clients/"+c.ID+"?done=disapproved")
+	})
+}

@@ -197,6 +197,9 @@ func TestTokenExchangeRefusesOAuth1(t *testing.T) {
 		} {
 			w.wantRefused(name, w.exchange(m.next, typeOAuth1, tt.subject), tt.code, tt.says)
 		}
+		functional := w.consumer("Functional", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models", OAuth1FunctionalAccount: w.user.ID})
+		own := w.register(exchangeRegistration("Functional's", "models", functional.ID))
+		w.wantRefused("a functional account", w.exchange(own, typeOAuth1, m.subject(func(s *signing) { s.app, s.token, s.secret = functional, "", "" })), "invalid_request", "parameter_absent")
 		temporary, secret, err := w.library(m.tool, nil).RequestToken()
 		w.must(err)
 		w.wantRefused("temporary credentials", w.exchange(m.next, typeOAuth1, m.subject(func(s *signing) { s.token, s.secret = temporary, secret })), "invalid_request", "token_rejected")
@@ -256,7 +259,9 @@ func TestTX05ExchangedTokenEndsWithWhatItStemsFrom(t *testing.T) {
 			"consent to the consumer withdrawn": func(m move) {
 				w.must(w.grants.WithdrawConsent(w.Context(), w.user.ID, m.tool.ID))
 			},
-			"grant purged":          func(m move) { w.must(w.db.With(w.Context()).Exec(`DELETE FROM grants WHERE client_id = ?`, m.tool.ID).Error) },
+			"grant purged": func(m move) {
+				w.must(w.db.With(w.Context()).Exec(`DELETE FROM grants WHERE client_id = ?`, m.tool.ID).Error)
+			},
 			"client disapproved":    func(m move) { disapprove(m.next) },
 			"client removed":        func(m move) { w.must(w.clients.Remove(w.Context(), admin, m.next.ID)) },
 			"client approved again": func(m move) { disapprove(m.next); approve(m.next) },
@@ -443,7 +448,7 @@ func TestTokenExchangeForJWTAndPairwiseSubjects(t *testing.T) {
 	})
 }
 
-// CN-12, TX-03 and TX-09: who may exchange what is an administrator's decision.
+// TX-03 and TX-09: who may exchange what is an administrator's decision.
 func TestTX09ExchangeIsGivenByAnAdministrator(t *testing.T) {
 	each(t, func(w *world) {
 		register := func(members string) answer {
@@ -460,11 +465,13 @@ func TestTX09ExchangeIsGivenByAnAdministrator(t *testing.T) {
 			change func(*clientstore.Registration)
 			says   string
 		}{
-			"public":             {func(r *clientstore.Registration) { r.Metadata.TokenEndpointAuthMethod = "none" }, "anyone could be that client"},
-			"without the grant":  {func(r *clientstore.Registration) { r.Metadata.GrantTypes = nil }, "is for clients with the grant type"},
-			"no key":             {func(r *clientstore.Registration) { r.Metadata.OAuth1Clients = []string{"a b"} }, "is not a client key"},
-			"too many":           {func(r *clientstore.Registration) { r.Metadata.OAuth1Clients = numbers(201) }, "200 are allowed"},
-			"of a consumer":      {func(r *clientstore.Registration) { r.Type, r.Metadata.GrantTypes, r.Metadata.Scope = clientstore.OAuth1, nil, "" }, "no meaning for an OAuth 1.0a client"},
+			"public":            {func(r *clientstore.Registration) { r.Metadata.TokenEndpointAuthMethod = "none" }, "anyone could be that client"},
+			"without the grant": {func(r *clientstore.Registration) { r.Metadata.GrantTypes = nil }, "is for clients with the grant type"},
+			"no key":            {func(r *clientstore.Registration) { r.Metadata.OAuth1Clients = []string{"a b"} }, "is not a client key"},
+			"too many":          {func(r *clientstore.Registration) { r.Metadata.OAuth1Clients = numbers(201) }, "200 are allowed"},
+			"of a consumer": {func(r *clientstore.Registration) {
+				r.Type, r.Metadata.GrantTypes, r.Metadata.Scope = clientstore.OAuth1, nil, ""
+			}, "no meaning for an OAuth 1.0a client"},
 			"grant of an oauth1": {func(r *clientstore.Registration) { r.Type, r.Metadata.OAuth1Clients = clientstore.OAuth1, nil }, "no meaning for an OAuth 1.0a client"},
 		} {
 			r := exchangeRegistration(name, "models", "x")

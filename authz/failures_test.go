@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"flag"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -111,6 +112,7 @@ func (w *world) refusals(a app, method string) map[string]func() *http.Request {
 	}
 	return map[string]func() *http.Request{
 		"unknown key": make(strings.Repeat("a", len(a.ID)), token.Token), "unknown token": make(a.ID, unknown), "bad signature": make(a.ID, token.Token),
+		"unknown key without token": make(strings.Repeat("a", len(a.ID)), ""), "bad signature without token": make(a.ID, ""),
 	}
 }
 
@@ -139,8 +141,8 @@ var timed = flag.Int("refusals", 30, "how many refusals of each kind TestRefusal
 func TestRefusalsTakeTheSameTime(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
-		for _, method := range []string{"HMAC-SHA1", "RSA-SHA1"} {
-			kinds := w.refusals(a, method)
+		all := map[string]map[string]func() *http.Request{"HMAC-SHA1": w.refusals(a, "HMAC-SHA1"), "RSA-SHA1": w.refusals(a, "RSA-SHA1")}
+		for method, kinds := range all {
 			took := map[string][]time.Duration{}
 			for range *timed {
 				for name, request := range kinds { // in another order each time
@@ -153,20 +155,86 @@ func TestRefusalsTakeTheSameTime(t *testing.T) {
 					}
 				}
 			}
-			var least, most time.Duration
-			for name, list := range took {
-				slices.Sort(list)
-				median := list[len(list)/2]
-				w.Logf("%s, %s: median of %d: %v", method, name, len(list), median)
-				if least == 0 || median < least {
-					least = median
-				}
-				most = max(most, median)
+			w.wantAlike(method+", with a token", took["unknown key"], took["unknown token"], took["bad signature"])
+			w.wantAlike(method+", without a token", took["unknown key without token"], took["bad signature without token"])
+		}
+	})
+}
+
+// wantAlike compares the medians of durations.
+func (w *world) wantAlike(name string, lists ...[]time.Duration) {
+	w.Helper()
+	var medians []time.Duration
+	for _, list := range lists {
+		slices.Sort(list)
+		medians = append(medians, list[len(list)/2])
+	}
+	ratio := float64(slices.Max(medians)) / float64(slices.Min(medians))
+	w.Logf("%s, %s: medians of %d: %v; ratio %.3f", w.db.Dialect(), name, len(lists[0]), medians, ratio)
+	if ratio > 3 {
+		w.Errorf("%s: the medians differ by a factor of %.1f", name, ratio)
+	}
+}
+
+// The failures of the other protocols' clients are noted by the same store,
+// unless they are how things go.
+func TestFailuresOfAClient(t *testing.T) {
+	eachNoting(t, func(w *world, noted func(string) []failure.Failure) {
+		for _, tt := range []struct {
+			name, code, endpoint, cause string // no code for nothing that is noted
+			send                        func()
+		}{
+			{"a code that is none", "invalid_grant", "/token", "", func() { w.post("/token", w.web, redemption("nonsense")) }},
+			{"a wrong secret", "invalid_client", "/token", "credentials are wrong", func() {
+				w.post("/token", app{w.web.Client, "wrong"}, redemption("nonsense"))
+			}},
+			{"a grant that it has not", "unauthorized_client", "/device_authorization", "grant type", func() { w.post("/device_authorization", w.web, url.Values{}) }},
+			{"a scope that it has not", "invalid_scope", "/par", "admin", func() { w.post("/par", w.web, w.web.ask("scope", "openid admin")) }},
+			{"a scope, by the browser", "invalid_scope", "/authorize", "admin", func() { w.authorize(w.web.ask("scope", "openid admin")) }},
+			{"another redirect URI", "E-REDIRECT-MISMATCH", "/authorize", "https://evil.example/", func() { w.authorize(w.web.ask("redirect_uri", "https://evil.example/")) }},
+			{"nobody signed in", "", "", "", func() {
+				was := w.cookie
+				w.cookie = ""
+				w.authorize(w.web.ask("prompt", "none"))
+				w.cookie = was
+			}},
+			{"success", "", "", "", func() { w.tokens(w.web) }},
+		} {
+			before := len(noted(w.web.ID))
+			tt.send()
+			list := noted(w.web.ID)
+			if (len(list) > before) != (tt.code != "") {
+				w.Errorf("%s: %d failures are noted, after %d", tt.name, len(list), before)
+				continue
 			}
-			ratio := float64(most) / float64(least)
-			w.Logf("%s: ratio of the medians %.3f", method, ratio)
-			if ratio > 3 {
-				w.Errorf("%s: the medians differ by a factor of %.1f", method, ratio)
+			if tt.code != "" && (list[0].Code != tt.code || list[0].Endpoint != tt.endpoint || !strings.Contains(list[0].Cause, tt.cause) || list[0].BaseString != "") {
+				w.Errorf("%s: noted %+v", tt.name, list[0])
+			}
+		}
+	})
+}
+
+// The words of the problem reporting extension that tell a client what to do.
+func TestProblemDetails(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1SignatureMethods: []string{"HMAC-SHA256"}})
+		now := w.clock.Now().Unix()
+		for name, tt := range map[string]struct {
+			send  signing
+			field string
+			want  string
+		}{
+			"version":   {with1(begin(a), func(s *signing) { s.oauth["oauth_version"] = "1.1" }), "oauth_acceptable_versions", "1.0-1.0"},
+			"timestamp": {with1(begin(a), func(s *signing) { s.oauth["oauth_timestamp"] = "1" }), "oauth_acceptable_timestamps", fmt.Sprintf("%d-%d", now-300, now+300)},
+			"time":      {with1(begin(a), func(s *signing) { s.oauth["oauth_timestamp"] = "1" }), "oauth_problem_advice", fmt.Sprint(now)},
+			"method":    {begin(a), "oauth_acceptable_signature_methods", "HMAC-SHA256"},
+			"absent":    {with1(begin(a), func(s *signing) { s.oauth["oauth_nonce"] = "" }), "oauth_parameters_absent", "oauth_nonce"},
+			"rejected":  {with1(begin(a), func(s *signing) { s.oauth["oauth_timestamp"] = "x" }), "oauth_parameters_rejected", "oauth_timestamp"},
+		} {
+			res := w.do(w.signed(tt.send))
+			form, err := url.ParseQuery(res.body)
+			if err != nil || !strings.Contains(form.Get(tt.field), tt.want) || !strings.Contains(res.Header.Get("WWW-Authenticate"), tt.field+`="`) {
+				w.Errorf("%s: %s %s; want %s with %s", name, res.Status, res.body, tt.field, tt.want)
 			}
 		}
 	})

@@ -222,6 +222,9 @@ func (a answer) str(name string) string {
 
 func (w *world) request(method, path, contentType, body string) *http.Request {
 	w.Helper()
+	if issuer, err := url.Parse(w.issuer); err == nil {
+		path = strings.TrimPrefix(path, issuer.Path) // a redirect has the issuer's path with it
+	}
 	r, err := http.NewRequestWithContext(w.Context(), method, w.issuer+path, strings.NewReader(body))
 	w.must(err)
 	if contentType != "" {

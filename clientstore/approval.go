@@ -57,14 +57,19 @@ func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason strin
 		return nil, err
 	}
 	return s.change(ctx, by, id, change{action: "client.disapprove", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		if c.Status == Disapproved {
-			return nil, nil // nothing to write
-		}
-		return map[string]any{
-			"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),
-			"epoch": gorm.Expr("epoch + 1"),
-		}, nil
+		return disapproved(c, by, now, reason), nil
 	}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, id) }})
+}
+
+// disapproved returns the columns that disapprove the client, nil when it is.
+func disapproved(c *Client, by audit.Actor, now time.Time, reason string) map[string]any {
+	if c.Status == Disapproved {
+		return nil // nothing to write
+	}
+	return map[string]any{
+		"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),
+		"epoch": gorm.Expr("epoch + 1"),
+	}
 }
 
 // Remove deletes the client for good, with its consents; what was issued to it
@@ -76,18 +81,26 @@ func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := signout.Client(ctx, s.db, id); err != nil {
+		if err := before.lockedTo(change{action: "client.remove"}, nil); err != nil {
 			return err
 		}
-		res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = ?", id)
-		if res.Error != nil {
-			return storage.Err("remove client", res.Error)
-		}
-		if res.RowsAffected == 0 {
-			return fmt.Errorf("remove client: %w", storage.ErrNotFound)
-		}
-		return s.record(ctx, by, "client.remove", before, nil)
+		return s.remove(ctx, by, before)
 	})
+}
+
+// remove deletes the client within the transaction in ctx.
+func (s *Store) remove(ctx context.Context, by audit.Actor, before *Client) error {
+	if err := signout.Client(ctx, s.db, before.ID); err != nil {
+		return err
+	}
+	res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = ?", before.ID)
+	if res.Error != nil {
+		return storage.Err("remove client", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return fmt.Errorf("remove client: %w", storage.ErrNotFound)
+	}
+	return s.record(ctx, by, "client.remove", before, nil)
 }
 
 // Impact is what disapproving or removing a client ends.

@@ -91,14 +91,15 @@ func (s *Store) markUsed(ctx context.Context, limit int) (int64, error) {
 // expirePending removes clients that nobody approved.
 func (s *Store) expirePending(ctx context.Context, limit int) (int64, error) {
 	return s.expire(ctx, limit, s.cfg.PendingLifetime,
-		`status = 'pending' AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id AND r.created_at <= @before)`)
+		`status = 'pending' AND managed_by = '' AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id AND r.created_at <= @before)`)
 }
 
 // expireUnused removes clients that were approved, and that nobody has used or
-// changed since. A client that an administrator registered is not among them.
+// changed since. A client that an administrator registered, or that belongs to
+// a clients file, is not among them.
 func (s *Store) expireUnused(ctx context.Context, limit int) (int64, error) {
 	return s.expire(ctx, limit, s.cfg.UnusedLifetime,
-		`status = 'approved' AND used_at IS NULL AND updated_at <= @before AND NOT `+granted+`
+		`status = 'approved' AND managed_by = '' AND used_at IS NULL AND updated_at <= @before AND NOT `+granted+`
 			AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id)`)
 }
 

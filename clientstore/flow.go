@@ -35,6 +35,9 @@ var responseTypes = map[Type][]string{
 	OIDC:   {"code", "code id_token", "code id_token token", "code token", "id_token", "id_token token"},
 }
 
+// ResponseTypes returns those that a client of the type may have.
+func ResponseTypes(t Type) []string { return slices.Clone(responseTypes[t]) }
+
 // completeFlow settles the grant types and response types. New clients get the
 // authorization code grant with refresh tokens; who lists one of the two lists
 // gets the other to match (RFC 7591, section 2.1).

@@ -171,7 +171,8 @@ type Signing struct {
 
 // Signing reads, in one statement, the client with what the token of its
 // request stands for: a request that waits, access or, where there is no token,
-// the client's functional account. Tokens of other clients are not found.
+// the client's functional account. Tokens of other clients are not found. A
+// client that does not exist is a row as well, which takes as long to read.
 func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, token string) (*Signing, error) {
 	if !wellFormedKey(id) {
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
@@ -198,12 +199,12 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 	args["caller"] = id
 	var found []Signing
 	err := s.db.With(ctx).Raw(`SELECT caller.*`+named+`
-		FROM clients caller LEFT JOIN (`+query+`) x ON x.`+owner+` = caller.id
-		WHERE caller.id = @caller AND caller.type = 'oauth1'`, args).Scan(&found).Error
+		FROM (SELECT 1 AS one) always LEFT JOIN clients caller ON caller.id = @caller AND caller.type = 'oauth1'
+			LEFT JOIN (`+query+`) x ON x.`+owner+` = caller.id`, args).Scan(&found).Error
 	if err != nil {
 		return nil, storage.Err("get client and credentials", err)
 	}
-	if len(found) == 0 {
+	if len(found) == 0 || found[0].Client.ID == "" {
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	}
 	return &found[0], nil

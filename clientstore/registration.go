@@ -15,6 +15,8 @@ type Registration struct {
 	// Secret is one that the administrator typed; empty lets the store
 	// generate one, unless the metadata says that the client has none.
 	Secret string
+	// Requested is what the client asks an administrator for.
+	Requested Requested
 	// Sector is what is kept at the sector_identifier_uri, nil without one.
 	Sector *Sector
 	// Once is the token of a form that registers one client however often it
@@ -31,10 +33,13 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 	now := s.db.Now()
 	c := &Client{
 		ID: newKey(), Type: r.Type, Name: r.Name, Status: Pending, Version: 1,
-		Metadata: r.Metadata, Secrets: []Secret{},
+		Metadata: r.Metadata, Secrets: []Secret{}, Requested: r.Requested,
 		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
 	}
 	if err := c.complete(s.cfg.Policy); err != nil {
+		return nil, "", err
+	}
+	if err := c.Requested.check(); err != nil {
 		return nil, "", err
 	}
 	if err := c.Metadata.checkSector(&Metadata{}, r.Sector); err != nil {

@@ -46,11 +46,16 @@ type Difference struct {
 
 // Differences lists what the revision changes of the client, by member.
 func (r *Revision) Differences(c *Client) ([]Difference, error) {
-	before, err := c.Document().members()
+	return differences(c, r.With(*c))
+}
+
+// differences lists what differs between the clients, by member.
+func differences(a, b *Client) ([]Difference, error) {
+	before, err := a.Document().members()
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.With(*c).Document().members()
+	after, err := b.Document().members()
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +203,9 @@ func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enr
 		}
 		c, err := s.lock(ctx, r.Client.ID)
 		if err != nil {
+			return err
+		}
+		if err := c.lockedTo(change{action: "client.revise"}, nil); err != nil {
 			return err
 		}
 		switch c.Status {

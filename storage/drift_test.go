@@ -13,6 +13,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -26,6 +27,7 @@ var records = []any{
 	account.Account{},
 	audit.Event{},
 	clientstore.Client{},
+	failure.Failure{},
 	clientstore.InitialToken{},
 	&clientstore.Revision{},
 	grant.Consent{},
@@ -50,7 +52,7 @@ var tables = map[string]string{
 	"session_clients":       "session_id client_id subject created_at",
 	"sign_in_throttles":     "key failures blocked_until expires_at",
 	"used_jtis":             "hash expires_at",
-	"temporary_credentials": "hash client_id client_epoch sealed callback grant_id verifier_hash guesses created_at expires_at denied_at spent_at",
+	"temporary_credentials": "hash client_id client_epoch sealed callback grant_id verifier_hash guesses created_at expires_at denied_at spent_at without_verifier",
 	"token_credentials":     "hash grant_id sealed created_at expires_at",
 }
 

@@ -3,11 +3,12 @@ package oauth1
 import (
 	"errors"
 	"io"
-	"mime"
+	"net"
 	"net/http"
 
 	"countersign/authz/limit"
 	"countersign/authz/oauth1/signature"
+	"countersign/authz/protocol"
 )
 
 // maxBody bounds the body of a signed request, in bytes.
@@ -18,12 +19,17 @@ type received struct {
 	*signature.Request
 	url     string
 	network string // that it came from
+	ip      string
 	id      string // that the log knows it by
 }
 
 // receive notes where a request came from.
 func receive(r *http.Request, request *signature.Request, url string) *received {
-	return &received{request, url, limit.Network(r.RemoteAddr), r.Header.Get("X-Request-ID")}
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = r.RemoteAddr
+	}
+	return &received{request, url, limit.Network(r.RemoteAddr), ip, r.Header.Get("X-Request-ID")}
 }
 
 // read reads a request to this server. Its URL is the issuer's, whatever the
@@ -40,7 +46,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error
 	if err != nil {
 		return nil, &Error{Problem: "parameter_rejected", Status: http.StatusBadRequest, Advice: "The body cannot be read."}
 	}
-	form := isForm(r)
+	form := protocol.IsForm(r.Header)
 	if form {
 		m.Form = string(body)
 	}
@@ -56,11 +62,6 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error
 		return nil, h.noted(r, request, rejected("oauth_body_hash", "The hash is not that of the body."))
 	}
 	return request, nil
-}
-
-func isForm(r *http.Request) bool {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "application/x-www-form-urlencoded"
 }
 
 func parse(m signature.Message) (*signature.Request, error) {

@@ -19,6 +19,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/replay"
+	"countersign/storage/seal"
 	"countersign/storage/session"
 )
 
@@ -53,8 +54,10 @@ type Handler struct {
 	cfg    Config
 	origin string // of the issuer: scheme and authority
 	// What a signature is held against where there is nothing else.
-	stranger *clientstore.Stranger
-	nobody   grant.Signer
+	stranger  *clientstore.Stranger
+	nobodys   *clientstore.Client
+	nobody    grant.Signer
+	unmatched string // a secret
 	// failures counts signatures that do not match, by network and client.
 	failures *limit.Limiter
 }
@@ -74,8 +77,13 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	nobodys, err := stranger.Client()
+	if err != nil {
+		return nil, err
+	}
 	return &Handler{
-		cfg: cfg, origin: scheme + "://" + authority, stranger: stranger, nobody: cfg.Grants.NobodysSigner(),
+		cfg: cfg, origin: scheme + "://" + authority,
+		stranger: stranger, nobodys: nobodys, nobody: cfg.Grants.NobodysSigner(), unmatched: seal.NewToken(seal.ClientSecret),
 		failures: limit.New(failuresPerSecond, failuresBurst, cfg.Now),
 	}, nil
 }

@@ -112,7 +112,7 @@ func (h *Handler) Write(w http.ResponseWriter, e *Error) {
 
 // challenge sets the headers of a refusal.
 func (h *Handler) challenge(w http.ResponseWriter, e *Error) {
-	w.Header().Set("WWW-Authenticate", `OAuth realm="`+h.cfg.Realm+`", `+encode(e.fields(), signature.Escape, ", ", `"`))
+	w.Header().Set("WWW-Authenticate", h.Challenge(e))
 	if e.Allow != "" {
 		w.Header().Set("Allow", e.Allow)
 	}

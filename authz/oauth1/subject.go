@@ -42,6 +42,8 @@ func (h *Handler) Subject(r *http.Request, by *clientstore.Client, authorization
 // for a token is wanted.
 func exchangeable(r *signature.Request) error {
 	switch {
+	case r.Get("oauth_token") == "": // a functional account is nobody who allowed anything
+		return absent("oauth_token", "Sign with token credentials: what their user allowed is what is exchanged.")
 	case r.Method() == signature.Plaintext:
 		return rejected("oauth_signature_method", "PLAINTEXT hands over the secrets themselves, for more than this request. Sign with HMAC-SHA256.")
 	case r.VerifyBody(nil) != nil:

@@ -145,6 +145,9 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) error {
 		return err
 	}
 	h.challenge(w, refusal)
+	if refusal.Status == http.StatusUnauthorized {
+		protocol.PointJazz(w.Header(), h.AuthorizationURL())
+	}
 	return write(w, refusal.Status, verification{Problem: refusal.Problem, Advice: refusal.Advice})
 }
 

@@ -1,6 +1,7 @@
 package oauth1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,6 +27,7 @@ const window = 5 * time.Minute
 type signed struct {
 	*clientstore.Signing
 	request   *received
+	stranger  bool              // there is no such client, and nothing of it counts
 	temporary *grant.Credential // of the request that waits
 }
 
@@ -41,18 +43,18 @@ func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
 		return nil, err
 	}
 	known, err := h.cfg.Clients.Signing(ctx, r.Get("oauth_consumer_key"), h.cfg.Grants, r.Get("oauth_token"))
-	if errors.Is(err, storage.ErrNotFound) {
-		known, err = &clientstore.Signing{}, nil
+	s := &signed{Signing: known, request: r, stranger: errors.Is(err, storage.ErrNotFound)}
+	if s.stranger {
+		s.Signing, err = h.nobodysRequest()
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &signed{Signing: known, request: r}
 	if err := h.prove(ctx, s); err != nil {
 		return nil, err
 	}
 	if err := s.mayUse(); err != nil {
-		return nil, err
+		return nil, cmp.Or(h.noteCallback(ctx, s), err)
 	}
 	if err := h.useUp(ctx, r); err != nil {
 		return nil, err
@@ -91,19 +93,15 @@ func (h *Handler) prove(ctx context.Context, s *signed) error {
 	if err != nil {
 		return err
 	}
-	stranger, err := h.stranger.Client()
-	if err != nil {
-		return err
-	}
 	matches := h.matchesSecret
 	if s.request.Method().UsesKey() {
 		matches = h.matchesKey
 	}
-	matched, err := matches(s, stranger, token)
+	matched, err := matches(s, token)
 	switch {
 	case err != nil:
 		return err
-	case s.Client.ID == "":
+	case s.stranger:
 		return h.disbelieve(ctx, s.request, noClient)
 	case reason != noReason:
 		return h.disbelieve(ctx, s.request, reason)
@@ -116,17 +114,26 @@ func (h *Handler) prove(ctx context.Context, s *signed) error {
 	}
 }
 
+// nobodysRequest is what is read of a client that does not exist.
+func (h *Handler) nobodysRequest() (*clientstore.Signing, error) {
+	c, err := h.stranger.Client()
+	if err != nil {
+		return nil, err
+	}
+	return &clientstore.Signing{Client: *c}, nil
+}
+
 // matchesSecret holds the signature against as many secrets as a client may
 // have, and counts those that it has.
-func (h *Handler) matchesSecret(s *signed, stranger *clientstore.Client, token string) (bool, error) {
-	live, others := h.cfg.Clients.RevealSecrets(&s.Client), h.cfg.Clients.RevealSecrets(stranger)
+func (h *Handler) matchesSecret(s *signed, token string) (bool, error) {
+	live := h.cfg.Clients.RevealSecrets(&s.Client)
 	matched := false
 	for i := range clientstore.MaxSecrets {
-		secret, counts := others[0], i < len(live)
+		secret, counts := h.unmatched, i < len(live)
 		if counts {
-			secret = live[i]
+			secret = string(live[i])
 		}
-		if s.request.Verify(signature.Secrets{Client: string(secret), Token: token}) == nil && counts {
+		if s.request.Verify(signature.Secrets{Client: secret, Token: token}) == nil && counts {
 			matched = true
 		}
 	}
@@ -134,16 +141,14 @@ func (h *Handler) matchesSecret(s *signed, stranger *clientstore.Client, token s
 }
 
 // matchesKey holds the signature against the client's key, or that of nobody.
-func (*Handler) matchesKey(s *signed, stranger *clientstore.Client, token string) (bool, error) {
+func (h *Handler) matchesKey(s *signed, token string) (bool, error) {
 	key, err := s.Client.PublicKey()
+	counts := key != nil
+	if err == nil && !counts {
+		key, err = h.nobodys.PublicKey()
+	}
 	if err != nil {
 		return false, err
-	}
-	counts := key != nil
-	if !counts {
-		if key, err = stranger.PublicKey(); err != nil {
-			return false, err
-		}
 	}
 	return s.request.Verify(signature.Secrets{Token: token, PublicKey: key}) == nil && counts, nil
 }

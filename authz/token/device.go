@@ -41,6 +41,10 @@ func (h *Handler) AuthorizeDevice(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
+	return protocol.About(c.ID, h.authorizeDevice(w, r, form, c))
+}
+
+func (h *Handler) authorizeDevice(w http.ResponseWriter, r *http.Request, form protocol.Parameters, c *clientstore.Client) error {
 	if err := h.mayUse(c, clientstore.GrantDeviceCode); err != nil {
 		return err
 	}

@@ -22,7 +22,10 @@ import (
 
 // Config is what the endpoints need.
 type Config struct {
-	Issuer  string
+	Issuer string
+	// Paths are those of the token endpoint, under the issuer's, which may be
+	// the audience of an assertion.
+	Paths   []string
 	Clients *clientstore.Store
 	Signed  *clientjwt.Verifier
 	Used    *replay.Store
@@ -54,6 +57,10 @@ func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return protocol.About(asked.Client.ID, h.serve(w, r, form, asked))
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, form protocol.Parameters, asked engine.TokenRequest) error {
 	if err := h.mayUse(asked.Client, form.Get("grant_type")); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func newClient(p *program) *cobra.Command {
   countersign client disapprove CLIENT_ID --reason "reported as stolen"`,
 		newClientCreate(p), newClientList(p), newClientShow(p), newClientEdit(p), newClientRotateSecret(p),
 		newClientDecision(p, approving), newClientDecision(p, disapproving), newClientDecision(p, removing),
-		newClientFailures(p), newInitialToken(p))
+		newClientFailures(p), newClientApply(p), newClientExport(p), newClientSchema(p), newClientRelease(p), newInitialToken(p))
 }
 
 // findClient returns the client with the key.
@@ -44,6 +44,9 @@ func printDocument(p *program, out *output, view clientstore.Document, functiona
 	delete(doc, "secrets") // the JSON has them
 	if functional != "" {
 		doc["oauth1_functional_account"] = functional
+	}
+	if asked := requested(view.Requested); asked != "" {
+		doc["requested"] = "it asked " + asked
 	}
 	return out.print(p.stdout, view, func(tw *tabwriter.Writer) {
 		members(tw, doc, "client_id", "client_secret", "client_name", "type", "status", "status_reason",

@@ -85,10 +85,9 @@ var (
 	approving = decision{
 		verb: "approve", short: "Let a client work", takesConsumer: true,
 		example: `  countersign client approve CLIENT_ID
+  countersign client approve CLIENT_ID --redirect-uri https://jazz.example.org/oauth/callback
   countersign client approve CLIENT_ID --trusted --functional-user nightly-export --yes -o json`,
-		impact: func(c *clientstore.Client, _ clientstore.Impact) string {
-			return fmt.Sprintf("This lets %s work: it may ask people for %s.", title(c), cell(c.Metadata.Scope))
-		},
+		impact: approvalImpact,
 		decide: func(ctx context.Context, s *stores, c *clientstore.Client, _ string) (*clientstore.Client, error) {
 			after, err := s.clients.ApproveSeen(ctx, actor(), c)
 			return after, changedMeanwhile(err)
@@ -177,14 +176,14 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 	if d.decideRevision != nil {
 		cmd.Flags().BoolVar(revision, "revision", false, "decide about the change that the client asked for, not about the client")
 	}
-	consumer := &consumerFlags{}
+	consumer := &approvalFlags{}
 	if d.takesConsumer {
 		consumer.add(cmd)
 	}
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *revision && consumer.given(cmd) {
-			return usagef(cmd, "--revision decides about the change alone; leave --trusted and --functional-user to another command")
+			return usagef(cmd, "--revision decides about the change alone; leave --trusted, --functional-user and --redirect-uri to another command")
 		}
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
 			c, err := findClient(ctx, s, args[0])

@@ -48,17 +48,6 @@ func (f *consumerFlags) apply(ctx context.Context, cmd *cobra.Command, s *stores
 	return nil
 }
 
-// edit is what the flags change of c beside approving it, nil for nothing, and
-// the client that they make of it.
-func (f *consumerFlags) edit(ctx context.Context, cmd *cobra.Command, s *stores, c *clientstore.Client) (*clientstore.Edit, *clientstore.Client, error) {
-	if !f.given(cmd) {
-		return nil, c, nil
-	}
-	edited := *c
-	err := f.apply(ctx, cmd, s, &edited.Metadata)
-	return &clientstore.Edit{Metadata: &edited.Metadata, Version: c.Version}, &edited, err
-}
-
 // functionalUser names the functional account of c, for people.
 func functionalUser(ctx context.Context, s *stores, c *clientstore.Client) (string, error) {
 	id := c.Metadata.OAuth1FunctionalAccount

@@ -44,8 +44,13 @@ func failureRows(tw *tabwriter.Writer, list []failure.Failure) {
 		}
 		row(tw, "at", f.At)
 		for _, member := range []struct{ name, value string }{
-			{"endpoint", f.Endpoint}, {"error", f.Code}, {"cause", f.Cause}, {"remedy", f.Remedy},
-			{"request", f.RequestID}, {"address", f.Address}, {"base string", f.BaseString},
+			{"endpoint", f.Endpoint},
+			{"error", f.Code},
+			{"cause", f.Cause},
+			{"remedy", f.Remedy},
+			{"request", f.RequestID},
+			{"address", f.Address},
+			{"base string", f.BaseString},
 		} {
 			if member.value != "" {
 				row(tw, member.name, member.value)

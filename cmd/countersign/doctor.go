@@ -46,6 +46,7 @@ var examinations = []examination{
 	{"data folder", checkDataFolder},
 	{"key-encryption key", checkKeyFile},
 	{"database", checkDatabase},
+	{"clients file", checkClientsFile},
 	{"ports", checkPorts},
 	{"https", checkHTTPS},
 	{"tls certificate", checkCertificate},

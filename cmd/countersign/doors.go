@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"countersign/authz/discovery"
+	"countersign/authz/forward"
 	"countersign/cmd/countersign/assets"
 )
 
@@ -18,6 +20,9 @@ type dispatcher struct {
 	base     string // the issuer's path, without a slash at its end
 	doors    []door
 	fallback http.Handler
+	// keep are the headers of which a route learns from a proxy that asks for
+	// itself.
+	keep map[string][]string
 }
 
 // door serves what is at and below its path.
@@ -49,8 +54,16 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 // requested is "other" there, so that strangers cannot make up names.
 var named = []string{
 	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
+	"/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/caddy",
 	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
-	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
+	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", discovery.RootservicesPath,
+	"/oauth1/request_token", "/oauth1/authorize", "/oauth1/resume", "/oauth1/access_token", "/oauth1/verify", "/oauth1/register",
+	// Teamwork Cloud's names of the same.
+	"/.well-known/oidc-configuration", "/.well-known/oauth2.0-configuration", "/jwks.json",
+	"/oidc/authorize", "/api/oidc/token", "/api/oidc/device_code", "/api/oidc/register",
+	"/oauth2/authorize", "/api/oauth2/token", "/api/oauth2/device_code", "/api/oauth2/register",
+	"/oauth/authorize", "/api/oauth/register", "/api/oauth/request_token", "/api/oauth/access_token",
+	"/api/token", "/api/validate", "/api/signout",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
 }
 
@@ -74,6 +87,15 @@ func (d dispatcher) route(r *http.Request) string {
 	}
 }
 
+// forwardAuth returns the headers of the routes that are for proxies.
+func forwardAuth() map[string][]string {
+	keep := map[string][]string{}
+	for _, p := range forward.Proxies {
+		keep[p.Path] = []string{p.Method, p.URI}
+	}
+	return keep
+}
+
 // administrators are the paths of the administrators' door.
 var administrators = []string{"/setup", "/settings"}
 
@@ -95,7 +117,7 @@ func (s *server) doors() (*doors, error) {
 	}
 	static := door{strings.TrimSuffix(assets.Prefix, "/"), http.StripPrefix(base, assets.Handler())}
 	d := &doors{
-		main:  dispatcher{base: base, doors: []door{static}, fallback: applications},
+		main:  dispatcher{base: base, doors: []door{static}, fallback: applications, keep: forwardAuth()},
 		admin: dispatcher{base: base, doors: []door{static}, fallback: admins},
 	}
 	if s.listeners.admin == nil {

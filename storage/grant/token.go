@@ -52,6 +52,15 @@ func within(scope []string, registered string) []string {
 	return slices.DeleteFunc(scope, func(s string) bool { return !slices.Contains(all, s) })
 }
 
+// PublicUsername is the username as resource servers read it: none beside a
+// pairwise subject, because sectors could tell by it that two are one person.
+func (t *Token) PublicUsername() string {
+	if t.Grant.Subject != t.Grant.AccountID {
+		return ""
+	}
+	return t.Username
+}
+
 // tokenRows selects the token with hash @token from one of the two tables.
 // Whatever makes a token dead is part of it: an expired, revoked or used token
 // is not live, and neither is one whose grant holds no more.

@@ -86,8 +86,13 @@ func Parse(m Message) (*Request, error) {
 		refusal.Client = r.Get("oauth_consumer_key")
 		return nil, refusal
 	}
-	r.BaseString = Escape(strings.ToUpper(m.Method)) + "&" + Escape(uri) + "&" + Escape(normalize(all))
+	r.BaseString = baseString(m.Method, uri, all)
 	return r, nil
+}
+
+// baseString is what is signed (RFC 5849, section 3.4.1.1).
+func baseString(method, uri string, all []parameter) string {
+	return Escape(strings.ToUpper(method)) + "&" + Escape(uri) + "&" + Escape(normalize(all))
 }
 
 // collect gathers the parameters of every source, and tells in which the
