@@ -60,9 +60,6 @@ type Config struct {
 	Registration registration.Mode
 	// SignUp lets people create their accounts.
 	SignUp bool
-	// Settings tells that the Settings application is served by the same
-	// listener, so that the home page may lead there.
-	Settings bool
 	// Realm is that of OAuth 1.0a, empty for Countersign.
 	Realm string
 	// OSLC is what OSLC tools are told.
@@ -70,6 +67,9 @@ type Config struct {
 	// TeamworkCloud serves the endpoints under the paths of Teamwork Cloud's
 	// authentication server as well.
 	TeamworkCloud bool
+	// Settings tells that the Settings application is served by the same
+	// listener, so that the home page may lead there.
+	Settings bool
 	// Stopping is closed when the server stops.
 	Stopping <-chan struct{}
 
