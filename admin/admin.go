@@ -115,8 +115,8 @@ func (h *handler) fail(p *problem) http.Handler {
 // here and nowhere else.
 func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := errors.AsType[*problem](err)
-	if file, is := errors.AsType[*clientstore.ManagedError](err); is {
-		p, known = ofAFile(file), true
+	if managed, ok := errors.AsType[*clientstore.ManagedError](err); ok {
+		p, known = ofAFile(managed), true
 	}
 	if !known {
 		p = internal()

@@ -17,8 +17,9 @@ const (
 
 func clientPath(key string) string { return clientsPath + "/" + url.PathEscape(key) }
 
-// pageSize is how many clients a page of the list has.
-const pageSize = 50
+// pageSize is how many clients a page of the list has: it is sent as it is,
+// and not to be long to load.
+const pageSize = 25
 
 // clientList is the page of OAuth clients.
 type clientList struct {

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -73,12 +74,12 @@ func (d *desk) wantRows(a answer) {
 	}
 }
 
-// TestClientListPages goes through 120 clients and back, and keeps the filter.
+// TestClientListPages goes through 60 clients and back, and keeps the filter.
 func TestClientListPages(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {
 		var all []string
-		for i := range 120 {
+		for i := range 60 {
 			name := fmt.Sprintf("Client %03d", i)
 			d.register(name, clientstore.OAuth2)
 			all = append(all, name)
@@ -92,17 +93,17 @@ func TestClientListPages(t *testing.T) {
 			return answer{doc: &html.Node{}}
 		}
 		first := d.open("/settings/oauth-clients?type=oauth2&q=client")
-		d.wantNames(first, all[:50]...)
+		d.wantNames(first, all[:25]...)
 		second := follow(first, "next")
-		d.wantNames(second, all[50:100]...)
+		d.wantNames(second, all[25:50]...)
 		third := follow(second, "next")
-		d.wantNames(third, all[100:]...)
+		d.wantNames(third, all[50:]...)
 		if follow(third, "next").status != 0 || follow(first, "prev").status != 0 {
 			t.Error("the ends lead on")
 		}
-		d.wantNames(follow(third, "prev"), all[50:100]...)
+		d.wantNames(follow(third, "prev"), all[25:50]...)
 		back := follow(second, "prev")
-		d.wantNames(back, all[:50]...)
+		d.wantNames(back, all[:25]...)
 		if follow(back, "prev").status != 0 {
 			t.Error("the first page has one before it")
 		}
@@ -123,8 +124,23 @@ func TestClientListStatements(t *testing.T) {
 	}
 	counted := storagetest.CountStatements(d.db)
 	a := d.open("/settings/oauth-clients")
-	if n := counted.Count(); n != 4 || len(a.names()) != 50 {
+	if n := counted.Count(); n != 4 || len(a.names()) != pageSize {
 		t.Errorf("%d statements for %d rows: %q", n, len(a.names()), counted.Statements())
 	}
 	d.want(a, http.StatusOK, "by ada")
+}
+
+// TestClientListIsSmall keeps a full page well below what a first load may be
+// (60 KB with style sheets and script, which the tests of the assets measure).
+func TestClientListIsSmall(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, storagetest.Open(t))
+	for i := range pageSize + 1 {
+		d.register(fmt.Sprintf("A client with a name of usual length %d", i), clientstore.OAuth2)
+	}
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, d.request(http.MethodGet, "/settings/oauth-clients", nil))
+	if n := w.Body.Len(); n > 45_000 || n < 10_000 {
+		t.Errorf("the page has %d bytes", n)
+	}
 }

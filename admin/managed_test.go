@@ -24,7 +24,7 @@ func TestClientOfAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := "/settings/oauth-clients/" + c.ID
-		d.want(d.open(path), http.StatusOK, "Belongs to", "platform/clients.yaml", "the-app")
+		d.want(d.open(path), http.StatusOK, "It belongs to a file", "platform/clients.yaml", "the-app")
 		form := d.open(path + "/edit").fields("version")
 		form.Set("name", "App 2")
 		d.want(d.send(path+"/edit", form), http.StatusConflict, "changed in its file", "platform/clients.yaml", "client release "+c.ID)

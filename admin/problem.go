@@ -54,12 +54,15 @@ func unreadableForm() *problem {
 	}
 }
 
+// ofAFile is a change of a client that is made in its file only.
 func ofAFile(e *clientstore.ManagedError) *problem {
 	return &problem{
-		Status: http.StatusConflict, Code: "E-FILE",
-		Title:  "This client is changed in its file",
-		What:   "It belongs to the clients file " + printable(e.File) + ", as " + printable(e.Handle) + ", and what is changed here would be undone when the file is applied again. Nothing was done.",
-		Remedy: "Change the file and apply it. To stop the client at once, disapprove it, which no file takes back. To take it out of the file's hands: countersign client release " + e.ID,
+		Status: http.StatusConflict, Code: "E-CLIENTS-FILE",
+		Title: "This client is changed in its file",
+		What: "It belongs to the clients file " + printable(e.File) + ", as " + printable(e.Handle) +
+			": what is changed elsewhere would be undone when the file is applied again. Nothing was done.",
+		Remedy: "Change it in the file and apply that, or take it out of the file's hands with `countersign client release " + e.ID + "`. Disapproving it and revoking its secrets work here at any time.",
+		Next:   "To the home page",
 	}
 }
 

@@ -560,3 +560,29 @@ func TestFailures(t *testing.T) {
 			"signature_invalid", "request-7", "POST&https%3A%2F%2Fid.example&oauth_nonce")
 	})
 }
+
+// TestRequestsAreOnlyShown approves a client that asked for what only an
+// administrator gives: it is shown, and not given.
+func TestRequestsAreOnlyShown(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		c, _, err := d.clients.Register(t.Context(), root1, clientstore.Registration{
+			Type: clientstore.OAuth1, Name: "Doors", Requested: clientstore.Requested{Trusted: true, FunctionalUser: "robot"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.clients.NoteCallback(t.Context(), root1, c, "https://doors.example/callback"); err != nil {
+			t.Fatal(err)
+		}
+		p := d.open("/settings/oauth-clients/approve?oauth_consumer_key=" + c.ID)
+		d.want(p, http.StatusOK, "What it asked for", "To be a trusted consumer", "robot", "https://doors.example/callback", "unless you choose it")
+		form := p.fields("version")
+		form.Set("decision", "allow")
+		d.led(d.send("/settings/oauth-clients/approve", form), "/settings/oauth-clients/"+c.ID+"?done=approved")
+		got, err := d.clients.Get(t.Context(), c.ID)
+		if m := got.Metadata; err != nil || m.OAuth1Trusted || m.OAuth1FunctionalAccount != "" || len(m.RedirectURIs) != 0 {
+			t.Errorf("given: %+v, %v", m, err)
+		}
+	})
+}

@@ -109,3 +109,15 @@ func TestFirstLoadIsSmall(t *testing.T) {
 		t.Errorf("all assets together are %d bytes", total)
 	}
 }
+
+// TestAssetsAreSmall measures what a browser loads once, compressed.
+func TestAssetsAreSmall(t *testing.T) {
+	t.Parallel()
+	total := 0
+	for _, one := range all.served {
+		total += len(one.small)
+	}
+	if total > 15_000 || total == 0 {
+		t.Errorf("%d bytes", total)
+	}
+}

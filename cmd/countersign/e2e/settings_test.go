@@ -96,6 +96,7 @@ func (p procedure) run(s *server, b *tab) {
 	b.click(`form.panel button.primary`)
 	c := &client{Name: name, Type: p.clientType, AuthMethod: "client_secret_basic", ID: b.read("#key"), Secret: b.read("#secret-value")}
 	s.canaries.add("client secret", c.Secret)
+	p.checkEndpoints(s, b)
 	p.expectRefusal(s, c, "a pending client")
 
 	b.take()
@@ -124,6 +125,27 @@ func (p procedure) run(s *server, b *tab) {
 	b.open(s.settings("/oauth-clients?q=" + c.ID))
 	b.shows("Nothing matches")
 	p.expectRefusal(s, c, "a removed client")
+}
+
+// checkEndpoints holds the endpoints that the page shows against those that
+// discovery names.
+func (p procedure) checkEndpoints(s *server, b *tab) {
+	s.t.Helper()
+	members := map[string]string{"authorization": "authorization_endpoint", "token": "token_endpoint", "introspection": "introspection_endpoint", "revocation": "revocation_endpoint"}
+	switch p.clientType {
+	case "oauth1":
+		members = map[string]string{
+			"request-token": "oauth1_request_token_endpoint", "authorization": "oauth1_authorization_endpoint",
+			"access-token": "oauth1_access_token_endpoint", "verification": "oauth1_verification_endpoint",
+		}
+	case "oidc":
+		members["userinfo"], members["end-session"], members["keys"] = "userinfo_endpoint", "end_session_endpoint", "jwks_uri"
+	}
+	for shown, member := range members {
+		if got := b.read("#at-" + shown); got != s.endpoint(member) {
+			s.t.Errorf("the page shows %s as %q; want %q", member, got, s.endpoint(member))
+		}
+	}
 }
 
 func (p procedure) expectWork(s *server, c *client, what string) {
