@@ -81,6 +81,10 @@ func (d Document) Client() *Client {
 		Metadata: d.Metadata, Secrets: make([]Secret, len(d.Secrets)),
 		CreatedAt: time.Unix(d.ClientIDIssuedAt, 0).UTC(), CreatedBy: d.CreatedBy,
 		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy,
+		ManagedBy: d.ManagedBy, ManagedHandle: d.ManagedHandle, ManagedStatus: d.ManagedStatus,
+	}
+	if d.Requested != nil {
+		c.Requested = *d.Requested
 	}
 	c.Metadata.RedirectURIs, c.Metadata.ResponseTypes = d.RedirectURIs, d.ResponseTypes
 	c.Metadata.GrantTypes = slices.DeleteFunc(slices.Clone(d.GrantTypes), func(g string) bool { return g == GrantImplicit })

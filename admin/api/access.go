@@ -75,9 +75,13 @@ func (h *Handler) admit(one route, r *request) error {
 		return noPermission(r.caller)
 	}
 	if one.scope != "" && !slices.Contains(r.caller.scopes, one.scope) {
-		return problemOf(insufficientScope, "This needs the scope "+one.scope+", which the credential does not cover.").challenge("insufficient_scope", one.scope)
+		return outOfScope(one.scope)
 	}
 	return nil
+}
+
+func outOfScope(scope string) *Problem {
+	return problemOf(insufficientScope, "This needs the scope "+scope+", which the credential does not cover.").challenge("insufficient_scope", scope)
 }
 
 func noPermission(c *caller) *Problem {

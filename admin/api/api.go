@@ -22,6 +22,7 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/apikey"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/idempotency"
 	"countersign/storage/keyset"
@@ -42,6 +43,7 @@ type Config struct {
 	Once     *idempotency.Store
 	Audit    *audit.Store
 	Keys     *keyset.Store
+	Failures *failure.Store
 	// Sector fetches what a client's sector_identifier_uri holds, nil when the
 	// metadata stand without it.
 	Sector func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error)
@@ -60,6 +62,9 @@ type Handler struct {
 
 //go:embed openapi.json
 var document []byte
+
+// Document returns the OpenAPI document of the API.
+func Document() []byte { return slices.Clone(document) }
 
 // New returns the API.
 func New(cfg Config) (http.Handler, error) {
@@ -101,6 +106,7 @@ var routes = []route{
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveClient},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/disapprove", scope: clientstore.ScopeClientsApprove, serve: (*Handler).disapproveClient},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/impact", scope: clientstore.ScopeClientsRead, serve: (*Handler).impact},
+	{method: http.MethodGet, path: "/v1/clients/{client_id}/failures", scope: clientstore.ScopeClientsRead, serve: (*Handler).failures},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/secrets", scope: clientstore.ScopeClientsRead, serve: (*Handler).listSecrets},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/secrets", scope: clientstore.ScopeClientsWrite, serve: (*Handler).rotateSecret},
 	{method: http.MethodDelete, path: "/v1/clients/{client_id}/secrets/{secret_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).revokeSecret},
@@ -108,7 +114,7 @@ var routes = []route{
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/revision/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveRevision},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/revision/reject", scope: clientstore.ScopeClientsApprove, serve: (*Handler).rejectRevision},
 
-	{method: http.MethodGet, path: "/v1/accounts", scope: clientstore.ScopeAccountsRead, query: []string{"limit", "cursor"}, serve: (*Handler).listAccounts},
+	{method: http.MethodGet, path: "/v1/accounts", scope: clientstore.ScopeAccountsRead, query: []string{"username", "limit", "cursor"}, serve: (*Handler).listAccounts},
 	{method: http.MethodPost, path: "/v1/accounts", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).createAccount},
 	{method: http.MethodGet, path: "/v1/accounts/{account_id}", scope: clientstore.ScopeAccountsRead, serve: (*Handler).getAccount},
 	{method: http.MethodPost, path: "/v1/accounts/{account_id}/disable", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).disableAccount},

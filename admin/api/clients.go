@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"countersign/clientstore"
+	"countersign/storage/failure"
 )
 
 // clientsPage is a page of clients, by name.
@@ -114,7 +115,7 @@ func (h *Handler) editClient(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.edit(r, m, func(c *clientstore.Client) clientstore.Wanted { return c.Wanted() })
+	return h.edit(r, m, (*clientstore.Client).Wanted)
 }
 
 // replaceClient serves PUT /v1/clients/{client_id}: what is left out gets its
@@ -132,24 +133,27 @@ func (h *Handler) edit(r *request, m members, from func(*clientstore.Client) cli
 	if err != nil {
 		return nil, err
 	}
-	wanted := from(c)
-	if err := wanted.Read(m, c); err != nil {
-		return nil, err
-	}
-	if err := r.mayGive(&c.Metadata, &wanted.Metadata); err != nil {
-		return nil, err
-	}
-	sector, err := h.cfg.Sector(r.Context(), &c.Metadata, &wanted.Metadata)
+	e, err := h.edited(r, m, c, from(c))
 	if err != nil {
 		return nil, err
 	}
-	after, err := h.cfg.Clients.Edit(r.Context(), r.actor(), c.ID, clientstore.Edit{
-		Name: &wanted.Name, Metadata: &wanted.Metadata, Version: c.Version, Sector: sector,
-	})
+	after, err := h.cfg.Clients.Edit(r.Context(), r.actor(), c.ID, e)
 	if err != nil {
 		return nil, overtaken(err)
 	}
 	return showing(after), nil
+}
+
+// edited is what the members make of the client.
+func (h *Handler) edited(r *request, m members, c *clientstore.Client, wanted clientstore.Wanted) (clientstore.Edit, error) {
+	if err := wanted.Read(m, c); err != nil {
+		return clientstore.Edit{}, err
+	}
+	if err := r.mayGive(&c.Metadata, &wanted.Metadata); err != nil {
+		return clientstore.Edit{}, err
+	}
+	sector, err := h.cfg.Sector(r.Context(), &c.Metadata, &wanted.Metadata)
+	return clientstore.Edit{Name: &wanted.Name, Metadata: &wanted.Metadata, Version: c.Version, Sector: sector}, err
 }
 
 // removeClient serves DELETE /v1/clients/{client_id}.
@@ -171,6 +175,24 @@ func (h *Handler) impact(r *request) (*answer, error) {
 		return nil, err
 	}
 	return ok(i), nil
+}
+
+// failuresView is what a client was last refused.
+type failuresView struct {
+	Failures []failure.Failure `json:"failures"`
+}
+
+// failures serves GET /v1/clients/{client_id}/failures.
+func (h *Handler) failures(r *request) (*answer, error) {
+	c, err := h.cfg.Clients.Get(r.Context(), r.value("client_id"))
+	if err != nil {
+		return nil, err
+	}
+	list, err := h.cfg.Failures.List(r.Context(), c.ID, failure.Kept)
+	if err != nil {
+		return nil, err
+	}
+	return ok(failuresView{list}), nil
 }
 
 // secretsView are a client's secrets, without their values.

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,14 +28,15 @@ func describeQuery(err error) error {
 }
 
 // approveClient serves POST /v1/clients/{client_id}/approve: what is approved
-// is what the caller saw.
+// is what the caller saw, or what the changes in the body make of it.
 func (h *Handler) approveClient(r *request) (*answer, error) {
 	m, err := r.optionalBody()
 	if err != nil {
 		return nil, err
 	}
 	var version *int64
-	if err := m.into(map[string]any{"version": &version}); err != nil {
+	var changes members
+	if err := m.into(map[string]any{"version": &version, "changes": &changes}); err != nil {
 		return nil, err
 	}
 	c, err := h.sight(r)
@@ -44,11 +46,23 @@ func (h *Handler) approveClient(r *request) (*answer, error) {
 	if version != nil && *version != c.Version {
 		return nil, problemOf(stale, "The present version is "+strconv.FormatInt(c.Version, 10)+", another than the body names.")
 	}
-	after, err := h.cfg.Clients.ApproveSeen(r.Context(), r.actor(), c)
-	if err != nil {
-		return nil, overtaken(err)
+	if changes != nil {
+		return h.approveEdited(r, c, changes)
 	}
-	return showing(after), nil
+	return decided(h.cfg.Clients.ApproveSeen(r.Context(), r.actor(), c))
+}
+
+// approveEdited changes the client and approves it, as one. It takes what both
+// take.
+func (h *Handler) approveEdited(r *request, c *clientstore.Client, changes members) (*answer, error) {
+	if !slices.Contains(r.caller.scopes, clientstore.ScopeClientsWrite) {
+		return nil, outOfScope(clientstore.ScopeClientsWrite)
+	}
+	e, err := h.edited(r, changes, c, c.Wanted())
+	if err != nil {
+		return nil, err
+	}
+	return decided(h.cfg.Clients.ApproveEdited(r.Context(), r.actor(), c.ID, e))
 }
 
 // disapproveClient serves POST /v1/clients/{client_id}/disapprove. It asks for

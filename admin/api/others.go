@@ -29,6 +29,9 @@ type accountsPage struct {
 
 // listAccounts serves GET /v1/accounts.
 func (h *Handler) listAccounts(r *request) (*answer, error) {
+	if r.URL.Query().Has("username") {
+		return h.findAccount(r)
+	}
 	limit, err := r.limit(maxAccounts)
 	if err != nil {
 		return nil, err
@@ -46,6 +49,19 @@ func (h *Handler) listAccounts(r *request) (*answer, error) {
 		page.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(accounts[limit-1].Username))
 	}
 	return &answer{http.StatusOK, r.next(page.NextCursor), page}, nil
+}
+
+// findAccount answers the account with the username, or none.
+func (h *Handler) findAccount(r *request) (*answer, error) {
+	page := accountsPage{Accounts: []account.Account{}}
+	a, err := h.cfg.Accounts.Find(r.Context(), r.URL.Query().Get("username"))
+	if err == nil {
+		page.Accounts = append(page.Accounts, *a)
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	return ok(page), nil
 }
 
 // createAccount serves POST /v1/accounts.

@@ -39,6 +39,7 @@ var (
 	methodNotAllowed   = kind{"method-not-allowed", "The address takes other methods", "Use one of the methods in the header Allow.", http.StatusMethodNotAllowed}
 	conflict           = kind{"conflict", "This contradicts what is there", "Look at the present state and decide anew.", http.StatusConflict}
 	inFlight           = kind{"request-in-flight", "The same request is being done", "Wait a moment and repeat the request with the same Idempotency-Key.", http.StatusConflict}
+	managed            = kind{"managed-by-a-file", "The client belongs to a clients file", "Change it in that file and apply it, or take it out of the file's hands by `countersign client release`. Disapproving it is always possible.", http.StatusConflict}
 	lastAdministrator  = kind{"last-administrator", "Nobody could administer the server any more", "Give another account the permission configure_server first.", http.StatusConflict}
 	stale              = kind{"stale", "It was changed since you looked at it", "Read it again, and send its new ETag in If-Match if you still want the change. Nothing was changed.", http.StatusPreconditionFailed}
 	bodyTooLarge       = kind{"body-too-large", "The body is too large", "Send at most 256 KiB.", http.StatusRequestEntityTooLarge}
@@ -55,7 +56,7 @@ var (
 // kinds are all of them, for who looks one up.
 var kinds = []kind{
 	badJSON, unknownMember, badQuery, badIdempotencyKey, notAuthenticated, invalidToken, forbidden, insufficientScope, notFound,
-	methodNotAllowed, conflict, inFlight, lastAdministrator, stale, bodyTooLarge, wrongMediaType, invalidClient, invalidMember,
+	methodNotAllowed, conflict, inFlight, managed, lastAdministrator, stale, bodyTooLarge, wrongMediaType, invalidClient, invalidMember,
 	keyReused, preconditionNeeded, tooManyRequests, internal, unavailable,
 }
 
@@ -140,6 +141,9 @@ func describe(err error) *Problem {
 	}
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
 		return problemOf(invalidClient, sentence(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
+	}
+	if e, ok := errors.AsType[*clientstore.ManagedError](err); ok {
+		return problemOf(managed, ended(e.Error()))
 	}
 	if e, ok := errors.AsType[*clientstore.StatusError](err); ok {
 		return problemOf(conflict, sentence("the "+e.Error()))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"countersign/admin/api"
@@ -24,7 +23,7 @@ func (s *server) adminAPI() (http.Handler, error) {
 	calls := limit.New(callsPerSecond, callsAtOnce, s.stores.db.Now)
 	return api.New(api.Config{
 		Issuer: s.cfg.Issuer, Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Clients: s.stores.clients, Grants: s.stores.grants,
-		APIKeys: s.stores.apiKeys, Once: s.stores.once, Audit: s.stores.audit, Keys: s.stores.keys,
+		APIKeys: s.stores.apiKeys, Once: s.stores.once, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures,
 		Sector: func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error) {
 			return outbound.Sector(ctx, s.stores.outbound, before, m)
 		},
@@ -37,9 +36,7 @@ func (s *server) adminAPI() (http.Handler, error) {
 // they are by themselves.
 func callerNetwork(caller string) string {
 	if ip, ok := strings.CutPrefix(caller, "address "); ok {
-		if _, err := netip.ParseAddr(ip); err == nil {
-			return limit.Network(ip)
-		}
+		return limit.Network(ip)
 	}
 	return caller
 }

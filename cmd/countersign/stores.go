@@ -120,12 +120,8 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		used:     replay.New(db, keys),
 		pushed:   pushed.New(db, keys),
 		failures: failure.New(db, keys),
-		grants:  grant.New(db, keys),
-		signOut: signout.New(db),
-		used:    replay.New(db, keys),
-		pushed:  pushed.New(db, keys),
-		apiKeys: apikey.New(db, apikey.Config{Keys: keys, Audit: trail, Scopes: clientstore.AdministrationScopes}),
-		once:    idempotency.New(db, keys),
+		apiKeys:  apikey.New(db, apikey.Config{Keys: keys, Audit: trail, Scopes: clientstore.AdministrationScopes}),
+		once:     idempotency.New(db, keys),
 	}
 }
 
