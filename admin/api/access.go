@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/http"
@@ -225,6 +226,6 @@ func (h *Handler) commandLine(r *request) (*answer, error) {
 }
 
 // showDocument serves GET /openapi.json.
-func (*Handler) showDocument(*request) (*answer, error) {
-	return ok(document), nil
+func (h *Handler) showDocument(*request) (*answer, error) {
+	return ok(bytes.ReplaceAll(document, []byte(documentedIssuer), []byte(strings.TrimSuffix(h.cfg.Issuer, "/")))), nil
 }

@@ -60,8 +60,13 @@ type Handler struct {
 	home string // the address of the API, and the audience of tokens for it
 }
 
+// document describes the API, with another server's address.
+//
 //go:embed openapi.json
 var document []byte
+
+// documentedIssuer is that address.
+const documentedIssuer = "https://id.example.org"
 
 // Document returns the OpenAPI document of the API.
 func Document() []byte { return slices.Clone(document) }

@@ -98,13 +98,13 @@ func (m members) into(known map[string]any) error {
 	for name, raw := range m {
 		variable, ok := known[name]
 		if !ok {
-			return problemOf(unknownMember, sentence(shown(name)+" is not a member here")).at(name, "Is not known here; "+choices(known)+".")
+			return problemOf(unknownMember, ended(shown(name)+" is not a member here")).at(name, "Is not known here; "+choices(known)+".")
 		}
 		if string(raw) == "null" {
 			continue
 		}
 		if stdjson.Unmarshal(raw, variable) != nil {
-			return problemOf(invalidMember, sentence(name+" is of another type than the document says")).at(name, "Is of another type than the document says.")
+			return problemOf(invalidMember, ended(name+" is of another type than the document says")).at(name, "Is of another type than the document says.")
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func overtaken(err error) error {
 // describeQuery makes a refusal of a filter one of the query.
 func describeQuery(err error) error {
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return problemOf(badQuery, sentence(e.Field+" "+e.Reason))
+		return problemOf(badQuery, ended(e.Field+" "+e.Reason))
 	}
 	return err
 }

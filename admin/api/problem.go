@@ -60,6 +60,15 @@ var kinds = []kind{
 	keyReused, preconditionNeeded, tooManyRequests, internal, unavailable,
 }
 
+// Problems returns the names of the kinds, the ends of their type URIs.
+func Problems() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}
+
 // Problem is an error as it is answered (RFC 9457).
 type Problem struct {
 	Type      string  `json:"type"`
@@ -137,10 +146,10 @@ func describe(err error) *Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*clientstore.MemberError](err); ok {
-		return problemOf(unknownMember, sentence(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(unknownMember, ended(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
 	}
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return problemOf(invalidClient, sentence(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(invalidClient, ended(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
 	}
 	if e, ok := errors.AsType[*clientstore.ManagedError](err); ok {
 		return problemOf(managed, ended(e.Error()))
@@ -182,10 +191,15 @@ func sentence(reason string) string {
 		reason = string(unicode.ToUpper(r)) + reason[i+len(string(r)):]
 		break
 	}
-	if strings.HasSuffix(reason, ".") || strings.HasSuffix(reason, "?") {
-		return reason
+	return ended(reason)
+}
+
+// ended is a sentence with its end. It may begin with the name of a member.
+func ended(text string) string {
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") {
+		return text
 	}
-	return reason + "."
+	return text + "."
 }
 
 // answering makes a handler of one that returns errors, and answers those.

@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/pb33f/libopenapi"
-	validator "github.com/pb33f/libopenapi-validator"
 
 	"countersign/admin/api"
 	"countersign/clientstore"
@@ -198,62 +193,8 @@ func (w *world) do(c call) answer {
 	if strings.HasSuffix(a.header.Get("Content-Type"), "json") {
 		w.must(json.Unmarshal(rec.Body.Bytes(), &a.json))
 	}
-	w.describes(r, rec.Result())
+	w.described(r, a)
 	return a
-}
-
-var described = struct {
-	sync.Mutex
-	validator.Validator
-}{}
-
-// describes checks that the document describes the answer: its status, and its
-// body by the schema, with a validator that is not ours.
-func (w *world) describes(r *http.Request, res *http.Response) {
-	w.Helper()
-	if res.StatusCode == http.StatusNotFound && !known(r.URL.Path) || res.StatusCode == http.StatusMethodNotAllowed {
-		return
-	}
-	described.Lock()
-	defer described.Unlock()
-	if described.Validator == nil {
-		described.Validator = openDocument(w.T)
-	}
-	if ok, faults := described.ValidateHttpResponse(r, res); !ok {
-		body, _ := io.ReadAll(res.Body)
-		for _, f := range faults {
-			w.Errorf("%s %s: %d: not as the document says: %s: %v\n%s", r.Method, r.URL.Path, res.StatusCode, f.Message, f.SchemaValidationErrors, body)
-		}
-	}
-}
-
-// known reports whether the path is one of the API's.
-func known(path string) bool {
-	parts := strings.Split(strings.TrimPrefix(path, api.Prefix), "/")
-	for _, route := range api.Routes() {
-		pattern := strings.Split(route[1], "/")
-		same := len(pattern) == len(parts)
-		for i := 0; same && i < len(parts); i++ {
-			same = pattern[i] == parts[i] || strings.HasPrefix(pattern[i], "{")
-		}
-		if same {
-			return true
-		}
-	}
-	return false
-}
-
-func openDocument(t *testing.T) validator.Validator {
-	t.Helper()
-	doc, err := libopenapi.NewDocument(api.Document())
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, errs := validator.NewValidator(doc)
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	return v
 }
 
 // want refuses an answer with another status, or without the text.

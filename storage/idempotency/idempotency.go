@@ -77,8 +77,8 @@ func (s *Store) Begin(ctx context.Context, r Request) (*Claim, *Answer, error) {
 	c := &Claim{hash: s.keys.Hash("idempotency\x00" + r.Caller + "\x00" + r.Key), id: uuid.NewString()}
 	fingerprint, now := s.keys.Hash(r.Content), s.db.Now()
 	res := s.db.With(ctx).Exec(`
-		INSERT INTO idempotency_keys (hash, fingerprint, claim, locked_until, created_at, expires_at)
-		VALUES (@hash, @fingerprint, @claim, @until, @now, @expires)
+		INSERT INTO idempotency_keys (claim, hash, fingerprint, locked_until, created_at, expires_at)
+		VALUES (@claim, @hash, @fingerprint, @until, @now, @expires)
 		ON CONFLICT (hash) DO UPDATE SET fingerprint = excluded.fingerprint, claim = excluded.claim, answer = NULL,
 			locked_until = excluded.locked_until, created_at = excluded.created_at, expires_at = excluded.expires_at
 		WHERE idempotency_keys.expires_at <= @now OR (idempotency_keys.answer IS NULL AND idempotency_keys.locked_until <= @now)`,
