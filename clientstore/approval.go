@@ -76,9 +76,28 @@ func disapproved(c *Client, by audit.Actor, now time.Time, reason string) map[st
 // is dead. Its key is never given out again. It learns by back-channel logout
 // that the people who used it are signed out of it.
 func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error {
+	return s.removeIf(ctx, by, id, func(*Client) error { return nil })
+}
+
+// RemoveSeen is [Store.Remove] of a client as it was looked at: one that was
+// changed meanwhile is [storage.ErrConflict].
+func (s *Store) RemoveSeen(ctx context.Context, by audit.Actor, seen *Client) error {
+	return s.removeIf(ctx, by, seen.ID, func(c *Client) error {
+		if c.Version != seen.Version {
+			return fmt.Errorf("remove client: %w", storage.ErrConflict)
+		}
+		return nil
+	})
+}
+
+// removeIf removes the client if check agrees.
+func (s *Store) removeIf(ctx context.Context, by audit.Actor, id string, check func(*Client) error) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.lock(ctx, id)
 		if err != nil {
+			return err
+		}
+		if err := check(before); err != nil {
 			return err
 		}
 		if err := before.lockedTo(change{action: "client.remove"}, nil); err != nil {

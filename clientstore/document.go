@@ -73,6 +73,27 @@ func (c *Client) Document() Document {
 	return d
 }
 
+// Client returns the client that the document describes, for who knows it by
+// nothing else: its secrets have no values.
+func (d Document) Client() *Client {
+	c := &Client{
+		ID: d.ClientID, Type: d.Type, Name: d.ClientName, Status: d.Status, StatusReason: d.StatusReason, Version: d.Version,
+		Metadata: d.Metadata, Secrets: make([]Secret, len(d.Secrets)),
+		CreatedAt: time.Unix(d.ClientIDIssuedAt, 0).UTC(), CreatedBy: d.CreatedBy,
+		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy,
+		ManagedBy: d.ManagedBy, ManagedHandle: d.ManagedHandle, ManagedStatus: d.ManagedStatus,
+	}
+	if d.Requested != nil {
+		c.Requested = *d.Requested
+	}
+	c.Metadata.RedirectURIs, c.Metadata.ResponseTypes = d.RedirectURIs, d.ResponseTypes
+	c.Metadata.GrantTypes = slices.DeleteFunc(slices.Clone(d.GrantTypes), func(g string) bool { return g == GrantImplicit })
+	for i, s := range d.Secrets {
+		c.Secrets[i] = Secret{ID: s.ID, Prefix: s.Prefix, Algorithm: s.Algorithm, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt}
+	}
+	return c
+}
+
 // WithSecret adds the secret that was just made for the client, the newest of
 // its secrets, and when it ends.
 func (d Document) WithSecret(secret string) Document {

@@ -43,6 +43,9 @@ func (c *Client) checkRegistrant(before *Client) error {
 			return refuse("grant_types", "the grant type %s is given by an administrator only; use authorization_code", g)
 		}
 	}
+	if gained := c.Metadata.AdministrationScopesBeyond(&before.Metadata); len(gained) > 0 {
+		return refuse("scope", "%s lets a client act for administrators of this server, which an administrator gives only; leave it out", gained[0])
+	}
 	for _, uri := range c.Metadata.RedirectURIs {
 		if fault := c.applicationFault(uri); fault != "" {
 			return refuse("redirect_uris", "%s %s", quoted(uri), fault)

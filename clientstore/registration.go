@@ -30,9 +30,14 @@ type Registration struct {
 // that uses none, and for one whose secret the administrator typed and knows. A
 // registration that is not acceptable is a [*MetadataError].
 func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*Client, string, error) {
+	return s.register(ctx, by, newKey(), r)
+}
+
+// register is [Store.Register] of a client with this key.
+func (s *Store) register(ctx context.Context, by audit.Actor, key string, r Registration) (*Client, string, error) {
 	now := s.db.Now()
 	c := &Client{
-		ID: newKey(), Type: r.Type, Name: r.Name, Status: Pending, Version: 1,
+		ID: key, Type: r.Type, Name: r.Name, Status: Pending, Version: 1,
 		Metadata: r.Metadata, Secrets: []Secret{}, Requested: r.Requested,
 		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
 	}

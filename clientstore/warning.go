@@ -25,6 +25,8 @@ func (c *Client) Warnings() []string {
 		"The client may introspect every token of this server; that is for resource servers only.")
 	warn(len(m.OAuth1Clients) > 0,
 		"The client may act, within its scope, for everybody who allowed an OAuth 1.0a client that hands it their requests: %s.", strings.Join(m.OAuth1Clients, ", "))
+	warn(len(m.AdministrationScopesBeyond(&Metadata{})) > 0,
+		"The client may administer this server for administrators who let it; that is for administrators' own tools only.")
 	warn(c.Type != OAuth1 && c.UsesSecret() && len(c.Secrets) == 0,
 		"The client has no secret, so that nobody can be it; rotate its secret to give it one.")
 	warn(c.Type == OIDC && len(m.ResponseTypes) > 0 && !slices.Contains(scopes(m.Scope), scopeOpenID),

@@ -12,6 +12,7 @@ import (
 	"countersign/clientstore" //nolint:depguard // every record is held against the schema here
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/apikey"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
 	"countersign/storage/grant"
@@ -25,6 +26,7 @@ import (
 // records are the types that gorm reads and writes whole.
 var records = []any{
 	account.Account{},
+	apikey.Key{},
 	audit.Event{},
 	clientstore.Client{},
 	failure.Failure{},
@@ -45,7 +47,8 @@ var tables = map[string]string{
 	"client_registrations":  "client_id hash initial_token_id created_at",
 	"client_submissions":    "hash account_id client_id secret created_at",
 	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
-	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
+	"idempotency_keys":      "hash fingerprint claim locked_until answer created_at expires_at",
+	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at command_line_at",
 	"subject_salt":          "id salt created_at",
 	"logout_deliveries":     "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",
 	"refresh_tokens":        "hash grant_id parent_hash created_at expires_at used_at",

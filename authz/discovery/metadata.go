@@ -134,7 +134,7 @@ func metadata(cfg Config) Metadata {
 		oauth1Metadata:              oauth1(cfg, at),
 		DeviceAuthorizationEndpoint: at("/device_authorization"),
 
-		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},
+		ScopesSupported:               append([]string{"openid", "profile", "email", "address", "phone", "offline_access"}, clientstore.AdministrationScopes...),
 		ResponseTypesSupported:        cfg.ResponseTypes,
 		ResponseModesSupported:        []string{"query", "fragment", "form_post"},
 		GrantTypesSupported:           cfg.GrantTypes,

@@ -3,6 +3,8 @@ package page
 import (
 	"slices"
 	"strings"
+
+	"countersign/clientstore"
 )
 
 const offlineAccess = "offline_access"
@@ -13,20 +15,30 @@ type group int
 const (
 	identity group = iota
 	data
+	administration
 	offline
 )
 
-var titles = [...]string{identity: "About you", data: "What it works with", offline: "While you are away"}
+var titles = [...]string{identity: "About you", data: "What it works with", administration: "As an administrator of this server", offline: "While you are away"}
 
 var sentences = map[string]struct {
 	group group
 	text  string
 }{
-	"openid":      {identity, "Recognise you when you come back, by an identifier of your account."},
-	"profile":     {identity, "See your profile: name, username, picture and the like."},
-	"email":       {identity, "See your email address."},
-	"phone":       {identity, "See your phone number."},
-	"address":     {identity, "See your postal address."},
+	"openid":                        {identity, "Recognise you when you come back, by an identifier of your account."},
+	"profile":                       {identity, "See your profile: name, username, picture and the like."},
+	"email":                         {identity, "See your email address."},
+	"phone":                         {identity, "See your phone number."},
+	"address":                       {identity, "See your postal address."},
+	clientstore.ScopeClientsRead:    {administration, "See the applications that are registered here, and what goes wrong with them."},
+	clientstore.ScopeClientsWrite:   {administration, "Register, change and remove applications, and make secrets for them."},
+	clientstore.ScopeClientsApprove: {administration, "Approve and disapprove applications."},
+	clientstore.ScopeAccountsRead:   {administration, "See everybody's account."},
+	clientstore.ScopeAccountsWrite:  {administration, "Create and disable accounts, and make administrators. Who may do that may do everything."},
+	clientstore.ScopeAuditRead:      {administration, "Read the record of who changed what."},
+	clientstore.ScopeKeysRead:       {administration, "See the state of the keys that sign tokens."},
+	clientstore.ScopeKeysWrite:      {administration, "Replace the keys that sign tokens."},
+
 	offlineAccess: {offline, "Keep this access when you are not using it."},
 }
 

@@ -21,8 +21,8 @@ func newClient(p *program) *cobra.Command {
 }
 
 // findClient returns the client with the key.
-func findClient(ctx context.Context, s *stores, id string) (*clientstore.Client, error) {
-	c, err := s.clients.Get(ctx, id)
+func findClient(ctx context.Context, d clientDesk, id string) (*clientstore.Client, error) {
+	c, err := d.Get(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, remedy(err, fmt.Sprintf("no client has the key %q", id), "`countersign client list` shows all")
 	}
@@ -71,6 +71,7 @@ func newClientList(p *program) *cobra.Command {
 	cmd.Flags().StringVar(&f.clientType, "type", "", "only this `type`: oauth1, oauth2 or oidc")
 	cmd.Flags().StringVar(&f.status, "status", "", "only this `status`: pending, approved or disapproved")
 	cmd.Flags().StringVar(&f.search, "search", "", "only with this `text` in name, key or redirect URIs")
+	addServer(cmd)
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		filter := clientstore.Filter{Type: clientstore.Type(f.clientType), Status: clientstore.Status(f.status), Search: f.search}
@@ -80,8 +81,8 @@ func newClientList(p *program) *cobra.Command {
 		if err := checkChoice(cmd, "status", f.status, string(clientstore.Pending), string(clientstore.Approved), string(clientstore.Disapproved)); err != nil {
 			return err
 		}
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			docs, err := listClients(ctx, s, filter)
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			docs, err := d.List(ctx, filter)
 			if err != nil {
 				return err
 			}
@@ -96,44 +97,26 @@ func newClientList(p *program) *cobra.Command {
 	return cmd
 }
 
-// listClients reads all pages of the list.
-func listClients(ctx context.Context, s *stores, f clientstore.Filter) ([]clientstore.Document, error) {
-	docs := []clientstore.Document{}
-	const page = 500
-	for f.Limit = page; ; {
-		clients, err := s.clients.List(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		for i := range clients {
-			docs = append(docs, clients[i].Document())
-		}
-		if len(clients) < page {
-			return docs, nil
-		}
-		f.After = clients[len(clients)-1].Cursor()
-	}
-}
-
 func newClientShow(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show CLIENT_ID", Short: "Show a client", Args: oneArg,
 		Example: `  countersign client show CLIENT_ID
   countersign client show CLIENT_ID -o json`,
 	}
+	addServer(cmd)
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			c, err := findClient(ctx, s, args[0])
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			c, err := findClient(ctx, d, args[0])
 			if err != nil {
 				return err
 			}
 			warn(p, c)
-			v, err := viewRevision(ctx, s, c)
+			v, err := d.Revision(ctx, c)
 			if err != nil {
 				return err
 			}
-			functional, err := functionalUser(ctx, s, c)
+			functional, err := functionalUser(ctx, d, c)
 			if err != nil {
 				return err
 			}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"countersign/authz/outbound"
 	"countersign/clientstore"
 	"countersign/storage"
 )
@@ -21,21 +20,22 @@ func newClientEdit(p *program) *cobra.Command {
 	}
 	flags := addClientFlags(cmd)
 	version := cmd.Flags().Int64("version", 0, "refuse unless the client has this `version`, as `show` printed it")
+	addServer(cmd)
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			c, err := findClient(ctx, s, args[0])
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			c, err := findClient(ctx, d, args[0])
 			if err != nil {
 				return err
 			}
-			edit, err := flags.edit(ctx, cmd, s, c)
+			wanted, err := flags.edit(ctx, cmd, d, c)
 			if err != nil {
 				return err
 			}
 			if *version != 0 {
-				edit.Version = *version
+				c.Version = *version
 			}
-			c, err = s.clients.Edit(ctx, actor(), c.ID, edit)
+			c, err = d.Edit(ctx, c, wanted)
 			if errors.Is(err, storage.ErrConflict) {
 				return remedy(err, "the client was changed by somebody else meanwhile; nothing was written",
 					"look at it with `countersign client show` and repeat the command")
@@ -50,21 +50,16 @@ func newClientEdit(p *program) *cobra.Command {
 	return cmd
 }
 
-// edit is what the flags that were given change of c.
-func (f *clientFlags) edit(ctx context.Context, cmd *cobra.Command, s *stores, c *clientstore.Client) (e clientstore.Edit, err error) {
-	edited := c.Metadata
-	e = clientstore.Edit{Metadata: &edited, Version: c.Version}
+// edit is what the flags that were given make of c.
+func (f *clientFlags) edit(ctx context.Context, cmd *cobra.Command, d clientDesk, c *clientstore.Client) (clientstore.Wanted, error) {
+	w := c.Wanted()
 	if cmd.Flags().Changed("name") {
-		e.Name = &f.name
+		w.Name = f.name
 	}
-	if err := f.apply(cmd, e.Metadata); err != nil {
-		return e, err
+	if err := f.apply(cmd, &w.Metadata); err != nil {
+		return w, err
 	}
-	if err := f.consumer.apply(ctx, cmd, s, e.Metadata); err != nil {
-		return e, err
-	}
-	e.Sector, err = outbound.Sector(ctx, s.outbound, &c.Metadata, e.Metadata)
-	return e, err
+	return w, f.consumer.apply(ctx, cmd, d, &w.Metadata)
 }
 
 // decision is what an administrator decides about a client, after having been
@@ -72,7 +67,7 @@ func (f *clientFlags) edit(ctx context.Context, cmd *cobra.Command, s *stores, c
 type decision struct {
 	verb, short, example string
 	impact               func(c *clientstore.Client, i clientstore.Impact) string
-	decide               func(ctx context.Context, s *stores, c *clientstore.Client, reason string) (*clientstore.Client, error)
+	decide               func(ctx context.Context, d clientDesk, c *clientstore.Client, reason string) (*clientstore.Client, error)
 	takesReason          bool
 	takesConsumer        bool
 	// What is decided about a revision, with a place for the client's title in
@@ -88,13 +83,13 @@ var (
   countersign client approve CLIENT_ID --redirect-uri https://jazz.example.org/oauth/callback
   countersign client approve CLIENT_ID --trusted --functional-user nightly-export --yes -o json`,
 		impact: approvalImpact,
-		decide: func(ctx context.Context, s *stores, c *clientstore.Client, _ string) (*clientstore.Client, error) {
-			after, err := s.clients.ApproveSeen(ctx, actor(), c)
+		decide: func(ctx context.Context, d clientDesk, c *clientstore.Client, _ string) (*clientstore.Client, error) {
+			after, err := d.Approve(ctx, c)
 			return after, changedMeanwhile(err)
 		},
 		revisionImpact: "This changes %s as above, now.",
-		decideRevision: func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error) {
-			return s.clients.ApproveRevision(ctx, actor(), id, revision)
+		decideRevision: func(ctx context.Context, d clientDesk, id, revision string) (*clientstore.Client, error) {
+			return d.ApproveRevision(ctx, id, revision)
 		},
 	}
 	disapproving = decision{
@@ -104,12 +99,12 @@ var (
 		impact: func(c *clientstore.Client, i clientstore.Impact) string {
 			return fmt.Sprintf("This stops %s now. It has %s; they stay dead even if it is approved again.", title(c), live(i))
 		},
-		decide: func(ctx context.Context, s *stores, c *clientstore.Client, reason string) (*clientstore.Client, error) {
-			return s.clients.Disapprove(ctx, actor(), c.ID, reason)
+		decide: func(ctx context.Context, d clientDesk, c *clientstore.Client, reason string) (*clientstore.Client, error) {
+			return d.Disapprove(ctx, c.ID, reason)
 		},
 		revisionImpact: "This forgets the changes above; %s stays what it is.",
-		decideRevision: func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error) {
-			return s.clients.RejectRevision(ctx, actor(), id, revision)
+		decideRevision: func(ctx context.Context, d clientDesk, id, revision string) (*clientstore.Client, error) {
+			return d.RejectRevision(ctx, id, revision)
 		},
 	}
 	removing = decision{
@@ -119,8 +114,8 @@ var (
 		impact: func(c *clientstore.Client, i clientstore.Impact) string {
 			return fmt.Sprintf("This removes %s for good. It has %s; they die now. To stop it for a time, disapprove it instead.", title(c), live(i))
 		},
-		decide: func(ctx context.Context, s *stores, c *clientstore.Client, _ string) (*clientstore.Client, error) {
-			return nil, s.clients.Remove(ctx, actor(), c.ID)
+		decide: func(ctx context.Context, d clientDesk, c *clientstore.Client, _ string) (*clientstore.Client, error) {
+			return nil, d.Remove(ctx, c)
 		},
 	}
 )
@@ -134,27 +129,28 @@ func live(i clientstore.Impact) string {
 
 // question is what an administrator is asked about a client.
 type question struct {
-	client  *clientstore.Client
+	seen    *clientstore.Client // as it is
+	client  *clientstore.Client // as it would be
 	confirm *confirmation
 	decision
 	reason string
-	edit   *clientstore.Edit // what is decided beside the approval, nil for nothing
+	wanted *clientstore.Wanted // what is decided beside the approval, nil for nothing
 }
 
 // decideClient asks and decides about a client. It returns nothing when there
 // is no client left.
-func decideClient(ctx context.Context, cmd *cobra.Command, p *program, s *stores, q question) (*clientstore.Client, error) {
-	impact, err := s.clients.Impact(ctx, q.client.ID)
+func decideClient(ctx context.Context, cmd *cobra.Command, p *program, d clientDesk, q question) (*clientstore.Client, error) {
+	impact, err := d.Impact(ctx, q.client.ID)
 	if err != nil {
 		return nil, err
 	}
 	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)); err != nil {
 		return nil, err
 	}
-	if q.edit == nil {
-		return q.decide(ctx, s, q.client, q.reason)
+	if q.wanted == nil {
+		return q.decide(ctx, d, q.client, q.reason)
 	}
-	after, err := s.clients.ApproveEdited(ctx, actor(), q.client.ID, *q.edit)
+	after, err := d.ApproveEdited(ctx, q.seen, *q.wanted)
 	return after, changedMeanwhile(err)
 }
 
@@ -180,17 +176,18 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 	if d.takesConsumer {
 		consumer.add(cmd)
 	}
+	addServer(cmd)
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *revision && consumer.given(cmd) {
 			return usagef(cmd, "--revision decides about the change alone; leave --trusted, --functional-user and --redirect-uri to another command")
 		}
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			c, err := findClient(ctx, s, args[0])
+		return p.withClients(cmd, func(ctx context.Context, desk clientDesk) error {
+			seen, err := findClient(ctx, desk, args[0])
 			if err != nil {
 				return err
 			}
-			edit, c, err := consumer.edit(ctx, cmd, s, c)
+			wanted, c, err := consumer.edit(ctx, cmd, desk, seen)
 			if err != nil {
 				return err
 			}
@@ -201,7 +198,7 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 			case d.takesConsumer:
 				warn(p, c)
 			}
-			after, err := decide(ctx, cmd, p, s, question{c, confirm, d, *reason, edit})
+			after, err := decide(ctx, cmd, p, desk, question{seen, c, confirm, d, *reason, wanted})
 			if err != nil || after == nil {
 				return err
 			}
@@ -220,6 +217,7 @@ func newClientRotateSecret(p *program) *cobra.Command {
 	typed := addSecret(cmd)
 	overlap := cmd.Flags().Duration("overlap", 0, "how long the old secrets stay valid, such as 24h")
 	expires := cmd.Flags().Duration("expires-in", 0, "when the new secret ends, such as 8760h (default never)")
+	addServer(cmd)
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *overlap < 0 || *expires < 0 {
@@ -229,12 +227,11 @@ func newClientRotateSecret(p *program) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			if _, err := findClient(ctx, s, args[0]); err != nil {
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			if _, err := findClient(ctx, d, args[0]); err != nil {
 				return err
 			}
-			r := clientstore.Rotation{Secret: secret, Overlap: *overlap, ExpiresAt: after(s, *expires)}
-			c, generated, err := s.clients.RotateSecret(ctx, actor(), args[0], r)
+			c, generated, err := d.RotateSecret(ctx, args[0], secretRotation{secret, *overlap, *expires})
 			if err != nil {
 				return err
 			}

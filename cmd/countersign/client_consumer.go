@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
 	"countersign/clientstore"
+	"countersign/cmd/countersign/adminclient"
 	"countersign/storage"
 )
 
@@ -29,7 +31,7 @@ func (*consumerFlags) given(cmd *cobra.Command) bool {
 
 // apply writes the flags that were given over m. A user is named as people
 // know them and kept by identifier.
-func (f *consumerFlags) apply(ctx context.Context, cmd *cobra.Command, s *stores, m *clientstore.Metadata) error {
+func (f *consumerFlags) apply(ctx context.Context, cmd *cobra.Command, d clientDesk, m *clientstore.Metadata) error {
 	if cmd.Flags().Changed("trusted") {
 		m.OAuth1Trusted = f.trusted
 	}
@@ -40,21 +42,24 @@ func (f *consumerFlags) apply(ctx context.Context, cmd *cobra.Command, s *stores
 	if f.functional == "" {
 		return nil
 	}
-	a, err := findUser(ctx, s, f.functional)
+	a, err := d.AccountNamed(ctx, f.functional)
 	if err != nil {
-		return err
+		return unknownUser(err, f.functional)
 	}
 	m.OAuth1FunctionalAccount = a.ID
 	return nil
 }
 
 // functionalUser names the functional account of c, for people.
-func functionalUser(ctx context.Context, s *stores, c *clientstore.Client) (string, error) {
+func functionalUser(ctx context.Context, d clientDesk, c *clientstore.Client) (string, error) {
 	id := c.Metadata.OAuth1FunctionalAccount
 	if id == "" {
 		return "", nil
 	}
-	a, err := s.accounts.Get(ctx, id)
+	a, err := d.Account(ctx, id)
+	if p, ok := errors.AsType[*adminclient.Problem](err); ok && p.Status == http.StatusForbidden {
+		return id, nil // the credential does not cover people's names
+	}
 	if errors.Is(err, storage.ErrNotFound) {
 		return fmt.Sprintf("%s, who was removed", id), nil
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"countersign/authz/outbound"
 	"countersign/clientstore"
 )
 
@@ -111,6 +110,7 @@ func newClientCreate(p *program) *cobra.Command {
 	var approve bool
 	cmd.Flags().StringVar(&clientType, "type", string(clientstore.OIDC), "the client's `type`: oauth1, oauth2 or oidc")
 	cmd.Flags().BoolVar(&approve, "approve", false, "approve it at once")
+	addServer(cmd)
 	flags, typed, out := addClientFlags(cmd), addSecret(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r, err := flags.registration(cmd, clientType)
@@ -120,14 +120,15 @@ func newClientCreate(p *program) *cobra.Command {
 		if r.Secret, err = typed.read(p); err != nil {
 			return err
 		}
-		return p.withStores(cmd, func(ctx context.Context, s *stores) (err error) {
-			if err := flags.consumer.apply(ctx, cmd, s, &r.Metadata); err != nil {
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			if err := flags.consumer.apply(ctx, cmd, d, &r.Metadata); err != nil {
 				return err
 			}
-			if r.Sector, err = outbound.Sector(ctx, s.outbound, &clientstore.Metadata{}, &r.Metadata); err != nil {
-				return err
+			register := d.Register
+			if approve {
+				register = d.RegisterApproved
 			}
-			c, secret, err := registerClient(ctx, s, r, approve)
+			c, secret, err := register(ctx, r)
 			if err != nil {
 				return err
 			}
@@ -163,18 +164,4 @@ func printRegistered(p *program, out *output, c *clientstore.Client, secret stri
 		p.talk("The secret cannot be shown again; keep it now.")
 	}
 	return printClient(p, out, c, secret)
-}
-
-// registerClient registers and approves in one transaction, so that a failure
-// leaves nothing half done.
-func registerClient(ctx context.Context, s *stores, r clientstore.Registration, approve bool) (c *clientstore.Client, secret string, err error) { //nolint:revive // the flag is the user's own
-	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		c, secret, err = s.clients.Register(ctx, actor(), r)
-		if err != nil || !approve {
-			return err
-		}
-		c, err = s.clients.Approve(ctx, actor(), c.ID)
-		return err
-	})
-	return c, secret, err
 }

@@ -59,7 +59,7 @@ func newClientExport(p *program) *cobra.Command {
 func exported(ctx context.Context, s *stores, keys []string) ([]clientstore.Client, error) {
 	var clients []clientstore.Client
 	for _, key := range keys {
-		c, err := findClient(ctx, s, key)
+		c, err := findClient(ctx, databaseDesk{s}, key)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +142,7 @@ func newClientRelease(p *program) *cobra.Command {
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			c, err := findClient(ctx, s, args[0])
+			c, err := findClient(ctx, databaseDesk{s}, args[0])
 			if err != nil {
 				return err
 			}

@@ -18,14 +18,15 @@ func newClientFailures(p *program) *cobra.Command {
 		Example: `  countersign client failures CLIENT_ID
   countersign client failures CLIENT_ID -o json`,
 	}
+	addServer(cmd)
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			c, err := findClient(ctx, s, args[0])
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			c, err := findClient(ctx, d, args[0])
 			if err != nil {
 				return err
 			}
-			list, err := s.failures.List(ctx, c.ID, failure.Kept)
+			list, err := d.Failures(ctx, c.ID)
 			if err != nil {
 				return err
 			}

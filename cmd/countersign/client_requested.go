@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"countersign/authz/outbound"
 	"countersign/clientstore"
 )
 
@@ -71,16 +70,16 @@ func (f *approvalFlags) given(cmd *cobra.Command) bool {
 
 // edit is what the flags change of c beside approving it, nil for nothing, and
 // the client that they make of it.
-func (f *approvalFlags) edit(ctx context.Context, cmd *cobra.Command, s *stores, c *clientstore.Client) (*clientstore.Edit, *clientstore.Client, error) {
+func (f *approvalFlags) edit(ctx context.Context, cmd *cobra.Command, d clientDesk, c *clientstore.Client) (*clientstore.Wanted, *clientstore.Client, error) {
 	if !f.given(cmd) {
 		return nil, c, nil
 	}
 	edited := *c
 	m := &edited.Metadata
 	m.RedirectURIs = slices.Concat(m.RedirectURIs, nonEmpty(f.redirects))
-	if err := f.apply(ctx, cmd, s, m); err != nil {
+	if err := f.apply(ctx, cmd, d, m); err != nil {
 		return nil, nil, err
 	}
-	sector, err := outbound.Sector(ctx, s.outbound, &c.Metadata, m)
-	return &clientstore.Edit{Metadata: m, Version: c.Version, Sector: sector}, &edited, err
+	wanted := edited.Wanted()
+	return &wanted, &edited, nil
 }

@@ -22,19 +22,6 @@ type revisionView struct {
 	Differences []clientstore.Difference `json:"differences"`
 }
 
-// viewRevision returns the revision of the client that waits, nil if none does.
-func viewRevision(ctx context.Context, s *stores, c *clientstore.Client) (*revisionView, error) {
-	r, err := s.clients.Revision(ctx, c.ID)
-	if err != nil || r == nil {
-		return nil, err
-	}
-	differences, err := r.Differences(c)
-	if err != nil {
-		return nil, err
-	}
-	return &revisionView{r.ID, r.CreatedAt.UTC(), r.CreatedBy, differences}, nil
-}
-
 // lines writes what the revision changes, a member a line.
 func (v *revisionView) lines(tw *tabwriter.Writer) {
 	row(tw, "CHANGES", "FROM", "TO")
@@ -83,8 +70,8 @@ func printShown(p *program, out *output, c shownClient, v *revisionView) error {
 
 // decideRevision asks and decides about the revision of c, which must still be
 // the one that was shown.
-func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, s *stores, q question) (*clientstore.Client, error) {
-	v, err := viewRevision(ctx, s, q.client)
+func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, d clientDesk, q question) (*clientstore.Client, error) {
+	v, err := d.Revision(ctx, q.client)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +86,7 @@ func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, s *stor
 	if err := q.confirm.ask(cmd, p, fmt.Sprintf(q.revisionImpact, title(q.client))); err != nil {
 		return nil, err
 	}
-	after, err := q.decideRevision(ctx, s, q.client.ID, v.ID)
+	after, err := q.decideRevision(ctx, d, q.client.ID, v.ID)
 	if errors.Is(err, storage.ErrConflict) {
 		return nil, remedy(err, "the client changed the revision meanwhile; nothing was decided", "repeat the command and look at it again")
 	}
@@ -107,4 +94,4 @@ func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, s *stor
 }
 
 // revisionDecision decides about the revision of a client.
-type revisionDecision func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error)
+type revisionDecision func(ctx context.Context, d clientDesk, id, revision string) (*clientstore.Client, error)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"countersign/admin/api"
 	"countersign/authz/discovery"
 	"countersign/authz/forward"
 	"countersign/cmd/countersign/assets"
@@ -78,6 +79,8 @@ func (d dispatcher) route(r *http.Request) string {
 		return path
 	case strings.HasPrefix(path, "/register/"):
 		return "/register/{client_id}"
+	case strings.HasPrefix(path, api.Prefix+"/"):
+		return api.Prefix + "/*"
 	case strings.HasPrefix(path, assets.Prefix):
 		return assets.Prefix + "*"
 	case path == "/settings" || strings.HasPrefix(path, "/settings/"):
@@ -111,6 +114,10 @@ func (s *server) doors() (*doors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the door for applications: %w", err)
 	}
+	programs, err := s.adminAPI()
+	if err != nil {
+		return nil, fmt.Errorf("build the API for administrators: %w", err)
+	}
 	admins, err := s.admin()
 	if err != nil {
 		return nil, fmt.Errorf("build the door for administrators: %w", err)
@@ -118,9 +125,10 @@ func (s *server) doors() (*doors, error) {
 	static := door{strings.TrimSuffix(assets.Prefix, "/"), http.StripPrefix(base, assets.Handler())}
 	d := &doors{
 		main:  dispatcher{base: base, doors: []door{static}, fallback: applications, keep: forwardAuth()},
-		admin: dispatcher{base: base, doors: []door{static}, fallback: admins},
+		admin: dispatcher{base: base, doors: []door{static, {api.Prefix, programs}}, fallback: admins},
 	}
 	if s.listeners.admin == nil {
+		d.main.doors = append(d.main.doors, door{api.Prefix, programs})
 		for _, path := range administrators {
 			d.main.doors = append(d.main.doors, door{path, admins})
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"countersign/clientstore"
+	"countersign/cmd/countersign/adminclient"
 	"countersign/cmd/countersign/config"
 	"countersign/cmd/countersign/listen"
 	"countersign/storage"
@@ -47,6 +48,9 @@ func explain(err error) (cause, fix string) {
 	}
 	if e, ok := errors.AsType[*remedyError](err); ok {
 		return e.cause, e.fix
+	}
+	if e, ok := errors.AsType[*adminclient.Problem](err); ok {
+		return e.Error(), e.Remedy
 	}
 	if e, ok := errors.AsType[*configError](err); ok {
 		return "the configuration cannot be used:\n  " + strings.ReplaceAll(e.Error(), "\n", "\n  "),

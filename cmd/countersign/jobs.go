@@ -110,6 +110,8 @@ func (s *server) purge(ctx context.Context) {
 		{"signing_keys", s.stores.keys.Purge},
 		{"used_jtis", s.stores.used.Purge},
 		{"pushed_requests", s.stores.pushed.Purge},
+		{"api_keys", s.stores.apiKeys.Purge},
+		{"idempotency_keys", s.stores.once.Purge},
 		{"logout_deliveries", s.stores.signOut.Purge},
 		{"client_failures", s.stores.failures.Purge},
 	} {

@@ -24,13 +24,7 @@ func viewKeys(s *stores, keys []keyset.Key) []keyView {
 	now := s.db.Now()
 	views := make([]keyView, len(keys))
 	for i, k := range keys {
-		views[i] = keyView{k, "active"}
-		switch {
-		case k.RetiredAt != nil && !k.RetiredAt.After(now):
-			views[i].State = "retired"
-		case k.ActiveAt.After(now):
-			views[i].State = "next"
-		}
+		views[i] = keyView{k, k.State(now)}
 	}
 	return views
 }

@@ -25,7 +25,8 @@ func newRoot(p *program) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "YAML `file` with settings")
 	addSettings(root.PersistentFlags(), func(k config.Key) bool { return everywhere[k.Name] })
-	root.AddCommand(newServe(p), newUser(p), newClient(p), newToken(p), newKeys(p), newMigrate(p),
+	root.AddCommand(newServe(p), newUser(p), newClient(p), newToken(p), newKeys(p), newAPIKey(p), newMigrate(p),
+		newLogin(p), newLogout(p),
 		newAudit(p), newDoctor(p), newHealthcheck(p), newVersion(p))
 	nounWithoutVerb(root)
 	return root

@@ -13,9 +13,11 @@ import (
 	"countersign/cmd/countersign/config"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/apikey"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
 	"countersign/storage/grant"
+	"countersign/storage/idempotency"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/pushed"
@@ -41,6 +43,8 @@ type stores struct {
 	used         *replay.Store
 	pushed       *pushed.Store
 	failures     *failure.Store
+	apiKeys      *apikey.Store
+	once         *idempotency.Store
 }
 
 // openDatabase opens the database as it is.
@@ -116,6 +120,8 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		used:     replay.New(db, keys),
 		pushed:   pushed.New(db, keys),
 		failures: failure.New(db, keys),
+		apiKeys:  apikey.New(db, apikey.Config{Keys: keys, Audit: trail, Scopes: clientstore.AdministrationScopes}),
+		once:     idempotency.New(db, keys),
 	}
 }
 

@@ -75,12 +75,19 @@ var complete = regexp.MustCompile(`Open (\S+)\s+and enter the code ([A-Z]{4}-[A-
 // It returns what was printed, or said where it failed.
 func (m *machine) tokenGetByDevice(decision string, args ...string) string {
 	m.t.Helper()
+	return m.allowDevice(decision, m.env, append([]string{"token", "get", "--grant", "device"}, args...))
+}
+
+// allowDevice runs a command that shows a code, maybe on another machine, and
+// is the person with the phone.
+func (m *machine) allowDevice(decision string, env, args []string) string {
+	m.t.Helper()
 	var out, talk stream
 	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
 	defer cancel()
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, process{append([]string{"token", "get", "--grant", "device"}, args...), m.env, strings.NewReader(""), &out, &talk})
+		done <- run(ctx, process{args, env, strings.NewReader(""), &out, &talk})
 	}()
 	var shown []string
 	for ctx.Err() == nil && shown == nil {

@@ -64,6 +64,9 @@ func printUser(p *program, out *output, a *account.Account) error {
 // withStores runs a command on the configured database, beside a server that
 // may be running.
 func (p *program) withStores(cmd *cobra.Command, do func(context.Context, *stores) error) (err error) {
+	if err := p.databaseOnly(cmd); err != nil {
+		return err
+	}
 	cfg, err := p.config(cmd)
 	if err != nil {
 		return err
@@ -80,10 +83,15 @@ func (p *program) withStores(cmd *cobra.Command, do func(context.Context, *store
 // findUser returns the account with the username.
 func findUser(ctx context.Context, s *stores, username string) (*account.Account, error) {
 	a, err := s.accounts.Find(ctx, username)
+	return a, unknownUser(err, username)
+}
+
+// unknownUser explains that there is no user of this name.
+func unknownUser(err error, username string) error {
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, remedy(err, fmt.Sprintf("no user is named %q", username), "`countersign user list` shows all")
+		return remedy(err, fmt.Sprintf("no user is named %q", username), "`countersign user list` shows all")
 	}
-	return a, err
+	return err
 }
 
 func newUserList(p *program) *cobra.Command {

@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"countersign/storage"
@@ -12,6 +14,18 @@ type Permission string
 
 // ConfigureServer is the permission that lets an administrator manage clients.
 const ConfigureServer Permission = "configure_server"
+
+// ParsePermissions reads permissions as they are kept.
+func ParsePermissions(kept string) ([]Permission, error) {
+	var list []Permission
+	if kept == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(kept), &list); err != nil {
+		return nil, fmt.Errorf("read permissions: %w", err)
+	}
+	return list, nil
+}
 
 // checkPermissions returns the permissions sorted and each once.
 func checkPermissions(list []Permission) ([]Permission, error) {

@@ -159,6 +159,32 @@ func (s *Store) AccessToken(ctx context.Context, token string) (*Token, error) {
 	return t, err
 }
 
+// Bearer is an access token with what the account behind it may do, both at
+// the moment of the statement.
+type Bearer struct {
+	Token `gorm:"embedded"`
+	// AccountPermissions is the JSON of the account's permissions, empty when
+	// the client acts for itself.
+	AccountPermissions string
+}
+
+// Bearer returns a live access token with the permissions of its account, read
+// in one statement; anything else is [storage.ErrNotFound].
+func (s *Store) Bearer(ctx context.Context, token string) (*Bearer, error) {
+	if kind, _ := TokenKind(token); kind != seal.AccessToken {
+		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
+	}
+	query, args := s.TokenQuery(seal.AccessToken, token)
+	var found []Bearer
+	err := s.db.With(ctx).Raw(`SELECT x.*, holder.permissions AS account_permissions
+		FROM (`+query+`) x LEFT JOIN accounts holder ON holder.id = x.grant_account_id`, args).Scan(&found).Error
+	b, err := one("get access token", found, err)
+	if err == nil && !b.Live {
+		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
+	}
+	return b, err
+}
+
 // RevokeAccessToken ends one access token. Ending a dead one is no error.
 func (s *Store) RevokeAccessToken(ctx context.Context, token string) error {
 	err := s.db.With(ctx).Exec(`UPDATE access_tokens SET revoked_at = @now WHERE hash = @token AND revoked_at IS NULL`,

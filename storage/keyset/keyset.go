@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,21 @@ type Key struct {
 
 // Encrypts reports whether the key is one that clients encrypt to.
 func (k Key) Encrypts() bool { return k.Algorithm == kindRSA || k.Algorithm == kindEC }
+
+// State says where the key is in its life at the time: next, active or retired.
+func (k Key) State(at time.Time) string {
+	switch {
+	case k.RetiredAt != nil && !k.RetiredAt.After(at):
+		return "retired"
+	case k.ActiveAt.After(at):
+		return "next"
+	default:
+		return "active"
+	}
+}
+
+// Known reports whether a key may be of this kind, one of [Kinds].
+func Known(kind string) bool { return slices.Contains(Kinds(), kind) }
 
 // TableName names the table. It is older than the keys that do not sign.
 func (Key) TableName() string { return "signing_keys" }

@@ -23,6 +23,7 @@ const (
 	SetupToken        Kind = "otp"
 	RegistrationToken Kind = "rat" // of a client that registered itself
 	InitialToken      Kind = "iat" // lets clients register
+	APIKey            Kind = "ak"  // of an administrator's program
 	TemporaryToken    Kind = "o1r" // of OAuth 1.0a: a request that waits
 	TokenCredential   Kind = "o1a" // of OAuth 1.0a: access
 	CredentialSecret  Kind = "o1s" // of OAuth 1.0a: the secret of either

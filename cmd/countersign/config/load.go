@@ -133,7 +133,7 @@ func envLayer(env []string) (layer, error) {
 	var faults []error
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, EnvPrefix) || name == ConfigEnv || linkedService(name, value) {
+		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(commandLineEnv, name) || linkedService(name, value) {
 			continue
 		}
 		key := strings.ToLower(strings.TrimPrefix(name, EnvPrefix))
@@ -152,6 +152,17 @@ func envLayer(env []string) (layer, error) {
 
 // ConfigEnv names the configuration file where --config does not.
 const ConfigEnv = EnvPrefix + "CONFIG"
+
+// ServerEnv names the server that the client commands work at where --server
+// does not, and APIKeyEnv holds what they prove themselves by there; with
+// _FILE behind it, it names the file that does.
+const (
+	ServerEnv = EnvPrefix + "SERVER"
+	APIKeyEnv = EnvPrefix + "API_KEY"
+)
+
+// commandLineEnv are the variables that are no settings of a server.
+var commandLineEnv = []string{ConfigEnv, ServerEnv, APIKeyEnv, APIKeyEnv + "_FILE"}
 
 var linked = regexp.MustCompile(`^(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 

@@ -52,6 +52,7 @@ type metadata struct {
 	JWKSURI               string   `json:"jwks_uri"`
 	SigningAlgorithms     []string `json:"id_token_signing_alg_values_supported"`
 	SendsIssuer           bool     `json:"authorization_response_iss_parameter_supported"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
 
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"` // RFC 8628, section 4
 
