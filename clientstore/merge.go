@@ -2,7 +2,6 @@ package clientstore
 
 import (
 	"encoding/json"
-
 	"reflect"
 )
 

@@ -62,7 +62,7 @@ func (h *Handler) admit(one route, r *request) error {
 	}
 	var err error
 	if r.caller, err = h.authenticate(r.Request, one.scope); err != nil {
-		if _, verdict := errors.AsType[*Problem](err); verdict {
+		if _, verdict := errors.AsType[*problemError](err); verdict {
 			if limited := h.limit("address " + address(r.Request)); limited != nil {
 				return limited
 			}
@@ -81,11 +81,11 @@ func (h *Handler) admit(one route, r *request) error {
 	return nil
 }
 
-func outOfScope(scope string) *Problem {
+func outOfScope(scope string) *problemError {
 	return problemOf(insufficientScope, "This needs the scope "+scope+", which the credential does not cover.").challenge("insufficient_scope", scope)
 }
 
-func noPermission(c *caller) *Problem {
+func noPermission(c *caller) *problemError {
 	if c.accountID == "" {
 		return problemOf(forbidden, "The access token acts for its client alone, and clients have no permissions.")
 	}

@@ -71,10 +71,8 @@ func (h *Handler) createClient(r *request) (*answer, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &answer{
-				http.StatusCreated, map[string]string{"ETag": etag(c), "Location": h.base + "/v1/clients/" + c.ID},
-				c.Document().WithSecret(secret),
-			}, nil
+			header := map[string]string{"ETag": etag(c), "Location": h.base + "/v1/clients/" + c.ID}
+			return &answer{http.StatusCreated, header, c.Document().WithSecret(secret)}, nil
 		},
 	})
 }

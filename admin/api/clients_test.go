@@ -76,8 +76,10 @@ func TestConditions(t *testing.T) {
 		id := w.create(example).json["client_id"].(string)
 		at := "/v1/clients/" + id
 		for _, c := range []call{
-			{method: "PATCH", path: at, body: `{"client_name":"Other"}`}, {method: "PUT", path: at, body: example},
-			{method: "DELETE", path: at}, {method: "POST", path: at + "/approve"},
+			{method: "PATCH", path: at, body: `{"client_name":"Other"}`},
+			{method: "PUT", path: at, body: example},
+			{method: "DELETE", path: at},
+			{method: "POST", path: at + "/approve"},
 		} {
 			w.problem(w.do(c), 428, "precondition-required")
 			w.problem(w.do(c.with("If-Match", "*")), 428, "precondition-required")

@@ -67,7 +67,7 @@ func (d openAPI) operations(t *testing.T) map[string]operation {
 }
 
 // TestDocument holds the document against the schema of OpenAPI 3.1 that its
-// authors publish, and against the routes, both ways.
+// authors publish (spec.openapis.org, Apache-2.0), and against the routes, both ways.
 func TestDocument(t *testing.T) {
 	t.Parallel()
 	if err := schema(t, "testdata/openapi-3.1-schema.json", "").Validate(parsed(t, api.Document())); err != nil {

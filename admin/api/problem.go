@@ -69,8 +69,8 @@ func Problems() []string {
 	return names
 }
 
-// Problem is an error as it is answered (RFC 9457).
-type Problem struct {
+// problemError is an error as it is answered (RFC 9457).
+type problemError struct {
 	Type      string  `json:"type"`
 	Title     string  `json:"title"`
 	Status    int     `json:"status"`
@@ -88,10 +88,10 @@ type Fault struct {
 	Detail  string `json:"detail"`
 }
 
-func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+func (p *problemError) Error() string { return p.Title + ": " + p.Detail }
 
-func problemOf(k kind, detail string) *Problem {
-	p := &Problem{Type: k.name, Title: k.title, Status: k.status, Detail: detail, Remedy: k.remedy, header: map[string]string{}}
+func problemOf(k kind, detail string) *problemError {
+	p := &problemError{Type: k.name, Title: k.title, Status: k.status, Detail: detail, Remedy: k.remedy, header: map[string]string{}}
 	if k.status == http.StatusTooManyRequests || k.status == http.StatusServiceUnavailable || k == inFlight {
 		p.header["Retry-After"] = "1"
 	}
@@ -99,7 +99,7 @@ func problemOf(k kind, detail string) *Problem {
 }
 
 // at points at the member that is wrong.
-func (p *Problem) at(member, detail string) *Problem {
+func (p *problemError) at(member, detail string) *problemError {
 	pointer := strings.NewReplacer("~", "~0", "/", "~1").Replace(member)
 	p.Errors = append(p.Errors, Fault{"#/" + fragment(pointer), detail})
 	return p
@@ -119,7 +119,7 @@ func fragment(s string) string {
 }
 
 // challenge tells how to authenticate (RFC 6750, section 3).
-func (p *Problem) challenge(code, scope string) *Problem {
+func (p *problemError) challenge(code, scope string) *problemError {
 	text := `Bearer realm="Countersign administration"`
 	if code != "" {
 		text += fmt.Sprintf(`, error=%q, error_description="%s"`, code, strings.Map(quotable, p.Detail))
@@ -141,8 +141,8 @@ func quotable(r rune) rune {
 
 // describe makes a problem of an error. What is nobody's mistake is known as
 // such.
-func describe(err error) *Problem {
-	if p, ok := errors.AsType[*Problem](err); ok {
+func describe(err error) *problemError {
+	if p, ok := errors.AsType[*problemError](err); ok {
 		return p
 	}
 	if e, ok := errors.AsType[*clientstore.MemberError](err); ok {
@@ -166,7 +166,7 @@ func describe(err error) *Problem {
 	return describeCommon(err)
 }
 
-func describeCommon(err error) *Problem {
+func describeCommon(err error) *problemError {
 	switch {
 	case errors.Is(err, account.ErrLastAdministrator):
 		return problemOf(lastAdministrator, "This is the last account that may configure the server.")

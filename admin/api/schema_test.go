@@ -56,7 +56,7 @@ func schema(t *testing.T, file, pointer string) *jsonschema.Schema {
 }
 
 // parsed reads JSON as the validator wants it.
-func parsed(t *testing.T, content []byte) any {
+func parsed(t *testing.T, content []byte) any { //nolint:ireturn // JSON is anything
 	t.Helper()
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
 	if err != nil {

@@ -57,7 +57,7 @@ func functionalUser(ctx context.Context, d clientDesk, c *clientstore.Client) (s
 		return "", nil
 	}
 	a, err := d.Account(ctx, id)
-	if p, ok := errors.AsType[*adminclient.Problem](err); ok && p.Status == http.StatusForbidden {
+	if p, ok := errors.AsType[*adminclient.RefusedError](err); ok && p.Status == http.StatusForbidden {
 		return id, nil // the credential does not cover people's names
 	}
 	if errors.Is(err, storage.ErrNotFound) {

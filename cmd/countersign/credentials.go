@@ -86,7 +86,7 @@ func (p *program) saveSignIn(server string, s *signIn) error {
 	if s != nil {
 		kept.Servers[server] = *s
 	}
-	content, err := json.MarshalIndent(kept, "", "  ") //nolint:gosec // tokens are what is kept, with mode 0600
+	content, err := json.MarshalIndent(kept, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the sign-ins: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 // clientDesk is where the client commands do their work: on the database
 // ([databaseDesk]), or at a server that is somewhere else ([remoteDesk]). The
 // rules are the store's either way.
-type clientDesk interface {
+type clientDesk interface { //nolint:interfacebloat // one for each thing that the client commands do
 	// List returns all clients that the filter selects.
 	List(ctx context.Context, f clientstore.Filter) ([]clientstore.Document, error)
 	Get(ctx context.Context, id string) (*clientstore.Client, error)

@@ -49,7 +49,7 @@ func explain(err error) (cause, fix string) {
 	if e, ok := errors.AsType[*remedyError](err); ok {
 		return e.cause, e.fix
 	}
-	if e, ok := errors.AsType[*adminclient.Problem](err); ok {
+	if e, ok := errors.AsType[*adminclient.RefusedError](err); ok {
 		return e.Error(), e.Remedy
 	}
 	if e, ok := errors.AsType[*configError](err); ok {

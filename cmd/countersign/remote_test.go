@@ -62,7 +62,7 @@ func TestLogin(t *testing.T) {
 		if after := l.kept(s.issuer); after.AccessToken == before.AccessToken || after.RefreshToken == before.RefreshToken {
 			t.Error("the tokens were not renewed")
 		}
-		if err := os.Chmod(l.credentials(), 0o644); err != nil { //nolint:gosec // that is the fault
+		if err := os.Chmod(l.credentials(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		l.refused(exitFailure, "", []string{"client", "list"}, "other users of this machine may read the tokens", "chmod 600")

@@ -37,8 +37,8 @@ type Request struct {
 	Into         any // what the answer is read into, nil for nothing
 }
 
-// Problem is an error that the server answered (RFC 9457).
-type Problem struct {
+// RefusedError is an error that the server answered (RFC 9457).
+type RefusedError struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -47,7 +47,7 @@ type Problem struct {
 	ID     string `json:"request_id"`
 }
 
-func (p *Problem) Error() string {
+func (p *RefusedError) Error() string {
 	if p.Detail == "" {
 		return fmt.Sprintf("the server answered %d %s", p.Status, http.StatusText(p.Status))
 	}
@@ -55,8 +55,8 @@ func (p *Problem) Error() string {
 }
 
 // Is lets a problem be what the stores would have said.
-func (p *Problem) Is(target error) bool {
-	switch target { //nolint:errorlint // an Is method compares
+func (p *RefusedError) Is(target error) bool {
+	switch target {
 	case storage.ErrNotFound:
 		return p.Status == http.StatusNotFound
 	case storage.ErrConflict:
@@ -66,7 +66,7 @@ func (p *Problem) Is(target error) bool {
 	}
 }
 
-// Do makes the request and returns the header of the answer. A [*Problem] is
+// Do makes the request and returns the header of the answer. A [*RefusedError] is
 // what the server said no with. A token that is refused is replaced once, and
 // a request that got no answer is sent once more when doing it twice does no
 // harm.
@@ -76,7 +76,7 @@ func (c *Client) Do(ctx context.Context, r Request) (http.Header, error) {
 		return nil, err
 	}
 	header, err := c.try(ctx, r, body, false)
-	if p, ok := errors.AsType[*Problem](err); ok && p.Status == http.StatusUnauthorized && c.Token != nil {
+	if p, ok := errors.AsType[*RefusedError](err); ok && p.Status == http.StatusUnauthorized && c.Token != nil {
 		return c.try(ctx, r, body, true)
 	}
 	if err != nil && r.repeatable() && isTransport(err) && ctx.Err() == nil {
@@ -113,7 +113,7 @@ func (r Request) encode() ([]byte, error) {
 	return body, nil
 }
 
-func (c *Client) try(ctx context.Context, r Request, body []byte, refused bool) (http.Header, error) { //nolint:revive // what became of the token before
+func (c *Client) try(ctx context.Context, r Request, body []byte, refused bool) (http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, r.Method, c.Server+"/admin/api"+r.Path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -146,9 +146,9 @@ func (c *Client) try(ctx context.Context, r Request, body []byte, refused bool) 
 // read reads an answer.
 func read(status int, content []byte, into any) error {
 	if status >= http.StatusMultipleChoices {
-		p := &Problem{}
+		p := &RefusedError{}
 		if json.Unmarshal(content, p) != nil || p.Status != status {
-			return &Problem{Status: status}
+			return &RefusedError{Status: status}
 		}
 		return p
 	}
