@@ -58,6 +58,15 @@ var scopeAbilities = map[string]string{
 	"address":        "Read people's postal addresses.",
 	"phone":          "Read people's phone numbers.",
 	"offline_access": "Keep its access when people are not there.",
+
+	clientstore.ScopeClientsRead:    "See all clients, for administrators who let it.",
+	clientstore.ScopeClientsWrite:   "Register, change and remove clients, for administrators who let it.",
+	clientstore.ScopeClientsApprove: "Approve and disapprove clients, for administrators who let it.",
+	clientstore.ScopeAccountsRead:   "See everybody's account, for administrators who let it.",
+	clientstore.ScopeAccountsWrite:  "Create and disable accounts and make administrators, for administrators who let it: that is as good as everything.",
+	clientstore.ScopeAuditRead:      "Read the audit record, for administrators who let it.",
+	clientstore.ScopeKeysRead:       "See the state of this server's keys, for administrators who let it.",
+	clientstore.ScopeKeysWrite:      "Replace this server's keys, for administrators who let it.",
 }
 
 // abilities say in sentences what the client will be able to do.

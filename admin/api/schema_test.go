@@ -55,6 +55,9 @@ func schema(t *testing.T, file, pointer string) *jsonschema.Schema {
 	return compiled
 }
 
+// documented is the document, parsed.
+var documented = sync.OnceValues(func() (any, error) { return jsonschema.UnmarshalJSON(bytes.NewReader(api.Document())) })
+
 // parsed reads JSON as the validator wants it.
 func parsed(t *testing.T, content []byte) any { //nolint:ireturn // JSON is anything
 	t.Helper()
@@ -76,14 +79,16 @@ func (w *world) described(r *http.Request, a answer) {
 	method := strings.ToLower(strings.Replace(r.Method, http.MethodHead, http.MethodGet, 1))
 	escaped := strings.NewReplacer("~", "~0", "/", "~1").Replace(path)
 	pointer := "/paths/" + escaped + "/" + method + "/responses/" + strconv.Itoa(a.status)
-	response, ok := lookUp(parsed(w.T, api.Document()), pointer)
+	document, err := documented()
+	w.must(err)
+	response, ok := lookUp(document, pointer)
 	if !ok {
 		w.Errorf("%s %s: the document has no answer %d: %s", r.Method, r.URL.Path, a.status, a.text)
 		return
 	}
 	if ref, ok := response["$ref"].(string); ok {
 		pointer = strings.TrimPrefix(ref, "#")
-		response, _ = lookUp(parsed(w.T, api.Document()), pointer)
+		response, _ = lookUp(document, pointer)
 	}
 	content, _ := response["content"].(map[string]any)
 	mediaType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
