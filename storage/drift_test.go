@@ -39,6 +39,7 @@ var records = []any{
 // tables are those that only statements of our own read and write.
 var tables = map[string]string{
 	"access_tokens":         "hash grant_id scope audience created_at expires_at revoked_at",
+	"application_uses":      "account_id client_id used_at",
 	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
 	"client_registrations":  "client_id hash initial_token_id created_at",
 	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",

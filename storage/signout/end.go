@@ -91,3 +91,19 @@ func Client(ctx context.Context, db *storage.DB, clientID string) error {
 	}
 	return storage.Err("tell the client of its end", err)
 }
+
+// Connection tells a client that an account takes its access away that the
+// person is signed out of it: for the sessions it was used in, and for those
+// whose access outlived them. It belongs into the transaction of that change,
+// before it.
+func (s *Store) Connection(ctx context.Context, accountID, clientID string) error {
+	args := map[string]any{"account": accountID, "client": clientID, "dismissed": false}
+	err := owe(ctx, s.db, offline+`g.account_id = @account AND g.client_id = @client
+		UNION SELECT u.session_id, u.client_id, u.subject FROM session_clients u
+		JOIN sessions s ON s.id = u.session_id AND s.ended_at IS NULL WHERE u.client_id = @client AND s.account_id = @account`, args)
+	if err == nil {
+		err = s.db.With(ctx).Exec(`DELETE FROM session_clients WHERE client_id = @client
+			AND session_id IN (SELECT id FROM sessions WHERE account_id = @account)`, args).Error
+	}
+	return storage.Err("tell the application that its access ends", err)
+}
