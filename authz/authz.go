@@ -35,6 +35,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/audit"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -72,6 +73,7 @@ type Config struct {
 	Used         *replay.Store
 	Pushed       *pushed.Store
 	Subjects     *subject.Identifiers
+	Audit        *audit.Store
 	// OutboundAllow lists networks that are not public and from which keys and
 	// request objects of clients may be fetched.
 	OutboundAllow []netip.Prefix
@@ -188,7 +190,7 @@ func isLoopback(issuer string) bool {
 
 func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	d.login = login.New(login.Config{
-		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Clients: cfg.Clients, Cookies: cookies, Pages: d.pages, SignUp: cfg.SignUp,
 	})
 	d.consent = consent.New(consent.Config{
@@ -197,7 +199,8 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute, OAuth1Token: cfg.Lifetimes.OAuth1Token,
 	})
 	d.home = home.New(home.Config{
-		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages,
+		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients,
+		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Cookies: cookies, Pages: d.pages, Now: cfg.Now,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,

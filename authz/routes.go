@@ -54,7 +54,12 @@ func (d *door) routes() []route {
 		{"/logout", pages, form(d.logout.Ask, d.logout.SignOut)},
 		{"/end_session", front, map[string]serve{"GET": d.logout.Start, "POST": d.logout.StartByPost}},
 		{"/session/iframe", machine, on(d.logout.Frame, "GET", "HEAD")},
+
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
+		{"/account/applications", pages, on(d.home.Applications, "GET", "HEAD")},
+		{"/account/applications/remove", pages, form(d.home.AskRemove, d.home.Remove)},
+		{"/account/sessions", pages, form(d.home.ShowSessions, d.home.EndSessions)},
+		{"/account/activity", pages, on(d.home.Activity, "GET", "HEAD")},
 
 		{"/token", script, on(d.token.Issue, "POST")},
 		{"/device_authorization", machine, on(d.token.AuthorizeDevice, "POST")},

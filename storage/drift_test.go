@@ -24,6 +24,7 @@ import (
 // records are the types that gorm reads and writes whole.
 var records = []any{
 	account.Account{},
+	account.Activity{},
 	audit.Event{},
 	clientstore.Client{},
 	clientstore.InitialToken{},

@@ -1,6 +1,7 @@
 // Package browser reads and writes the cookies of one browser: the session of
 // whoever signed in, the value that ties waiting requests to the browser, and
-// the one that tells a browser in which somebody has signed in before.
+// the one that tells a browser in which somebody has signed in before. It also
+// writes down who did something in it.
 package browser
 
 import (

@@ -6,10 +6,10 @@ package login
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"countersign/authz/browser"
@@ -34,6 +34,7 @@ const busyFor = 2 * time.Second
 // Config is what the page needs.
 type Config struct {
 	IssuerPath   string // without a slash at its end
+	Tx           storage.Tx
 	Accounts     *account.Store
 	Sessions     *session.Store
 	Interactions *interaction.Store
@@ -175,7 +176,7 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 		return h.again(w, r, p, page.Incomplete)
 	}
 	a, device, err := h.cfg.Accounts.Authenticate(r.Context(), account.SignIn{
-		Username: p.Username, Password: password, IP: address(r), Device: h.cfg.Cookies.Device(r),
+		Username: p.Username, Password: password, IP: browser.Address(r), Device: h.cfg.Cookies.Device(r),
 	})
 	if err != nil {
 		return h.refuse(w, r, p, err)
@@ -186,9 +187,21 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 // signIn begins the session and goes on with what waited for it. The cookie is
 // another one than before, whoever was signed in (LG-01: session fixation).
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.Interaction, a *account.Account, device string) error {
-	s, cookie, err := h.cfg.Sessions.Start(r.Context(), session.SignIn{
-		AccountID: a.ID, AccountEpoch: a.Epoch, ACR: acr, AMR: []string{amr},
-		IP: address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
+	var (
+		s      *session.Session
+		cookie string
+	)
+	err := h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) (err error) {
+		s, cookie, err = h.cfg.Sessions.Start(ctx, session.SignIn{
+			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: acr, AMR: []string{amr},
+			IP: browser.Address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
+		})
+		if err != nil {
+			return err
+		}
+		return h.cfg.Accounts.Note(ctx, account.Activity{
+			AccountID: a.ID, Kind: account.SignedIn, Methods: strings.Join(s.AMR, " "), Failures: a.FailedBefore, IP: browser.Address(r), UserAgent: r.UserAgent(),
+		})
 	})
 	if err != nil {
 		return err
@@ -270,13 +283,4 @@ func (h *Handler) redirect(w http.ResponseWriter, path string, query url.Values)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// address is the address of the browser without its port.
-func address(r *http.Request) string {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return ip
 }

@@ -68,7 +68,12 @@ func samples() map[string]Page {
 		"device":               device(a, ada),
 		"device connected":     DeviceDone{Application: a, Allowed: true},
 		"device refused":       DeviceDone{Application: a},
-		"home":                 Home{Person: ada, Since: time.Unix(1, 0).UTC(), Administrator: true},
+		"home":                 Home{Person: ada, Since: at(time.Minute), PasswordSet: at(50 * time.Hour), Administrator: true, Applications: 2, Sessions: 2, Recent: events(), Notice: NoticePassword},
+		"applications":         Applications{Person: ada, List: []Connected{connected(a)}, Notice: NoticeRemoved},
+		"remove application":   RemoveApplication{Person: ada, Connected: connected(a)},
+		"sessions":             Sessions{Person: ada, List: []Browser{{ID: "s1", Name: "Firefox on Linux", Address: "192.0.2.7", Current: true, Since: at(time.Hour), Seen: at(0), Methods: "password"}, {ID: "s2", Name: "Safari on iPhone", Since: at(3 * time.Hour), Seen: at(time.Hour)}}},
+		"activity":             Activities{Person: ada, List: events(), Failed: 3, Days: 90},
+		"not connected":        NotConnected("/auth/account/applications"),
 		"sign out":             SignOut{Person: ada},
 		"sign out asked for":   SignOut{Person: ada, Application: &a, Return: "https://app.example/bye", Fields: []Field{{"state", "x"}}},
 		"sign out, and stay":   SignOut{Person: ada, Stays: true},
@@ -88,6 +93,24 @@ func samples() map[string]Page {
 		"media type":           MediaType(),
 		"unreadable form":      &Problem{Status: 400, Code: "E-FORM", Title: "Form", What: "x", Remedy: "y", Who: You},
 		"problem with details": &Problem{Status: 400, Code: "E-REDIRECT-MISMATCH", Title: "Wrong address", What: "x", Remedy: "y", Who: Developer, Detail: "redirect_uri"},
+	}
+}
+
+// at is a moment so long ago.
+func at(ago time.Duration) Moment {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	return Moment{now.Add(-ago), now}
+}
+
+func events() []Activity {
+	return []Activity{{What: "You signed in by password.", Detail: "A wrong password was tried before.", From: "Firefox on Linux, from 192.0.2.7", At: at(time.Hour)}, {What: "You created this account.", At: at(50 * time.Hour)}}
+}
+
+func connected(a Application) Connected {
+	used := at(time.Minute)
+	return Connected{
+		ID: "web", Application: a, Protocol: Protocols[clientstore.OIDC], First: at(100 * time.Hour), Used: &used, Active: true, Offline: true,
+		Groups: []ScopeGroup{{Title: "About you", Scopes: []Scope{{Text: "Read your email address."}, {Text: "Use", Name: "models.read"}}}},
 	}
 }
 

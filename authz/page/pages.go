@@ -182,15 +182,6 @@ type Verifier struct {
 
 func (Verifier) template() string { return "verifier.html" }
 
-// Home is the page of somebody who is signed in.
-type Home struct {
-	Person        Person
-	Since         time.Time
-	Administrator bool
-}
-
-func (Home) template() string { return "home.html" }
-
 // SignOut is the page that asks whether to sign out.
 type SignOut struct {
 	Person Person

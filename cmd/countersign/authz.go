@@ -35,7 +35,7 @@ func (s *server) authz() (http.Handler, error) {
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,
-		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, OutboundAllow: s.cfg.OutboundAllow,
+		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Audit: s.stores.audit, OutboundAllow: s.cfg.OutboundAllow,
 		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }
