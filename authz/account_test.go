@@ -284,3 +284,152 @@ func TestAccountPagesWithFailingDatabase(t *testing.T) {
 func accountActivity(id string) account.Activity {
 	return account.Activity{AccountID: id, Kind: account.SignedIn, Methods: "pwd", UserAgent: strings.Repeat("é\x00", 300), IP: "192.0.2.1"}
 }
+
+// change fills in the page for another password.
+func change(current, next string, further ...string) url.Values {
+	return with(url.Values{"current_password": {current}, "password": {next}, "password_again": {next}}, further...)
+}
+
+const nextPassword = "seven quiet rivers at noon"
+
+// LG-18: another password ends everything else: sessions and what applications hold.
+func TestLG18ChangingThePassword(t *testing.T) {
+	each(t, func(w *world) {
+		tokens := w.tokens(w.web)
+		_, away, err := w.sessions.Start(w.Context(), session.SignIn{AccountID: w.user.ID, AccountEpoch: w.user.Epoch})
+		w.must(err)
+		me, old := w.me(), w.cookie
+		w.wantShown(me.get("/account/password"), "At least 8 characters", "Current password")
+		res := me.submit("/account/password", change(password, nextPassword))
+		if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/?done=password" || me.jar["cs_session"] == old {
+			w.Fatalf("change: %s %q %.500s", res.Status, res.Header.Get("Location"), res.body)
+		}
+		w.wantShown(me.get("/?done=password"), "Your password is changed", "You changed your password.")
+		for name, cookie := range map[string]string{"this browser's old": old, "another browser's": away} {
+			if _, err := w.sessions.Get(w.Context(), cookie); err == nil {
+				w.Errorf("LG-18: %s session lives on", name)
+			}
+		}
+		if w.active(w.web, tokens.str("access_token")) {
+			w.Error("LG-18: an access token lives on")
+		}
+		w.wantError(w.refresh(w.web, tokens.str("refresh_token")), 400, "invalid_grant")
+		kept, err := w.sessions.Get(w.Context(), me.jar["cs_session"])
+		w.must(err)
+		if kept.ACR != w.session.ACR || len(kept.AMR) != 1 {
+			w.Errorf("the session that goes on: %+v", kept)
+		}
+		v := visitor{w, map[string]string{}}
+		if res := v.submit("/login", url.Values{"username": {"ada"}, "password": {nextPassword}}); res.Header.Get("Location") != "/" {
+			w.Errorf("signing in with it: %s", res.Status)
+		}
+		if n := w.recorded("account.set_password"); n != 1 {
+			w.Errorf("recorded %d times; want once", n)
+		}
+	})
+}
+
+func TestChangingThePasswordRefuses(t *testing.T) {
+	each(t, func(w *world) {
+		me := w.me()
+		for name, tt := range map[string]struct {
+			form url.Values
+			want string
+		}{
+			"nothing":        {url.Values{}, "Enter the password you have now."},
+			"mistyped":       {change(password, nextPassword, "password_again", "x"), "This is not the same password"},
+			"LG-22 too easy": {change(password, "password1"), "easy to guess"},
+			"LG-22 own name": {change(password, "ada lovelace"), "easy to guess"},
+			"too short":      {change(password, "kfj2m"), "at least 8 characters"},
+			"the same":       {change(password, password), "This is the password you have now"},
+			"wrong":          {change("wrong", nextPassword), "This is not your password"},
+		} {
+			res := me.submit("/account/password", tt.form)
+			if res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(res.body, tt.want) || strings.Contains(res.body, nextPassword) {
+				w.Errorf("%s: %s %s", name, res.Status, res.body)
+			}
+		}
+		for range 8 {
+			me.submit("/account/password", change("wrong", nextPassword))
+		}
+		res := me.submit("/account/password", change(password, nextPassword)) // LG-12: guesses count as those of a sign-in
+		if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" || !strings.Contains(res.body, "Too many attempts") {
+			w.Errorf("throttled: %s %.300s", res.Status, res.body)
+		}
+		if res := (visitor{w, map[string]string{}}).submit("/login", url.Values{"username": {"ada"}, "password": {password}}); res.StatusCode != http.StatusTooManyRequests {
+			w.Errorf("LG-12: the sign-in page does not know of the guesses: %s", res.Status)
+		}
+		if n := w.recorded("account.set_password"); n != 0 {
+			w.Errorf("recorded %d changes", n)
+		}
+	})
+}
+
+// Whichever statement fails, the password is the old one or the session goes on
+// under the new one.
+func TestChangingThePasswordWithFailingDatabase(t *testing.T) {
+	each(t, func(w *world) {
+		me := w.me()
+		for n := 1; ; n++ {
+			res, failed := w.failingAt(n, func() answer { return me.submit("/account/password", change(password, nextPassword)) })
+			if !failed {
+				if res.StatusCode != http.StatusSeeOther {
+					w.Errorf("without a failure: %s", res.Status)
+				}
+				break
+			}
+			if _, err := w.sessions.Get(w.Context(), w.cookie); res.StatusCode != http.StatusServiceUnavailable || err != nil {
+				w.Fatalf("with statement %d failing: %s, the session is gone: %v", n, res.Status, err)
+			}
+		}
+	})
+}
+
+func TestProfile(t *testing.T) {
+	each(t, func(w *world) {
+		me := w.me()
+		w.wantShown(me.get("/account/profile"), `value="Ada Lovelace"`, "Kept by an administrator", "ada@example.test (verified)")
+		form := url.Values{"name": {" Ada King "}, "given_name": {"Ada"}, "website": {"https://ada.example/"}, "email": {"eve@example.test"}, "email_verified": {"true"}, "username": {"root"}}
+		if res := me.submit("/account/profile", form); res.Header.Get("Location") != "/account/profile?done=profile" {
+			w.Fatalf("%s %.400s", res.Status, res.body)
+		}
+		a, err := w.accounts.Get(w.Context(), w.user.ID)
+		w.must(err)
+		if c := a.Claims; c.Name != "Ada King" || c.GivenName != "Ada" || c.Website != "https://ada.example/" || c.Email != "ada@example.test" || !c.EmailVerified || a.Username != "ada" {
+			w.Errorf("kept %+v of %s", c, a.Username)
+		}
+		w.wantShown(me.get("/account/profile?done=profile"), "Your profile is saved", "Ada King")
+		for n := 0; n < 2; n++ { // what changes nothing is not recorded
+			me.submit("/account/profile", form)
+		}
+		if n := w.recorded("account.set_claims"); n != 1 {
+			w.Errorf("recorded %d times; want once", n)
+		}
+		res := me.submit("/account/profile", url.Values{"name": {"Ada"}, "website": {"javascript:alert(1)"}})
+		if res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(res.body, "website-fault") {
+			w.Errorf("a website that is none: %s %s", res.Status, res.body)
+		}
+		if info := w.userinfo(w.tokens(w.web).str("access_token")); info.str("name") != "Ada King" {
+			w.Errorf("applications learn %s", info.body)
+		}
+	})
+}
+
+// Where people create their accounts, their email address is theirs, and one
+// that is new is not verified.
+func TestProfileWhereAccountsAreOnesOwn(t *testing.T) {
+	eachSignUp(t, func(w *world) {
+		me := w.me()
+		w.wantShown(me.get("/account/profile"), `name="email"`, "It is verified; another one would not be.")
+		me.submit("/account/profile", url.Values{"name": {"Ada"}, "email": {"ada@example.test"}})
+		a, err := w.accounts.Get(w.Context(), w.user.ID)
+		w.must(err)
+		if !a.Claims.EmailVerified {
+			w.Error("the same address is not verified any more")
+		}
+		me.submit("/account/profile", url.Values{"name": {"Ada"}, "email": {"new@example.test"}})
+		if a, err = w.accounts.Get(w.Context(), w.user.ID); err != nil || a.Claims.Email != "new@example.test" || a.Claims.EmailVerified {
+			w.Errorf("kept %+v, %v", a.Claims, err)
+		}
+	})
+}

@@ -200,7 +200,7 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	})
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients,
-		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Cookies: cookies, Pages: d.pages, Now: cfg.Now,
+		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Cookies: cookies, Pages: d.pages, Now: cfg.Now, SignUp: cfg.SignUp,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,

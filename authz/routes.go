@@ -59,6 +59,8 @@ func (d *door) routes() []route {
 		{"/account/applications", pages, on(d.home.Applications, "GET", "HEAD")},
 		{"/account/applications/remove", pages, form(d.home.AskRemove, d.home.Remove)},
 		{"/account/sessions", pages, form(d.home.ShowSessions, d.home.EndSessions)},
+		{"/account/profile", pages, form(d.home.ShowProfile, d.home.SetProfile)},
+		{"/account/password", pages, form(d.home.ShowPassword, d.home.ChangePassword)},
 		{"/account/activity", pages, on(d.home.Activity, "GET", "HEAD")},
 
 		{"/token", script, on(d.token.Issue, "POST")},

@@ -26,6 +26,7 @@ const (
 	pathHome         = "/"
 	pathApplications = "/account/applications"
 	pathSessions     = "/account/sessions"
+	pathProfile      = "/account/profile"
 )
 
 // Config is what the pages need.
@@ -42,6 +43,9 @@ type Config struct {
 	Cookies      browser.Cookies
 	Pages        *page.Pages
 	Now          func() time.Time
+	// SignUp tells that people create their accounts, and say themselves what
+	// their email address is.
+	SignUp bool
 }
 
 // Handler serves the pages.

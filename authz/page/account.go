@@ -157,3 +157,55 @@ type Activity struct {
 	From   string // browser and address
 	At     Moment
 }
+
+// ChangePassword is the page on which somebody gives themselves another
+// password.
+type ChangePassword struct {
+	Person        Person
+	Administrator bool // more is asked of their password
+	// Faults say what is wrong with what was entered.
+	Faults []EntryFault
+	// Hindrance is why a good entry was not looked at, and Wait how long to
+	// wait before the next one.
+	Hindrance Fault
+	Wait      time.Duration
+}
+
+func (ChangePassword) template() string { return "password.html" }
+
+// Entry returns the field with what is wrong with it, if anything is.
+func (p ChangePassword) Entry(name EntryName) EntryFault { return entry(p.Faults, name) }
+
+// Quiet reports whether there is nothing to say of an earlier attempt.
+func (p ChangePassword) Quiet() bool { return len(p.Faults) == 0 && p.Hindrance == NoFault }
+
+// WaitWords is how long to wait, in words.
+func (p ChangePassword) WaitWords() string { return Duration(p.Wait) }
+
+// Profile is the page of what somebody says of themselves, and of what an
+// administrator says of them.
+type Profile struct {
+	Person                                         Person
+	Name, GivenName, FamilyName, Nickname, Website string
+	// Email may be changed if OwnEmail.
+	Email         string
+	EmailVerified bool
+	OwnEmail      bool
+	Managed       []Fact
+	Faults        []EntryFault
+	Notice        Notice
+}
+
+func (Profile) template() string { return "profile.html" }
+
+// Entry returns the field with what is wrong with it, if anything is.
+func (p Profile) Entry(name EntryName) EntryFault { return entry(p.Faults, name) }
+
+// Fact is something that is known of somebody.
+type Fact struct {
+	Name  FactName
+	Value string
+}
+
+// FactName says what it is.
+type FactName string

@@ -73,6 +73,12 @@ func samples() map[string]Page {
 		"remove application":   RemoveApplication{Person: ada, Connected: connected(a)},
 		"sessions":             Sessions{Person: ada, List: []Browser{{ID: "s1", Name: "Firefox on Linux", Address: "192.0.2.7", Current: true, Since: at(time.Hour), Seen: at(0), Methods: "password"}, {ID: "s2", Name: "Safari on iPhone", Since: at(3 * time.Hour), Seen: at(time.Hour)}}},
 		"activity":             Activities{Person: ada, List: events(), Failed: 3, Days: 90},
+		"password":             ChangePassword{Person: ada},
+		"password wrong":       ChangePassword{Person: ada, Administrator: true, Faults: []EntryFault{{"current_password", "No."}, {"password", "No."}, {"password_again", "No."}}},
+		"password throttled":   ChangePassword{Person: ada, Hindrance: Throttled, Wait: time.Second},
+		"password busy":        ChangePassword{Person: ada, Hindrance: Busy, Wait: time.Second},
+		"profile":              Profile{Person: ada, Name: "Ada", Email: "ada@example.test", EmailVerified: true, OwnEmail: true, Managed: []Fact{{"Username", "ada"}}, Notice: NoticeProfile},
+		"profile wrong":        Profile{Person: ada, Website: "x", Managed: []Fact{{"Username", "ada"}}, Faults: []EntryFault{{"website", "No."}}},
 		"not connected":        NotConnected("/auth/account/applications"),
 		"sign out":             SignOut{Person: ada},
 		"sign out asked for":   SignOut{Person: ada, Application: &a, Return: "https://app.example/bye", Fields: []Field{{"state", "x"}}},
@@ -287,7 +293,8 @@ func TestTitlesAreUnique(t *testing.T) {
 	for name, page := range samples() {
 		in, isSignIn := page.(SignIn)
 		up, isSignUp := page.(SignUp)
-		if isSignIn && (in.Fault != NoFault || in.SignUp || in.Scan != nil) || isSignUp && !up.Quiet() {
+		change, isChange := page.(ChangePassword)
+		if isChange && !change.Quiet() || isSignIn && (in.Fault != NoFault || in.SignUp || in.Scan != nil) || isSignUp && !up.Quiet() {
 			continue // the same page in another state
 		}
 		_, doc := render(t, p, page)
