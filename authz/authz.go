@@ -59,6 +59,9 @@ type Config struct {
 	Registration registration.Mode
 	// SignUp lets people create their accounts.
 	SignUp bool
+	// AdminSecondFactor tells people who may configure the server that its
+	// administrators' pages ask for a second factor.
+	AdminSecondFactor bool
 	// Stopping is closed when the server stops.
 	Stopping <-chan struct{}
 
@@ -201,6 +204,7 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients,
 		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Cookies: cookies, Pages: d.pages, Now: cfg.Now, SignUp: cfg.SignUp,
+		Name: cfg.Name, AdminSecondFactor: cfg.AdminSecondFactor,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,

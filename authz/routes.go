@@ -48,6 +48,7 @@ func (d *door) routes() []route {
 		{"/authorize", front, on(d.authorize.Start, "GET", "POST")},
 		{"/authorize/resume", pages, on(d.authorize.Resume, "GET")},
 		{"/login", pages, form(d.login.Show, d.login.Submit)},
+		{"/login/second", pages, form(d.login.ShowSecond, d.login.SubmitSecond)},
 		{"/sign-up", pages, form(d.login.ShowSignUp, d.login.SubmitSignUp)},
 		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
 		{"/device", pages, form(d.device.Show, d.device.Submit)},
@@ -61,6 +62,10 @@ func (d *door) routes() []route {
 		{"/account/sessions", pages, form(d.home.ShowSessions, d.home.EndSessions)},
 		{"/account/profile", pages, form(d.home.ShowProfile, d.home.SetProfile)},
 		{"/account/password", pages, form(d.home.ShowPassword, d.home.ChangePassword)},
+		{"/account/security", pages, on(d.home.Security, "GET", "HEAD")},
+		{"/account/authenticator", pages, form(d.home.ShowAuthenticator, d.home.AddAuthenticator)},
+		{"/account/authenticator/remove", pages, form(d.home.AskRemoveAuthenticator, d.home.RemoveAuthenticator)},
+		{"/account/recovery-codes", pages, form(d.home.AskRecoveryCodes, d.home.NewRecoveryCodes)},
 		{"/account/activity", pages, on(d.home.Activity, "GET", "HEAD")},
 
 		{"/token", script, on(d.token.Issue, "POST")},

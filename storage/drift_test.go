@@ -25,6 +25,7 @@ import (
 var records = []any{
 	account.Account{},
 	account.Activity{},
+	account.Passkey{},
 	audit.Event{},
 	clientstore.Client{},
 	clientstore.InitialToken{},
@@ -47,6 +48,8 @@ var tables = map[string]string{
 	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
 	"subject_salt":          "id salt created_at",
 	"logout_deliveries":     "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",
+	"recovery_codes":        "hash account_id created_at used_at",
+	"totp_authenticators":   "account_id sealed last_step created_at used_at",
 	"refresh_tokens":        "hash grant_id parent_hash created_at expires_at used_at",
 	"session_clients":       "session_id client_id subject created_at",
 	"sign_in_throttles":     "key failures blocked_until expires_at",

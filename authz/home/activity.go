@@ -89,6 +89,13 @@ var told = map[string][2]string{
 	"account.enable":             {"You enabled this account.", "An administrator enabled this account again."},
 	"account.end_session":        {"You signed out another browser.", "An administrator signed you out of a browser."},
 	"account.end_sessions":       {"You signed out all other browsers.", "An administrator signed you out everywhere."},
+	"account.add_totp":           {"You set up an authenticator app.", ""},
+	"account.remove_totp":        {"You removed the authenticator app.", ""},
+	"account.add_passkey":        {"You added a passkey.", ""},
+	"account.remove_passkey":     {"You removed a passkey.", ""},
+	"account.new_recovery_codes": {"You made new recovery codes.", ""},
+	"account.use_recovery_code":  {"You used a recovery code.", ""},
+	"account.remove_factors":     {"You removed all second factors.", "An administrator removed your second factors: your password alone signs you in."},
 	"account.remove_application": {"You removed the access of an application.", "An administrator removed the access of an application."},
 }
 
@@ -102,10 +109,11 @@ func (h *Handler) tellChange(e audit.Event, v *visit) page.Activity {
 		p.What, p.From = sentences[0], from("", e.IP)
 	}
 	var named struct {
-		Name string `json:"client_name"`
+		Client  string `json:"client_name"`
+		Passkey string `json:"name"`
 	}
 	if json.Unmarshal([]byte(e.After), &named) == nil {
-		p.Detail = page.Plain(named.Name)
+		p.Detail = page.Plain(cmp.Or(named.Client, named.Passkey))
 	}
 	return p
 }

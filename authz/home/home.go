@@ -46,6 +46,11 @@ type Config struct {
 	// SignUp tells that people create their accounts, and say themselves what
 	// their email address is.
 	SignUp bool
+	// Name is what authenticator applications call the server.
+	Name string
+	// AdminSecondFactor tells that the administrators' pages ask for a second
+	// factor.
+	AdminSecondFactor bool
 }
 
 // Handler serves the pages.
@@ -120,6 +125,10 @@ func (h *Handler) showHome(w http.ResponseWriter, r *http.Request, v *visit) err
 	if err != nil {
 		return err
 	}
+	second, err := h.cfg.Accounts.HasSecondFactor(r.Context(), v.account.ID)
+	if err != nil {
+		return err
+	}
 	happened, err := h.happened(r.Context(), v)
 	if err != nil {
 		return err
@@ -127,7 +136,7 @@ func (h *Handler) showHome(w http.ResponseWriter, r *http.Request, v *visit) err
 	return h.cfg.Pages.Render(w, r, http.StatusOK, page.Home{
 		Person: v.person(), Since: h.moment(v.session.AuthTime), Administrator: v.account.Has(account.ConfigureServer),
 		Applications: len(connected), Sessions: len(sessions), PasswordSet: h.moment(v.account.PasswordChangedAt),
-		Recent: happened[:min(len(happened), recent)], Notice: notice(r),
+		Recent: happened[:min(len(happened), recent)], Notice: notice(r), SecondFactor: second,
 	})
 }
 

@@ -34,7 +34,7 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, v *visit)
 }
 
 // methodWords are the methods of a sign-in (RFC 8176) in words.
-var methodWords = map[string]string{"pwd": "password", "otp": "one-time code", "swk": "passkey", "hwk": "passkey", "kba": "recovery code"}
+var methodWords = map[string]string{"pwd": "password", "otp": "one-time code", "swk": "passkey", "hwk": "passkey", "recovery": "recovery code"}
 
 // methods says how somebody signed in.
 func methods(amr []string) string {

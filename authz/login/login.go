@@ -4,16 +4,19 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
+	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -21,12 +24,22 @@ import (
 	"countersign/storage/session"
 )
 
-// What an ID token says of a sign-in by password (OpenID Connect Core 1.0,
-// section 2; RFC 8176).
-const (
-	acr = "urn:countersign:acr:pwd"
-	amr = "pwd"
+// methods are how somebody signed in, as an ID token says it (OpenID Connect
+// Core 1.0, section 2; RFC 8176, section 2).
+type methods []string
+
+var (
+	byPassword = methods{"pwd"}
+	byCode     = methods{"pwd", "otp", session.MultiFactor}
 )
+
+// acr is the authentication context of the methods.
+func (m methods) acr() string {
+	if slices.Contains(m, session.MultiFactor) {
+		return protocol.ACRMulti
+	}
+	return protocol.ACRPassword
+}
 
 // busyFor is when to try again while too many sign in at once.
 const busyFor = 2 * time.Second
@@ -76,7 +89,7 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other, Scan: elsewhere(i), SignUp: h.cfg.SignUp}
+	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other, Scan: elsewhere(i), SignUp: h.cfg.SignUp && !confirms(i), Confirm: confirms(i)}
 	if !other {
 		p.Username = page.Plain(i.Request.Get("login_hint"))
 	}
@@ -155,6 +168,12 @@ func elsewhere(i *interaction.Interaction) *page.Scan {
 	return page.NewScan(i.Request.Get(interaction.Elsewhere))
 }
 
+// confirms reports whether somebody who is signed in is to show again who they
+// are.
+func confirms(i *interaction.Interaction) bool {
+	return i != nil && i.ClientID == "" && i.Request.Get(interaction.Confirm) != ""
+}
+
 // Submit serves POST /login.
 func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	form, err := page.Form(r)
@@ -169,7 +188,7 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 		if i, p.Application, err = h.waiting(r.Context(), p.Interaction, h.cfg.Cookies.Browser(r)); err != nil {
 			return err
 		}
-		p.Scan = elsewhere(i)
+		p.Scan, p.Confirm = elsewhere(i), confirms(i)
 	}
 	password := form.Get("password")
 	if p.Username == "" || password == "" {
@@ -181,34 +200,63 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refuse(w, r, p, err)
 	}
-	return h.signIn(w, r, i, a, device)
+	second, err := h.cfg.Accounts.HasSecondFactor(r.Context(), a.ID)
+	if err != nil {
+		return err
+	}
+	if second { // nobody is signed in yet, and the browser is not known
+		h.cfg.Cookies.SetFirstStep(w, h.cfg.Accounts.SealFirstStep(a))
+		h.redirect(w, pathSecond, waitingFor(i))
+		return nil
+	}
+	return h.signIn(w, r, i, arrival{account: a, device: device, by: byPassword})
+}
+
+// waitingFor names the request that waits, if one does.
+func waitingFor(i *interaction.Interaction) url.Values {
+	if i == nil {
+		return nil
+	}
+	return url.Values{"interaction": {i.ID}}
+}
+
+// arrival is somebody who has shown who they are.
+type arrival struct {
+	account *account.Account
+	device  string // the device cookie to keep
+	by      methods
+	noted   string // how they did, where by does not tell
 }
 
 // signIn begins the session and goes on with what waited for it. The cookie is
 // another one than before, whoever was signed in (LG-01: session fixation).
-func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.Interaction, a *account.Account, device string) error {
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.Interaction, who arrival) error {
+	a := who.account
 	var (
 		s      *session.Session
 		cookie string
 	)
 	err := h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) (err error) {
 		s, cookie, err = h.cfg.Sessions.Start(ctx, session.SignIn{
-			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: acr, AMR: []string{amr},
+			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: who.by.acr(), AMR: who.by,
 			IP: browser.Address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
 		})
 		if err != nil {
 			return err
 		}
 		return h.cfg.Accounts.Note(ctx, account.Activity{
-			AccountID: a.ID, Kind: account.SignedIn, Methods: strings.Join(s.AMR, " "), Failures: a.FailedBefore, IP: browser.Address(r), UserAgent: r.UserAgent(),
+			AccountID: a.ID, Kind: account.SignedIn, Methods: cmp.Or(who.noted, strings.Join(s.AMR, " ")), Failures: a.FailedBefore, IP: browser.Address(r), UserAgent: r.UserAgent(),
 		})
 	})
 	if err != nil {
 		return err
 	}
 	h.cfg.Cookies.SetSession(w, cookie)
-	if device != "" {
-		h.cfg.Cookies.SetDevice(w, device)
+	if who.device != "" {
+		h.cfg.Cookies.SetDevice(w, who.device)
+	}
+	if h.cfg.Cookies.FirstStep(r) != "" {
+		h.cfg.Cookies.ClearFirstStep(w)
 	}
 	if i == nil {
 		h.redirect(w, "/", nil)

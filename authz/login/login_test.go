@@ -81,7 +81,7 @@ func (s *site) serve(clients *clientstore.Store) {
 		s.t.Fatal(err)
 	}
 	h := login.New(login.Config{
-		Tx: s.db.Tx(),
+		Tx:       s.db.Tx(),
 		Accounts: s.accounts, Sessions: s.sessions, Interactions: s.interactions, Clients: clients,
 		Cookies: browser.New(&url.URL{Scheme: "http", Host: "localhost"}), Pages: pages,
 	})

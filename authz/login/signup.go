@@ -69,7 +69,7 @@ func (h *Handler) SubmitSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refuseSignUp(w, r, p, err)
 	}
-	return h.signIn(w, r, i, a, device)
+	return h.signIn(w, r, i, arrival{account: a, device: device, by: byPassword})
 }
 
 // unfit says which entries are missing, and whether the passwords differ.

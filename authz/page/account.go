@@ -62,6 +62,10 @@ const (
 	NoticeSignedOut Notice = "signed-out"
 	NoticePassword  Notice = "password"
 	NoticeProfile   Notice = "profile"
+
+	NoticeAuthenticator Notice = "authenticator"
+	NoticePasskey       Notice = "passkey"
+	NoticeFactorRemoved Notice = "factor-removed"
 )
 
 var notices = map[Notice]string{
@@ -69,6 +73,10 @@ var notices = map[Notice]string{
 	NoticeSignedOut: "Signed out there. Applications that were used there are being told.",
 	NoticePassword:  "Your password is changed. You were signed out everywhere else.",
 	NoticeProfile:   "Your profile is saved.",
+
+	NoticeAuthenticator: "The authenticator app is set up. You are asked for a code when you sign in.",
+	NoticePasskey:       "The passkey is added. You can sign in with it.",
+	NoticeFactorRemoved: "Removed. It does not sign you in any more.",
 }
 
 // Text is the notice in words, empty for what is none.

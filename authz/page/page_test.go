@@ -49,6 +49,12 @@ func samples() map[string]Page {
 		"sign in busy":         SignIn{Fault: Busy, Wait: time.Second},
 		"sign in, or sign up":  SignIn{Application: &a, Interaction: "I", SignUp: true},
 		"sign in elsewhere":    SignIn{Interaction: "I", Scan: NewScan("https://id.example/device?user_code=BCDF-GHJK")},
+		"sign in, to confirm":  SignIn{Interaction: "I", Username: "ada", Confirm: true},
+		"second step":          SecondStep{Application: &a, Interaction: "I", Person: ada, Code: true},
+		"second step wrong":    SecondStep{Person: ada, Code: true, Fault: WrongSecret},
+		"second step recovery": SecondStep{Person: ada, Fault: WrongSecret, AtRecovery: true},
+		"second step empty":    SecondStep{Person: ada, Code: true, Fault: Incomplete},
+		"second step wait":     SecondStep{Person: ada, Code: true, Fault: Throttled, Wait: time.Minute},
 		"sign up":              SignUp{},
 		"sign up to":           SignUp{Application: &a, Interaction: "I"},
 		"sign up wrong":        SignUp{Username: "ada", Name: "Ada", Email: "ada@x.test", Faults: []EntryFault{{"username", "It is taken."}, {"name", "No."}, {"email", "No."}, {"password", "No."}, {"password_again", "No."}}},
@@ -77,6 +83,14 @@ func samples() map[string]Page {
 		"password wrong":       ChangePassword{Person: ada, Administrator: true, Faults: []EntryFault{{"current_password", "No."}, {"password", "No."}, {"password_again", "No."}}},
 		"password throttled":   ChangePassword{Person: ada, Hindrance: Throttled, Wait: time.Second},
 		"password busy":        ChangePassword{Person: ada, Hindrance: Busy, Wait: time.Second},
+		"security":             Security{Person: ada, PasswordSet: at(time.Hour), Authenticator: &Factor{Since: at(time.Hour)}, Any: true, RecoveryCodes: 2, Notice: NoticeAuthenticator},
+		"security demanded":    Security{Person: ada, PasswordSet: at(time.Hour), Demanded: true},
+		"authenticator":        Authenticator{Person: ada, Key: Grouped("GEZDGNBVGY3TQOJQ"), Scan: NewScan("otpauth://totp/x"), Sealed: "x"},
+		"authenticator wrong":  Authenticator{Person: ada, Key: "GEZD", Sealed: "x", Faults: []EntryFault{{"code", "No."}}},
+		"recovery codes":       RecoveryCodes{Person: ada, Codes: []string{"BCDFG-HJKLM"}, Added: NoticeAuthenticator},
+		"ask recovery codes":   RecoveryCodes{Person: ada, Left: 3},
+		"remove authenticator": RemoveFactor{Person: ada, Kind: KindAuthenticator, Last: true, Demanded: true},
+		"remove passkey":       RemoveFactor{Person: ada, Kind: KindPasskey, Factor: Factor{ID: "k", Name: "Laptop"}},
 		"profile":              Profile{Person: ada, Name: "Ada", Email: "ada@example.test", EmailVerified: true, OwnEmail: true, Managed: []Fact{{"Username", "ada"}}, Notice: NoticeProfile},
 		"profile wrong":        Profile{Person: ada, Website: "x", Managed: []Fact{{"Username", "ada"}}, Faults: []EntryFault{{"website", "No."}}},
 		"not connected":        NotConnected("/auth/account/applications"),
@@ -294,7 +308,9 @@ func TestTitlesAreUnique(t *testing.T) {
 		in, isSignIn := page.(SignIn)
 		up, isSignUp := page.(SignUp)
 		change, isChange := page.(ChangePassword)
-		if isChange && !change.Quiet() || isSignIn && (in.Fault != NoFault || in.SignUp || in.Scan != nil) || isSignUp && !up.Quiet() {
+		second, isSecond := page.(SecondStep)
+		security, isSecurity := page.(Security)
+		if isSecurity && security.Demanded || isSecond && second.Fault != NoFault || isChange && !change.Quiet() || isSignIn && (in.Fault != NoFault || in.SignUp || in.Scan != nil) || isSignUp && !up.Quiet() {
 			continue // the same page in another state
 		}
 		_, doc := render(t, p, page)

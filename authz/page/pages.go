@@ -19,11 +19,38 @@ type SignIn struct {
 	Scan *Scan
 	// SignUp tells that people may create an account.
 	SignUp bool
+	// Confirm tells that the person is signed in, and is to show again who
+	// they are.
+	Confirm bool
 	// Fault says why the last attempt did not succeed.
 	Fault Fault
 	// Wait is how long to wait before the next one.
 	Wait time.Duration
 }
+
+// SecondStep is the page that asks for more than the password.
+type SecondStep struct {
+	// Application is who asked, nil when nobody did.
+	Application *Application
+	// Interaction is the request that waits, empty when none does.
+	Interaction string
+	Person      Person
+	// Code tells that the account has an authenticator application.
+	Code bool
+	// Fault says why the last attempt did not succeed, and AtRecovery that it
+	// was with a recovery code.
+	Fault      Fault
+	AtRecovery bool
+	// Wait is how long to wait before the next one.
+	Wait time.Duration
+}
+
+func (SecondStep) template() string { return "second_step.html" }
+
+func (p SecondStep) destination() string { return SignIn{Application: p.Application}.destination() }
+
+// WaitWords is how long to wait, in words.
+func (p SecondStep) WaitWords() string { return Duration(p.Wait) }
 
 // Fault is why an attempt to sign in did not succeed.
 type Fault string

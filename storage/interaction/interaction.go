@@ -20,6 +20,10 @@ var ErrExpired = errors.New("interaction expired")
 // address where it can be taken up on another device.
 const Elsewhere = "elsewhere"
 
+// Confirm is the name under which the request of a page of ours says that
+// somebody who is signed in is to show again who they are.
+const Confirm = "confirm"
+
 // Interaction is a waiting authorization request.
 type Interaction struct {
 	ID string `gorm:"primaryKey"`
