@@ -28,6 +28,7 @@ import (
 	"countersign/authz/oauth1"
 	"countersign/authz/outbound"
 	"countersign/authz/page"
+	"countersign/authz/passkey"
 	"countersign/authz/registration"
 	"countersign/authz/request"
 	"countersign/authz/token"
@@ -140,8 +141,7 @@ func newDoor(cfg Config) (*door, error) {
 	}
 	d.sameOrigin.SetDenyHandler(d.answering(pages, func(http.ResponseWriter, *http.Request) error { return page.CrossSite() }))
 	d.wireProtocol(cfg, browser.New(issuer))
-	d.wirePages(cfg, browser.New(issuer))
-	return d, nil
+	return d, d.wirePages(cfg, browser.New(issuer))
 }
 
 func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
@@ -191,10 +191,14 @@ func isLoopback(issuer string) bool {
 	return u.Hostname() == "localhost" || ip.IsLoopback()
 }
 
-func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
+func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
+	passkeys, err := passkey.New(passkey.Config{Issuer: cfg.Issuer, Name: cfg.Name, Accounts: cfg.Accounts, Used: cfg.Used, Now: cfg.Now})
+	if err != nil {
+		return err
+	}
 	d.login = login.New(login.Config{
 		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Clients: cfg.Clients, Cookies: cookies, Pages: d.pages, SignUp: cfg.SignUp,
+		Clients: cfg.Clients, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, SignUp: cfg.SignUp,
 	})
 	d.consent = consent.New(consent.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
@@ -203,13 +207,14 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 	})
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients,
-		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Cookies: cookies, Pages: d.pages, Now: cfg.Now, SignUp: cfg.SignUp,
+		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Now: cfg.Now, SignUp: cfg.SignUp,
 		Name: cfg.Name, AdminSecondFactor: cfg.AdminSecondFactor,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
 		Keys: cfg.Keys, SignOut: cfg.SignOut, Subjects: cfg.Subjects, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Asset: cfg.Asset,
 	})
+	return nil
 }
 
 // grantTypes are those that a client may use: of the token endpoint's, what the

@@ -49,6 +49,7 @@ func (d *door) routes() []route {
 		{"/authorize/resume", pages, on(d.authorize.Resume, "GET")},
 		{"/login", pages, form(d.login.Show, d.login.Submit)},
 		{"/login/second", pages, form(d.login.ShowSecond, d.login.SubmitSecond)},
+		{"/login/passkey", pages, on(d.login.SubmitPasskey, "POST")},
 		{"/sign-up", pages, form(d.login.ShowSignUp, d.login.SubmitSignUp)},
 		{"/consent", pages, form(d.consent.Show, d.consent.Decide)},
 		{"/device", pages, form(d.device.Show, d.device.Submit)},
@@ -65,6 +66,8 @@ func (d *door) routes() []route {
 		{"/account/security", pages, on(d.home.Security, "GET", "HEAD")},
 		{"/account/authenticator", pages, form(d.home.ShowAuthenticator, d.home.AddAuthenticator)},
 		{"/account/authenticator/remove", pages, form(d.home.AskRemoveAuthenticator, d.home.RemoveAuthenticator)},
+		{"/account/passkeys", pages, form(d.home.ShowPasskey, d.home.AddPasskey)},
+		{"/account/passkeys/remove", pages, form(d.home.AskRemovePasskey, d.home.RemovePasskey)},
 		{"/account/recovery-codes", pages, form(d.home.AskRecoveryCodes, d.home.NewRecoveryCodes)},
 		{"/account/activity", pages, on(d.home.Activity, "GET", "HEAD")},
 

@@ -5,12 +5,14 @@ package home
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
+	"countersign/authz/passkey"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -40,8 +42,10 @@ type Config struct {
 	Grants       *grant.Store
 	SignOut      *signout.Store
 	Audit        *audit.Store
+	Passkeys     *passkey.Passkeys
 	Cookies      browser.Cookies
 	Pages        *page.Pages
+	Log          *slog.Logger
 	Now          func() time.Time
 	// SignUp tells that people create their accounts, and say themselves what
 	// their email address is.

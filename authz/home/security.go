@@ -81,7 +81,7 @@ func (h *Handler) showSecurity(w http.ResponseWriter, r *http.Request, v *visit)
 	}
 	p := page.Security{
 		Person: v.person(), PasswordSet: h.moment(v.account.PasswordChangedAt), RecoveryCodes: s.factors.RecoveryCodes,
-		Any: s.factors.Any(), Notice: notice(r), Demanded: h.demands(v.account) && !v.session.SecondFactor(),
+		PasskeysHere: h.cfg.Passkeys.Available(), Any: s.factors.Any(), Notice: notice(r), Demanded: h.demands(v.account) && !v.session.SecondFactor(),
 	}
 	if totp := s.factors.TOTP; totp != nil {
 		p.Authenticator = &page.Factor{Since: h.moment(totp.CreatedAt), Used: h.used(totp.UsedAt)}

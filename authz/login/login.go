@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
+	"countersign/authz/passkey"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage"
@@ -52,8 +54,10 @@ type Config struct {
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Passkeys     *passkey.Passkeys
 	Cookies      browser.Cookies
 	Pages        *page.Pages
+	Log          *slog.Logger
 	// SignUp lets people create their accounts.
 	SignUp bool
 }
@@ -70,10 +74,10 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 	id := query.Get("interaction")
 	other := query.Get("switch") == "1"
 	if id == "" && other {
-		return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignIn{Switch: true, SignUp: h.cfg.SignUp})
+		return h.render(w, r, http.StatusOK, page.SignIn{Switch: true, SignUp: h.cfg.SignUp})
 	}
 	if id == "" {
-		return h.showAlone(w, r, page.SignIn{SignUp: h.cfg.SignUp})
+		return h.alone(w, r, func() error { return h.render(w, r, http.StatusOK, page.SignIn{SignUp: h.cfg.SignUp}) })
 	}
 	i, app, err := h.waiting(r.Context(), id, h.cfg.Cookies.EnsureBrowser(w, r))
 	if err != nil {
@@ -93,15 +97,15 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 	if !other {
 		p.Username = page.Plain(i.Request.Get("login_hint"))
 	}
-	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+	return h.render(w, r, http.StatusOK, p)
 }
 
-// showAlone asks somebody whom no application sent, unless they are signed in.
-func (h *Handler) showAlone(w http.ResponseWriter, r *http.Request, p page.Page) error {
+// alone asks somebody whom no application sent, unless they are signed in.
+func (h *Handler) alone(w http.ResponseWriter, r *http.Request, ask func() error) error {
 	_, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+		return ask()
 	case err != nil:
 		return err
 	}
@@ -294,7 +298,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, p page.SignIn, 
 func (h *Handler) again(w http.ResponseWriter, r *http.Request, p page.SignIn, f page.Fault) error {
 	p.Fault = f
 	retryAfter(w, p.Wait)
-	return h.cfg.Pages.Render(w, r, statusOf(f), p)
+	return h.render(w, r, statusOf(f), p)
 }
 
 // retryAfter says when to try again, if there is something to wait for.

@@ -6,6 +6,7 @@ import (
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
+	"countersign/authz/passkey"
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/interaction"
@@ -46,13 +47,14 @@ func (h *Handler) openSecond(w http.ResponseWriter, r *http.Request, id string) 
 	v.page.Interaction = id
 	v.page.Person = page.Person{ID: v.account.ID, Username: v.account.Username, Name: v.account.Claims.Name}
 	v.page.Code = factors.TOTP != nil
-	return v, nil
+	v.page.Passkey, err = h.cfg.Passkeys.ConfirmOptions(h.cfg.Cookies.EnsureBrowser(w, r), v.account, factors.Passkeys)
+	return v, err
 }
 
 // ShowSecond serves GET /login/second.
 func (h *Handler) ShowSecond(w http.ResponseWriter, r *http.Request) error {
 	v, err := h.openSecond(w, r, r.URL.Query().Get("interaction"))
-	if v == nil {
+	if v == nil || err != nil {
 		return err
 	}
 	return h.cfg.Pages.Render(w, r, http.StatusOK, v.page)
@@ -65,8 +67,11 @@ func (h *Handler) SubmitSecond(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v, err := h.openSecond(w, r, form.Get("interaction"))
-	if v == nil {
+	if v == nil || err != nil {
 		return err
+	}
+	if form.Get("credential") != "" {
+		return h.secondByPasskey(w, r, v, form.Get("credential"))
 	}
 	code, recovery := form.Get("code"), form.Get("recovery")
 	v.page.AtRecovery = recovery != ""
@@ -91,6 +96,20 @@ func (h *Handler) SubmitSecond(w http.ResponseWriter, r *http.Request) error {
 		who.noted = "pwd recovery"
 	}
 	return h.signIn(w, r, v.interaction, who)
+}
+
+// secondByPasskey takes one of the account's passkeys for the second step.
+func (h *Handler) secondByPasskey(w http.ResponseWriter, r *http.Request, v *secondVisit, credential string) error {
+	proof, err := h.cfg.Passkeys.Confirm(r.Context(), h.cfg.Cookies.Browser(r), v.account, credential)
+	if errors.Is(err, passkey.ErrRefused) {
+		h.logRefused(r, err)
+		return h.secondAgain(w, r, v, page.WrongPasskey)
+	}
+	if err != nil {
+		return err
+	}
+	proof.Account.FailedBefore = v.account.FailedBefore
+	return h.signIn(w, r, v.interaction, h.arrivalBy(r, proof, byPassword))
 }
 
 func (h *Handler) secondAgain(w http.ResponseWriter, r *http.Request, v *secondVisit, f page.Fault) error {

@@ -22,7 +22,7 @@ func (h *Handler) ShowSignUp(w http.ResponseWriter, r *http.Request) error {
 	case !h.cfg.SignUp:
 		return page.NoSignUp()
 	case id == "":
-		return h.showAlone(w, r, page.SignUp{})
+		return h.alone(w, r, func() error { return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignUp{}) })
 	}
 	i, app, err := h.waiting(r.Context(), id, h.cfg.Cookies.EnsureBrowser(w, r))
 	if err != nil {

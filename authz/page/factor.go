@@ -1,6 +1,9 @@
 package page
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // Security is the page of how somebody signs in.
 type Security struct {
@@ -8,6 +11,7 @@ type Security struct {
 	PasswordSet   Moment
 	Authenticator *Factor // nil for none
 	Passkeys      []Factor
+	PasskeysHere  bool  // there can be some at the server's address
 	RecoveryCodes int64 // that are left
 	// Any tells that there is a second factor.
 	Any bool
@@ -90,3 +94,30 @@ type RemoveFactor struct {
 }
 
 func (RemoveFactor) template() string { return "factor_remove.html" }
+
+// AddPasskey is the page on which somebody adds a passkey.
+type AddPasskey struct {
+	Person Person
+	// Options are what the browser is to make it by, as JSON.
+	Options string
+	// Label is what it is called.
+	Label string
+	// First tells that there is no other second factor yet.
+	First  bool
+	Faults []EntryFault
+}
+
+func (AddPasskey) template() string { return "passkey.html" }
+
+// Entry returns the field with what is wrong with it, if anything is.
+func (p AddPasskey) Entry(name EntryName) EntryFault { return entry(p.Faults, name) }
+
+// NoPasskeys is a server at an address for which there are no passkeys.
+func NoPasskeys() *Problem {
+	return &Problem{
+		Status: http.StatusNotFound, Code: "E-NO-PASSKEYS", Who: Administrator,
+		Title:  "There are no passkeys at this address",
+		What:   "Passkeys belong to a name, and this server is known by a number.",
+		Remedy: "Use an authenticator app, or ask for the server to be given a name.",
+	}
+}

@@ -64,7 +64,7 @@ func New(cfg Config) (*Pages, error) {
 }
 
 // every lists a value of each page, for its template.
-var every = []Page{SignIn{}, SecondStep{}, SignUp{}, Consent{}, Waiting{}, Home{}, Applications{}, RemoveApplication{}, Sessions{}, Activities{}, ChangePassword{}, Profile{}, Security{}, Authenticator{}, RecoveryCodes{}, RemoveFactor{}, SignOut{}, SignedOut{}, FormPost{}, DeviceCode{}, Device{}, DeviceDone{}, Verifier{}, &Problem{}}
+var every = []Page{SignIn{}, SecondStep{}, SignUp{}, Consent{}, Waiting{}, Home{}, Applications{}, RemoveApplication{}, Sessions{}, Activities{}, ChangePassword{}, Profile{}, Security{}, Authenticator{}, RecoveryCodes{}, RemoveFactor{}, AddPasskey{}, SignOut{}, SignedOut{}, FormPost{}, DeviceCode{}, Device{}, DeviceDone{}, Verifier{}, &Problem{}}
 
 // view is what a template sees.
 type view struct {

@@ -50,6 +50,13 @@ func samples() map[string]Page {
 		"sign in, or sign up":  SignIn{Application: &a, Interaction: "I", SignUp: true},
 		"sign in elsewhere":    SignIn{Interaction: "I", Scan: NewScan("https://id.example/device?user_code=BCDF-GHJK")},
 		"sign in, to confirm":  SignIn{Interaction: "I", Username: "ada", Confirm: true},
+		"sign in, or passkey":  SignIn{Passkey: "{}"},
+		"sign in, bad passkey": SignIn{Passkey: "{}", Fault: WrongPasskey},
+		"second step, passkey": SecondStep{Person: ada, Passkey: "{}", Fault: WrongPasskey},
+		"second step, both":    SecondStep{Person: ada, Passkey: "{}", Code: true, Fault: WrongPasskey},
+		"add passkey":          AddPasskey{Person: ada, Options: "{}", Label: "Chrome on Linux", First: true},
+		"add passkey wrong":    AddPasskey{Person: ada, Options: "{}", Faults: []EntryFault{{"label", "No."}}},
+		"no passkeys":          NoPasskeys(),
 		"second step":          SecondStep{Application: &a, Interaction: "I", Person: ada, Code: true},
 		"second step wrong":    SecondStep{Person: ada, Code: true, Fault: WrongSecret},
 		"second step recovery": SecondStep{Person: ada, Fault: WrongSecret, AtRecovery: true},
@@ -83,7 +90,7 @@ func samples() map[string]Page {
 		"password wrong":       ChangePassword{Person: ada, Administrator: true, Faults: []EntryFault{{"current_password", "No."}, {"password", "No."}, {"password_again", "No."}}},
 		"password throttled":   ChangePassword{Person: ada, Hindrance: Throttled, Wait: time.Second},
 		"password busy":        ChangePassword{Person: ada, Hindrance: Busy, Wait: time.Second},
-		"security":             Security{Person: ada, PasswordSet: at(time.Hour), Authenticator: &Factor{Since: at(time.Hour)}, Any: true, RecoveryCodes: 2, Notice: NoticeAuthenticator},
+		"security":             Security{Person: ada, PasswordSet: at(time.Hour), Authenticator: &Factor{Since: at(time.Hour)}, Any: true, RecoveryCodes: 2, Notice: NoticeAuthenticator, PasskeysHere: true, Passkeys: []Factor{{ID: "k", Name: "Laptop", Since: at(time.Hour)}}},
 		"security demanded":    Security{Person: ada, PasswordSet: at(time.Hour), Demanded: true},
 		"authenticator":        Authenticator{Person: ada, Key: Grouped("GEZDGNBVGY3TQOJQ"), Scan: NewScan("otpauth://totp/x"), Sealed: "x"},
 		"authenticator wrong":  Authenticator{Person: ada, Key: "GEZD", Sealed: "x", Faults: []EntryFault{{"code", "No."}}},
@@ -310,7 +317,7 @@ func TestTitlesAreUnique(t *testing.T) {
 		change, isChange := page.(ChangePassword)
 		second, isSecond := page.(SecondStep)
 		security, isSecurity := page.(Security)
-		if isSecurity && security.Demanded || isSecond && second.Fault != NoFault || isChange && !change.Quiet() || isSignIn && (in.Fault != NoFault || in.SignUp || in.Scan != nil) || isSignUp && !up.Quiet() {
+		if isSecurity && security.Demanded || isSecond && second.Fault != NoFault || isChange && !change.Quiet() || isSignIn && (in.Fault != NoFault || in.SignUp || in.Passkey != "" || in.Scan != nil) || isSignUp && !up.Quiet() {
 			continue // the same page in another state
 		}
 		_, doc := render(t, p, page)

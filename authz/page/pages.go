@@ -19,6 +19,9 @@ type SignIn struct {
 	Scan *Scan
 	// SignUp tells that people may create an account.
 	SignUp bool
+	// Passkey is what the browser is to ask a passkey by, as JSON; empty where
+	// there are none.
+	Passkey string
 	// Confirm tells that the person is signed in, and is to show again who
 	// they are.
 	Confirm bool
@@ -37,6 +40,9 @@ type SecondStep struct {
 	Person      Person
 	// Code tells that the account has an authenticator application.
 	Code bool
+	// Passkey is what the browser is to ask one of the account's passkeys by,
+	// as JSON; empty when it has none.
+	Passkey string
 	// Fault says why the last attempt did not succeed, and AtRecovery that it
 	// was with a recovery code.
 	Fault      Fault
@@ -62,6 +68,8 @@ const (
 	WrongSecret Fault = "wrong"
 	Throttled   Fault = "throttled"
 	Busy        Fault = "busy"
+	// WrongPasskey is a passkey that proves nothing.
+	WrongPasskey Fault = "passkey"
 )
 
 func (SignIn) template() string { return "sign_in.html" }
