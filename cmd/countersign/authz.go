@@ -30,7 +30,7 @@ func (s *server) authz() (http.Handler, error) {
 			RefreshIdle: s.cfg.RefreshIdle, RefreshAbsolute: s.cfg.RefreshAbsolute, RefreshGrace: s.cfg.RefreshGrace,
 			OAuth1Token: s.cfg.OAuth1TokenLifetime,
 		},
-		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", Stopping: s.stopping,
+		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", AdminSecondFactor: s.cfg.AdminMFA(), Stopping: s.stopping,
 
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
