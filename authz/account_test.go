@@ -53,8 +53,8 @@ func (w *world) recorded(action string) int {
 	return len(events)
 }
 
-// Every type of application is listed, and stops at its next request when its
-// access is removed: CN-06 and RT-11 by whichever protocol.
+// LG-35: every type of application is listed, and stops at its next request when its
+// access is removed.
 func TestRemovingAnApplicationEndsEverythingOfIt(t *testing.T) {
 	each(t, func(w *world) {
 		plain := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "Plain", Metadata: clientstore.Metadata{
@@ -105,7 +105,7 @@ func TestRemovingAnApplicationEndsEverythingOfIt(t *testing.T) {
 	})
 }
 
-// A consent that has not been answered yet is taken back with the rest.
+// LG-35: a consent that has not been answered yet is taken back with the rest.
 func TestRemovalTakesBackWhatWaits(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.register(registration("Waiting"))
@@ -116,7 +116,7 @@ func TestRemovalTakesBackWhatWaits(t *testing.T) {
 			w.Fatalf("remove: %s %.300s", res.Status, res.body)
 		}
 		if res := me.get(resume); res.sent().Has("code") {
-			w.Error("CN-06: a code is issued on a consent that was withdrawn")
+			w.Error("LG-35: a code is issued on a consent that was withdrawn")
 		}
 	})
 }

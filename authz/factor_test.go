@@ -40,7 +40,7 @@ func (p phone) code(at time.Time) string {
 }
 
 var (
-	shownKey    = regexp.MustCompile(`<pre id="key">([A-Z2-7 ]+)</pre>`)
+	shownKey    = regexp.MustCompile(`id="key">([A-Z2-7 ]+)</p>`)
 	shownCode   = regexp.MustCompile(`<li>([A-Z]{5}-[A-Z]{5})</li>`)
 	sealedField = regexp.MustCompile(`name="enrolment" value="([^"]+)"`)
 )
@@ -196,7 +196,7 @@ func TestLG16SecondStepIsNotSkipped(t *testing.T) {
 	})
 }
 
-// Decision 8: an account with a second factor cannot use the password grant.
+// LG-34, decision 8: an account with a second factor cannot use the password grant.
 func TestPasswordGrantAsksForNoSecondFactor(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.register(passwordRegistration("Login"))
@@ -216,7 +216,7 @@ func TestPasswordGrantAsksForNoSecondFactor(t *testing.T) {
 	})
 }
 
-// LG-02, and AU-05 of sensitive changes: they need a sign-in that is not long
+// LG-33: sensitive changes need a sign-in that is not long
 // ago, by the second factor where there is one.
 func TestFactorsNeedAFreshSignIn(t *testing.T) {
 	each(t, func(w *world) {
@@ -253,7 +253,7 @@ func TestFactorsNeedAFreshSignIn(t *testing.T) {
 	})
 }
 
-// A session that was begun by password alone changes no factor of an account
+// LG-33: a session that was begun by password alone changes no factor of an account
 // that has one meanwhile.
 func TestFactorsNeedTheFactor(t *testing.T) {
 	each(t, func(w *world) {

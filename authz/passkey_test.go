@@ -237,7 +237,7 @@ func (w *world) wantNoSignIn(name string, v visitor, res answer) {
 	}
 }
 
-// WebAuthn Level 3, sections 7.1 and 7.2: whatever is off, nothing is believed.
+// LG-30. WebAuthn Level 3, sections 7.1 and 7.2: whatever is off, nothing is believed.
 func TestPasskeyRefuses(t *testing.T) {
 	eachNamed(t, func(w *world, origin string) {
 		me := w.me()
@@ -288,7 +288,7 @@ func TestPasskeyRefuses(t *testing.T) {
 	})
 }
 
-// A challenge is met once, in the browser that it was made for, for what it was
+// LG-31: a challenge is met once, in the browser that it was made for, for what it was
 // made for, and not for ever.
 func TestPasskeyChallenges(t *testing.T) {
 	eachNamed(t, func(w *world, origin string) {
@@ -323,7 +323,7 @@ func TestPasskeyChallenges(t *testing.T) {
 	})
 }
 
-// A counter that does not go on is that of a copy, and so is one that two use
+// LG-32: a counter that does not go on is that of a copy, and so is one that two use
 // at once.
 func TestPasskeyCounterGoesOn(t *testing.T) {
 	eachNamed(t, func(w *world, origin string) {

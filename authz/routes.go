@@ -63,6 +63,7 @@ func (d *door) routes() []route {
 		{"/account/sessions", pages, form(d.home.ShowSessions, d.home.EndSessions)},
 		{"/account/profile", pages, form(d.home.ShowProfile, d.home.SetProfile)},
 		{"/account/password", pages, form(d.home.ShowPassword, d.home.ChangePassword)},
+		{"/.well-known/change-password", pages, on(d.home.ToPassword, "GET", "HEAD")},
 		{"/account/security", pages, on(d.home.Security, "GET", "HEAD")},
 		{"/account/authenticator", pages, form(d.home.ShowAuthenticator, d.home.AddAuthenticator)},
 		{"/account/authenticator/remove", pages, form(d.home.AskRemoveAuthenticator, d.home.RemoveAuthenticator)},

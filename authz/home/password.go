@@ -24,6 +24,13 @@ func (h *Handler) ShowPassword(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// ToPassword serves GET /.well-known/change-password, where password managers
+// look for the page (W3C, A Well-Known URL for Changing Passwords).
+func (h *Handler) ToPassword(w http.ResponseWriter, _ *http.Request) error {
+	h.redirect(w, "/account/password")
+	return nil
+}
+
 func (v *visit) passwordPage() page.ChangePassword {
 	return page.ChangePassword{Person: v.person(), Administrator: v.account.Has(account.ConfigureServer)}
 }

@@ -27,10 +27,10 @@ func (h *Handler) profilePage(v *visit) page.Profile {
 	}
 	p.Managed = append(p.Managed, page.Fact{Name: "Username", Value: page.Plain(v.account.Username)})
 	if !h.cfg.SignUp {
-		p.Managed = append(p.Managed, page.Fact{Name: "Email address", Value: verified(c.Email, c.EmailVerified)})
+		p.Managed = append(p.Managed, page.Fact{Name: "Email address", Value: address(c.Email, standings[c.EmailVerified])})
 	}
 	for _, f := range []page.Fact{
-		{Name: "Phone number", Value: verified(c.PhoneNumber, c.PhoneNumberVerified)},
+		{Name: "Phone number", Value: address(c.PhoneNumber, standings[c.PhoneNumberVerified])},
 		{Name: "Known as", Value: page.Plain(c.PreferredUsername)},
 		{Name: "Permission", Value: permission(v.account)},
 	} {
@@ -44,15 +44,14 @@ func (h *Handler) profilePage(v *visit) page.Profile {
 // none is what is said of an address that is not known.
 const none = "None"
 
-func verified(value string, is bool) string {
-	switch {
-	case value == "":
+// standings are what is said of an address by whether it is verified.
+var standings = map[bool]string{true: " (verified)", false: " (not verified)"}
+
+func address(value, standing string) string {
+	if value == "" {
 		return none
-	case is:
-		return page.Plain(value) + " (verified)"
-	default:
-		return page.Plain(value) + " (not verified)"
 	}
+	return page.Plain(value) + standing
 }
 
 func permission(a *account.Account) string {

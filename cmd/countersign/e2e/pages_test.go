@@ -265,7 +265,6 @@ func tour(t *testing.T, s *server, b *tab, visit func(name string)) {
 	b.click(signInButton)
 	stop("signed out everywhere", "iframe[hidden] ~ p")
 	tourOfSignOut(s, b, stop, url.Values{"client_id": {web.ID}, "post_logout_redirect_uri": {app.at("localhost", "/bye")}, "state": {"x"}})
-	tourOfAccount(t, startNamed(t, sqlite), b, stop)
 	tourOfSignUp(t, start(t, sqlite, setting{"SIGN_UP", "open"}), b, stop)
 }
 
