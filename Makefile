@@ -31,8 +31,9 @@ quick: ## Test all but the whole program, on SQLite and PostgreSQL, without -rac
 	.ci/with-postgres go test $$(go list ./... | grep -v /e2e)
 
 .PHONY: interop
-interop: ## Test the whole program with Debian's mod_auth_openidc, oidc-agent and python3-authlib.
-	.ci/need go postgresql chromium apache oidc-agent authlib
+interop: ## Test the whole program with Debian's clients of both protocols, nginx and Caddy.
+	.ci/need go postgresql chromium apache oidc-agent authlib rdflib
+	.ci/need requests-oauthlib ruby-oauth net-oauth-perl php-oauth nginx caddy curl
 	go vet -tags interop ./cmd/countersign/e2e
 	.ci/with-postgres go test -tags interop -count 1 -timeout 20m -run '^TestInterop' ./cmd/countersign/e2e
 
@@ -60,7 +61,7 @@ bench: ## Run the benchmarks once, briefly.
 screenshots: ## Take the pictures in docs/images again.
 	.ci/need go chromium node
 	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
-	COUNTERSIGN_SCREENSHOTS=$(CURDIR)/docs/images go test -count 1 -run '^TestAccessibility$$' ./cmd/countersign/e2e
+	COUNTERSIGN_SCREENSHOTS=$(CURDIR)/docs/images go test -count 1 -run '^Test(Settings)?Accessibility$$' ./cmd/countersign/e2e
 
 .PHONY: clean
 clean: ## Remove what was built.

@@ -1,21 +1,27 @@
-// Package admin is the door for administrators. It has a router of its own and
-// shares nothing with the door for applications but the stores below.
+// Package admin is the door for administrators: the set-up page and the
+// Settings application. It has a router of its own and shares nothing with the
+// door for applications but the stores below.
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
-	"github.com/gorilla/mux"
-
+	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
+	"countersign/storage/interaction"
+	"countersign/storage/keyset"
+	"countersign/storage/session"
 )
 
 // Config is what the door needs.
@@ -23,14 +29,38 @@ type Config struct {
 	// Issuer is the address of the server; the door is mounted at its path.
 	Issuer string
 	// Name is what the server is called by the people who use it.
-	Name     string
-	Accounts *account.Store
-	Log      *slog.Logger
+	Name string
+
+	Tx           storage.Tx
+	Accounts     *account.Store
+	Sessions     *session.Store
+	Interactions *interaction.Store
+	Clients      *clientstore.Store
+	Audit        *audit.Store
+	Keys         *keyset.Store
+	Failures     *failure.Store
+
+	// SessionCookie returns the value of the cookie by which the other door
+	// signed somebody in, and BrowserCookie the one that ties a request which
+	// waits for that to its browser, which it gets if it has none.
+	SessionCookie func(*http.Request) string
+	BrowserCookie func(http.ResponseWriter, *http.Request) string
+	// Sector fetches what is kept at a client's sector_identifier_uri, nil
+	// when nothing is to be fetched. Before is what the client was.
+	Sector func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error)
+	// Diagnose looks for what keeps the server from working.
+	Diagnose func(ctx context.Context) []Finding
+
+	Log *slog.Logger
 	// Asset returns the path of a style sheet or script, under the issuer's.
 	Asset func(name string) string
 	// Now tells the time.
 	Now func() time.Time
 }
+
+// Finding is the outcome of a check of the server: ok, warning, failed or
+// skipped, with what to do about it.
+type Finding struct{ Check, Status, Detail, Fix string }
 
 type handler struct {
 	cfg   Config
@@ -40,33 +70,25 @@ type handler struct {
 
 // New returns the door. It fails when a page is missing or wrong.
 func New(cfg Config) (http.Handler, error) {
+	h, err := newHandler(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return h.handler(), nil
+}
+
+func newHandler(cfg Config) (*handler, error) {
 	issuer, err := url.Parse(cfg.Issuer)
 	if err != nil {
 		return nil, fmt.Errorf("parse issuer: %w", err)
 	}
-	h := &handler{cfg: cfg, base: trimSlash(issuer.Path)}
-	if h.pages, err = newPages(cfg, h.base); err != nil {
-		return nil, err
-	}
-	return h.routes(), nil
+	h := &handler{cfg: cfg, base: strings.TrimSuffix(issuer.Path, "/")}
+	h.pages, err = newPages(cfg, h.base)
+	return h, err
 }
 
-// routes is every route of the door.
-func (h *handler) routes() http.Handler {
-	r := mux.NewRouter().UseEncodedPath()
-	r.Path(h.base+"/setup").Methods(http.MethodGet, http.MethodHead).Handler(h.page(h.showSetup))
-	r.Path(h.base + "/setup").Methods(http.MethodPost).Handler(h.page(h.completeSetup))
-	r.Path(h.base+"/setup/done").Methods(http.MethodGet, http.MethodHead).Handler(h.page(h.showDone))
-	r.NotFoundHandler = h.fail(notFound())
-	r.MethodNotAllowedHandler = h.fail(methodNotAllowed())
-
-	sameOrigin := http.NewCrossOriginProtection()
-	sameOrigin.SetDenyHandler(h.fail(crossSite()))
-	return headers(sameOrigin.Handler(r))
-}
-
-// headers are those of every answer. A page may hold a set-up token, so
-// neither caches nor other sites get to see its address.
+// headers are those of every answer. A page may hold a set-up token or a
+// secret, so neither caches nor other sites get to see it or its address.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -102,17 +124,24 @@ func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error)
 		h.cfg.Log.ErrorContext(r.Context(), "request failed",
 			"request_id", r.Header.Get("X-Request-ID"), "route", r.URL.Path, "error", err)
 	}
-	if err := h.pages.render(w, r, p.Status, "problem.html", p); err != nil {
+	if err := h.pages.render(w, r, p.Status, "problem.html", view{Page: p}); err != nil {
 		h.cfg.Log.ErrorContext(r.Context(), "page not rendered", "request_id", r.Header.Get("X-Request-ID"), "error", err)
 		http.Error(w, p.Title, http.StatusInternalServerError)
 	}
 }
 
-// actor is who sends a request before anybody can be signed in.
-func actor(r *http.Request, name string) audit.Actor {
+// address is the address of the browser without its port.
+func address(r *http.Request) string {
 	ip, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		ip = r.RemoteAddr
+		return r.RemoteAddr
 	}
-	return audit.Actor{Name: name, Via: audit.ViaSetup, IP: ip, RequestID: r.Header.Get("X-Request-ID")}
+	return ip
+}
+
+// redirect answers 303 to a path of the door, so that no browser sends a form
+// again.
+func (h *handler) redirect(w http.ResponseWriter, path string, query ...string) {
+	w.Header().Set("Location", h.pages.path(path, query...))
+	w.WriteHeader(http.StatusSeeOther)
 }

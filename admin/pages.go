@@ -5,13 +5,16 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
+	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"unicode"
 )
 
-//go:embed templates/*.html
+//go:embed templates
 var templates embed.FS
 
 // policy is the Content Security Policy of every page.
@@ -19,7 +22,8 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 type pages struct {
-	name   string
+	cfg    Config
+	base   string
 	parsed map[string]*template.Template
 }
 
@@ -28,33 +32,91 @@ type view struct {
 	Page      any
 	Name      string
 	RequestID string
+	Menu      *menu // nil on pages outside of the Settings application
 }
 
+// menu is what stands around every page of the Settings application.
+type menu struct {
+	Entries  []menuEntry
+	Username string
+	// Notice says what was just done; empty for nothing.
+	Notice string
+}
+
+type menuEntry struct {
+	Path, Name string
+	Current    bool
+	Count      string // of what waits there, empty for none
+}
+
+// newPages parses the templates: those in settings stand in its layout, the
+// others on a sheet of their own.
 func newPages(cfg Config, base string) (*pages, error) {
-	p := &pages{name: cfg.Name, parsed: map[string]*template.Template{}}
-	layout, err := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
-		"asset": func(name string) string { return base + cfg.Asset(name) },
-		"path":  func(name string) string { return base + name },
-	}).ParseFS(templates, "templates/layout.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse layout: %w", err)
-	}
-	for _, name := range []string{"setup.html", "done.html", "problem.html"} {
-		t, err := template.Must(layout.Clone()).ParseFS(templates, "templates/"+name)
+	p := &pages{cfg: cfg, base: base, parsed: map[string]*template.Template{}}
+	for _, group := range []struct{ folder, layout string }{{"templates", "layout.html"}, {"templates/settings", "app.html"}} {
+		layout, err := template.New(group.layout).Option("missingkey=error").Funcs(p.funcs()).
+			ParseFS(templates, "templates/layouts/parts.html", "templates/layouts/"+group.layout)
 		if err != nil {
-			return nil, fmt.Errorf("parse page: %w", err)
+			return nil, fmt.Errorf("parse layout: %w", err)
 		}
-		p.parsed[name] = t
+		files, err := fs.Glob(templates, group.folder+"/*.html")
+		if err != nil {
+			return nil, fmt.Errorf("list pages: %w", err)
+		}
+		for _, file := range files {
+			t, err := template.Must(layout.Clone()).ParseFS(templates, file)
+			if err != nil {
+				return nil, fmt.Errorf("parse page: %w", err)
+			}
+			p.parsed[path.Base(file)] = t
+		}
 	}
 	return p, nil
 }
 
+func (p *pages) funcs() template.FuncMap {
+	return template.FuncMap{
+		"asset":  func(name string) string { return p.base + p.cfg.Asset(name) },
+		"path":   p.path,
+		"client": func(key string, rest ...string) string { return p.base + clientPath(key) + strings.Join(rest, "") },
+		"type":   typeName,
+		"status": statusName,
+		"lines":  func(list []string) string { return strings.Join(list, "\n") },
+		"words":  strings.Fields,
+		"dict":   dict,
+	}
+}
+
+// dict makes a map of names and values, for a template within a template.
+func dict(pairs ...any) map[string]any {
+	m := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		m[fmt.Sprint(pairs[i])] = pairs[i+1]
+	}
+	return m
+}
+
+// path returns a path of this server, with a query of names and values. Empty
+// ones are left out.
+func (p *pages) path(name string, query ...string) string {
+	v := url.Values{}
+	for i := 0; i+1 < len(query); i += 2 {
+		if query[i+1] != "" {
+			v.Set(query[i], query[i+1])
+		}
+	}
+	if len(v) == 0 {
+		return p.base + name
+	}
+	return p.base + name + "?" + v.Encode()
+}
+
 // render answers with a page. It is rendered to memory first, so that an error
 // never leaves half a page behind.
-func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) error {
+	v.Name, v.RequestID = p.cfg.Name, printable(r.Header.Get("X-Request-ID"))
 	var body bytes.Buffer
-	err := p.parsed[name].Execute(&body, view{Page: data, Name: p.name, RequestID: printable(r.Header.Get("X-Request-ID"))})
-	if err != nil {
+	if err := p.parsed[name].Execute(&body, v); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -77,70 +139,76 @@ func printable(s string) string {
 	}, s)
 }
 
-func trimSlash(path string) string { return strings.TrimSuffix(path, "/") }
-
-// problem is the page, and the error, of a request that cannot be answered.
-type problem struct {
-	Status              int
-	Code                string
-	Title, What, Remedy string
-	// Next is the name of the link to the home page, empty for none.
-	Next string
+// screen is a page of the Settings application.
+type screen struct {
+	Status   int // 0 means 200
+	Template string
+	Section  string // the path of its entry in the menu
+	Page     any
 }
 
-func (p *problem) Error() string { return p.Code + ": " + p.Title }
+// show answers with a page of the Settings application.
+func (h *handler) show(w http.ResponseWriter, r *http.Request, who *administrator, s screen) error {
+	waiting, err := h.cfg.Clients.Waiting(r.Context(), manyWaiting)
+	if err != nil {
+		return err
+	}
+	m := &menu{Username: printable(who.Username), Notice: notices[r.URL.Query().Get("done")]}
+	for _, e := range sections {
+		e.Current = e.Path == s.Section
+		if e.Path == approvalsPath {
+			e.Count = countWords(waiting)
+		}
+		m.Entries = append(m.Entries, e)
+	}
+	if s.Status == 0 {
+		s.Status = http.StatusOK
+	}
+	return h.pages.render(w, r, s.Status, s.Template, view{Page: s.Page, Menu: m})
+}
 
-func notFound() *problem {
-	return &problem{
-		Status: http.StatusNotFound, Code: "E-NOT-FOUND",
-		Title:  "There is no page at this address",
-		What:   "The address may be mistyped, or the link that led here may be out of date.",
-		Remedy: "Check the address, or start from the home page.",
-		Next:   "To the home page",
+// manyWaiting is where the menu stops to count.
+const manyWaiting = 100
+
+func countWords(n int) string {
+	switch {
+	case n == 0:
+		return ""
+	case n >= manyWaiting:
+		return "99+"
+	default:
+		return strconv.Itoa(n)
 	}
 }
 
-func methodNotAllowed() *problem {
-	return &problem{
-		Status: http.StatusMethodNotAllowed, Code: "E-METHOD",
-		Title:  "This address works differently",
-		What:   "The page exists, and does not answer requests of this method.",
-		Remedy: "Open it in a browser.",
-	}
+// sections are the entries of the menu.
+var sections = []menuEntry{
+	{Path: clientsPath, Name: "OAuth clients"},
+	{Path: approvalsPath, Name: "Approvals"},
+	{Path: accountsPath, Name: "Accounts"},
+	{Path: sessionsPath, Name: "Sessions"},
+	{Path: auditPath, Name: "Audit"},
+	{Path: keysPath, Name: "Keys"},
+	{Path: diagnosticsPath, Name: "Diagnostics"},
 }
 
-func crossSite() *problem {
-	return &problem{
-		Status: http.StatusForbidden, Code: "E-CROSS-SITE",
-		Title:  "This form was not sent from this server's page",
-		What:   "Another site tried to act in your name, or your browser does not say where the form came from. Nothing was done.",
-		Remedy: "Go back, reload the page, and send the form from there.",
-	}
-}
-
-func unreadableForm() *problem {
-	return &problem{
-		Status: http.StatusBadRequest, Code: "E-FORM",
-		Title:  "The form could not be read",
-		What:   "It is damaged, too long, or not in the format that browsers send. Nothing was done.",
-		Remedy: "Go back, reload the page, and send the form again.",
-	}
-}
-
-func internal() *problem {
-	return &problem{
-		Status: http.StatusInternalServerError, Code: "E-INTERNAL",
-		Title:  "Something went wrong here",
-		What:   "This is a fault of this server, not of what you did. It has been written to the log.",
-		Remedy: "Try again. If it stays, look for the request number below in the log.",
-	}
-}
-
-func unavailable() *problem {
-	return &problem{
-		Status: http.StatusServiceUnavailable, Code: "E-UNAVAILABLE",
-		Title:  "Not available for the moment",
-		What:   "This server cannot reach its database. Nothing was decided and nothing is lost.",
-		Remedy: "Wait a moment and try again. `countersign doctor` looks for the cause.",
-	}
+// notices say what was just done. The address names one of them, and never
+// brings words of its own.
+var notices = map[string]string{
+	"approved":    "The client is approved. It works from now on.",
+	"disapproved": "The client is disapproved. It was stopped at once.",
+	"removed":     "The client is removed.",
+	"saved":       "The changes are saved, and hold from now on.",
+	"revoked":     "The secret is revoked. Nobody gets in with it any more.",
+	"revised":     "The change is approved, and holds from now on.",
+	"account":     "The account is created.",
+	"permitted":   "The account may configure the server now.",
+	"demoted":     "The account may not configure the server any more, from its next request on.",
+	"disabled":    "The account is disabled, and signed out everywhere.",
+	"enabled":     "The account is enabled. It can sign in again.",
+	"signed-out":  "The account is signed out everywhere.",
+	"password":    "The password is set. The account is signed out everywhere.",
+	"ended":       "The session is over.",
+	"rotated":     "The next keys are there.",
+	"rejected":    "The change is rejected. The client stays what it is.",
 }

@@ -9,6 +9,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/audit"
 )
 
 // setupPage is the form that creates the first administrator. Faults and
@@ -26,6 +27,9 @@ type fault struct{ Field, Reason string }
 
 // Label is what the form calls the field.
 func (f fault) Label() string {
+	if name, ok := fieldNames[f.Field]; ok && f.Field != "name" {
+		return name
+	}
 	switch f.Field {
 	case "username":
 		return "Username"
@@ -57,7 +61,7 @@ func (h *handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 	if err := h.checkDoor(r, token); err != nil {
 		return err
 	}
-	return h.pages.render(w, r, http.StatusOK, "setup.html", setupPage{Token: token})
+	return h.pages.render(w, r, http.StatusOK, "setup.html", view{Page: setupPage{Token: token}})
 }
 
 // checkDoor refuses a token that would not be accepted, and says why.
@@ -94,9 +98,9 @@ func (h *handler) completeSetup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.Faults = missing(p.Username, password); len(p.Faults) > 0 {
-		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", p)
+		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", view{Page: p})
 	}
-	_, err = h.cfg.Accounts.CompleteSetup(r.Context(), actor(r, p.Username), p.Token, account.Registration{
+	_, err = h.cfg.Accounts.CompleteSetup(r.Context(), newcomer(r, p.Username), p.Token, account.Registration{
 		Username: p.Username, Password: password,
 		Claims:      account.Claims{Name: p.FullName, Email: p.Email},
 		Permissions: []account.Permission{account.ConfigureServer},
@@ -107,7 +111,7 @@ func (h *handler) completeSetup(w http.ResponseWriter, r *http.Request) error {
 func (h *handler) answerSetup(w http.ResponseWriter, r *http.Request, p setupPage, err error) error {
 	if wrong, ok := errors.AsType[*account.FieldError](err); ok {
 		p.Faults = []fault{{Field: inputOf(wrong.Field), Reason: sentence(wrong.Reason)}}
-		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", p)
+		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", view{Page: p})
 	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrConflict):
@@ -121,7 +125,7 @@ func (h *handler) answerSetup(w http.ResponseWriter, r *http.Request, p setupPag
 	case err != nil:
 		return err
 	}
-	http.Redirect(w, r, h.base+"/setup/done", http.StatusSeeOther)
+	h.redirect(w, "/setup/done")
 	return nil
 }
 
@@ -134,7 +138,12 @@ func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 	if needed {
 		return notFound()
 	}
-	return h.pages.render(w, r, http.StatusOK, "done.html", nil)
+	return h.pages.render(w, r, http.StatusOK, "done.html", view{})
+}
+
+// newcomer is who sets the server up, before anybody can be signed in.
+func newcomer(r *http.Request, name string) audit.Actor {
+	return audit.Actor{Name: name, Via: audit.ViaSetup, IP: address(r), RequestID: r.Header.Get("X-Request-ID")}
 }
 
 // missing says which of the entries that must be there is not.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,9 +13,14 @@ import (
 
 	"golang.org/x/net/html"
 
+	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
+	"countersign/storage/interaction"
+	"countersign/storage/keyset"
+	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
 
@@ -25,31 +31,63 @@ type site struct {
 	t        *testing.T
 	db       *storage.DB
 	accounts *account.Store
+	sessions *session.Store
+	clients  *clientstore.Store
+	audit    *audit.Store
+	door     *handler
 	handler  http.Handler
 	token    string
 }
 
 func open(t *testing.T) *site {
 	t.Helper()
-	db, keys := storagetest.Open(t), storagetest.Keys(t)
+	return openOn(t, storagetest.Open(t))
+}
+
+func openOn(t *testing.T, db *storage.DB) *site {
+	t.Helper()
+	keys, trail := storagetest.Keys(t), audit.New(db)
 	if err := db.CheckKey(t.Context(), keys); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, db: db, accounts: account.New(db, account.Config{
-		Keys: keys, Audit: audit.New(db), Cost: account.HashCost{Memory: 8, Passes: 1},
-	})}
+	s := &site{
+		t: t, db: db, audit: trail,
+		accounts: account.New(db, account.Config{Keys: keys, Audit: trail, Cost: account.HashCost{Memory: 8, Passes: 1}}),
+		sessions: session.New(db, session.Config{Keys: keys}),
+		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail}),
+	}
 	var err error
-	s.handler, err = New(Config{
-		Issuer: "https://id.example/auth", Name: `Counter<sign>"`, Accounts: s.accounts, Log: slog.New(slog.DiscardHandler),
-		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
+	s.door, err = newHandler(Config{
+		Issuer: "https://id.example/auth", Name: `Counter<sign>"`,
+		Tx: db.Tx(), Accounts: s.accounts, Sessions: s.sessions, Interactions: interaction.New(db, keys), Clients: s.clients, Audit: trail,
+		Keys:          keyset.New(db, keyset.Config{Keys: keys, Audit: trail, KeptAfter: time.Hour, RotateEvery: 90 * 24 * time.Hour}),
+		Failures:      failure.New(db, keys),
+		SessionCookie: func(r *http.Request) string { return cookie(r, "session") },
+		BrowserCookie: func(_ http.ResponseWriter, r *http.Request) string { return cookie(r, "browser") },
+		Sector: func(context.Context, *clientstore.Metadata, *clientstore.Metadata) (*clientstore.Sector, error) {
+			return nil, &clientstore.MetadataError{Field: "sector_identifier_uri", Reason: "cannot be fetched"}
+		},
+		Diagnose: func(context.Context) []Finding {
+			return []Finding{{"https", "ok", "the issuer is reached by https", ""}, {"clock", "warning", "the clock is off", "set the clock"}}
+		},
+		Log: slog.New(slog.DiscardHandler), Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.handler = s.door.handler()
 	if s.token, err = s.accounts.StartSetup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func cookie(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }
 
 type answer struct {

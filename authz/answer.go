@@ -2,14 +2,21 @@ package authz
 
 import (
 	"errors"
+	"log/slog"
+	"net"
 	"net/http"
+	"strings"
+	"time"
 
+	"countersign/authz/forward"
 	"countersign/authz/oauth1"
+	"countersign/authz/oauth1/signature"
 	"countersign/authz/page"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/failure"
 )
 
 // errMethod is a method that a route does not have. The Allow header has been
@@ -26,13 +33,49 @@ func (d *door) answering(dialect dialect, s serve) http.Handler {
 		answer = d.answerPage
 	case consumer:
 		answer = d.answerConsumer
+	case proxy:
+		answer = d.answerProxy
 	case machine, script, document:
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s(w, r); err != nil {
+			d.note(r, err)
 			answer(w, r, err)
 		}
 	})
+}
+
+// note keeps, for the administrators of a client, what it was refused. What
+// clients of OAuth 1.0a are refused is noted there, with what they signed.
+func (d *door) note(r *http.Request, err error) {
+	id := protocol.Concerns(err)
+	if id == "" {
+		return
+	}
+	f := failure.Failure{ClientID: id, Endpoint: strings.TrimPrefix(r.URL.Path, d.path), RequestID: r.Header.Get("X-Request-ID"), Address: address(r)}
+	if shown, ok := errors.AsType[*page.Problem](err); ok {
+		f.Code, f.Cause, f.Remedy = shown.Code, shown.What, shown.Remedy
+		if shown.Detail != "" {
+			f.Cause += " " + shown.Detail
+		}
+		d.failures.Note(f)
+		return
+	}
+	refusal, ok := errors.AsType[*protocol.Error](err)
+	if !ok || refusal.Code.IsOrdinary() {
+		return
+	}
+	f.Code = string(refusal.Code)
+	f.Cause, f.Remedy = failure.Split(refusal.Description)
+	d.failures.Note(f)
+}
+
+func address(r *http.Request) string {
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return ip
 }
 
 // answerPage answers a person.
@@ -101,6 +144,50 @@ func (d *door) answerConsumer(w http.ResponseWriter, r *http.Request, err error)
 		d.logFailure(r, err)
 	}
 	d.oauth1.Write(w, refusal)
+}
+
+// answerProxy answers a proxy, or its client through it.
+func (d *door) answerProxy(w http.ResponseWriter, r *http.Request, err error) {
+	refusal, ok := errors.AsType[*forward.Error](err)
+	switch {
+	case ok:
+		level := slog.LevelInfo
+		if refusal.OfProxy() {
+			level = slog.LevelWarn
+		}
+		d.log.Log(r.Context(), level, "request refused", "request_id", r.Header.Get("X-Request-ID"),
+			"path", r.URL.Path, "error", refusal.Code, "description", refusal.Description)
+	case errors.Is(err, errMethod):
+		refusal = &forward.Error{
+			Status: http.StatusMethodNotAllowed, Code: string(protocol.InvalidRequest), Description: "A proxy asks by " + w.Header().Get("Allow") + ".",
+		}
+	case isUnavailable(err):
+		e := protocol.Unavailable()
+		refusal = &forward.Error{Status: e.Status, Code: string(e.Code), Description: e.Description, RetryAfter: time.Duration(e.RetryAfter) * time.Second}
+		d.logFailure(r, err)
+	default:
+		refusal = &forward.Error{
+			Status: http.StatusInternalServerError, Code: string(protocol.ServerError),
+			Description: "This is a fault of the server. It has been logged with the request's X-Request-ID.",
+		}
+		d.logFailure(r, err)
+	}
+	d.forward.Write(w, refusal)
+}
+
+// signed verifies a request of OAuth 1.0a for a proxy, and restates refusals.
+func (d *door) signed(r *http.Request, m signature.Message) (*forward.Access, error) {
+	found, err := d.oauth1.Access(r, m)
+	if refusal, ok := errors.AsType[*oauth1.Error](err); ok {
+		restated := d.forward.Signature(refusal.Problem, refusal.Advice)
+		restated.Status, restated.RetryAfter = refusal.Status, refusal.RetryAfter
+		restated.Challenges[0] = d.oauth1.Challenge(refusal)
+		return nil, restated
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &forward.Access{Subject: found.Subject, Username: found.Username, ClientID: found.ClientID, Scope: found.Scope}, nil
 }
 
 // isUnavailable reports whether nothing was decided: the database did not

@@ -21,6 +21,7 @@ import (
 	"countersign/authz/device"
 	"countersign/authz/discovery"
 	"countersign/authz/engine"
+	"countersign/authz/forward"
 	"countersign/authz/home"
 	"countersign/authz/limit"
 	"countersign/authz/login"
@@ -37,6 +38,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -63,6 +65,16 @@ type Config struct {
 	// AdminSecondFactor tells people who may configure the server that its
 	// administrators' pages ask for a second factor.
 	AdminSecondFactor bool
+	// Realm is that of OAuth 1.0a, empty for Countersign.
+	Realm string
+	// OSLC is what OSLC tools are told.
+	OSLC OSLC
+	// TeamworkCloud serves the endpoints under the paths of Teamwork Cloud's
+	// authentication server as well.
+	TeamworkCloud bool
+	// Settings tells that the Settings application is served by the same
+	// listener, so that the home page may lead there.
+	Settings bool
 	// Stopping is closed when the server stops.
 	Stopping <-chan struct{}
 
@@ -78,6 +90,8 @@ type Config struct {
 	Pushed       *pushed.Store
 	Subjects     *subject.Identifiers
 	Audit        *audit.Store
+	// Failures keeps what clients are refused, for administrators.
+	Failures *failure.Store
 	// OutboundAllow lists networks that are not public and from which keys and
 	// request objects of clients may be fetched.
 	OutboundAllow []netip.Prefix
@@ -88,15 +102,31 @@ type Config struct {
 	Now   func() time.Time
 }
 
+// OSLC is what OSLC tools are told that make friends with the server.
+type OSLC struct {
+	// Domain is what the URLs begin with that tokens open; the issuer where it
+	// is empty.
+	Domain string
+	// Catalogs are those of the servers behind this one.
+	Catalogs []discovery.Catalog
+	// Approval is the page on which an administrator approves a consumer.
+	Approval string
+}
+
 // temporaryLifetime is how long a request of OAuth 1.0a waits: as long as an
 // interaction does.
 const temporaryLifetime = interaction.Lifetime
+
+// defaultRealm is that of OAuth 1.0a where no other is set.
+const defaultRealm = "Countersign"
 
 // door holds the flows.
 type door struct {
 	path       string // of the issuer, without a slash at its end
 	origin     string // of the issuer
+	imitates   bool   // the paths of Teamwork Cloud
 	clients    *clientstore.Store
+	failures   *failure.Store
 	log        *slog.Logger
 	pages      *page.Pages
 	sameOrigin *http.CrossOriginProtection
@@ -111,6 +141,7 @@ type door struct {
 	userinfo  *userinfo.Handler
 	discovery *discovery.Handler
 	oauth1    *oauth1.Handler
+	forward   *forward.Handler
 	strangers *limit.Limiter // origins that no client has
 	familiar  familiar
 
@@ -132,7 +163,7 @@ func newDoor(cfg Config) (*door, error) {
 		return nil, fmt.Errorf("parse issuer: %w", err)
 	}
 	d := &door{
-		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients,
+		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients, failures: cfg.Failures, imitates: cfg.TeamworkCloud,
 		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(), strangers: limit.New(strangersPerSecond, strangersBurst, cfg.Now),
 	}
 	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset})
@@ -140,11 +171,13 @@ func newDoor(cfg Config) (*door, error) {
 		return nil, err
 	}
 	d.sameOrigin.SetDenyHandler(d.answering(pages, func(http.ResponseWriter, *http.Request) error { return page.CrossSite() }))
-	d.wireProtocol(cfg, browser.New(issuer))
+	if err := d.wireProtocol(cfg, browser.New(issuer)); err != nil {
+		return nil, err
+	}
 	return d, d.wirePages(cfg, browser.New(issuer))
 }
 
-func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
+func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	// A server on this very machine has its applications there too.
 	fetch := outbound.New(outbound.Config{Local: isLoopback(cfg.Issuer), Allow: cfg.OutboundAllow})
 	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
@@ -154,11 +187,14 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 	})
 	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, Keys: cfg.Keys, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
 	d.token = token.New(token.Config{
-		Issuer: cfg.Issuer, Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+		Issuer: cfg.Issuer, Paths: d.tokenPaths(), Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+		OAuth1Subject: func(r *http.Request, by *clientstore.Client, authorization string) (*clientstore.Signing, error) {
+			return d.oauth1.Subject(r, by, authorization)
+		},
 	})
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
-		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
+		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Refused: d.note, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
 		SignUp: cfg.SignUp,
 	})
 	d.device = device.New(device.Config{
@@ -166,19 +202,35 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) {
 		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
-	d.oauth1 = oauth1.New(oauth1.Config{
-		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: "Countersign", Clients: cfg.Clients, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Grants: cfg.Grants, Used: cfg.Used, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
+	d.oauth1, err = oauth1.New(oauth1.Config{
+		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: cmp.Or(cfg.Realm, defaultRealm), Clients: cfg.Clients, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Grants: cfg.Grants, Used: cfg.Used, Failures: cfg.Failures, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
 		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
 	})
-	d.userinfo = userinfo.New(userinfo.Config{Issuer: cfg.Issuer, Grants: cfg.Grants, Clients: cfg.Clients, Keys: cfg.Keys, ClientKeys: signed, Log: cfg.Log})
+	d.forward = forward.New(forward.Config{
+		Issuer: cfg.Issuer, Inquire: d.token.InquireBySecret, Signed: d.signed, Schemes: d.schemes(),
+		OAuth: d.oauth1.Challenge(nil), AuthorizationURL: d.oauth1.AuthorizationURL(),
+	})
+	d.userinfo = userinfo.New(userinfo.Config{
+		Issuer: cfg.Issuer, Grants: cfg.Grants, Clients: cfg.Clients, Keys: cfg.Keys, ClientKeys: signed, Schemes: d.schemes(), Log: cfg.Log,
+	})
+	d.wireRegistration(cfg, fetch)
+	return err
+}
+
+// wireRegistration wires what clients learn of the server and how they come to
+// be known to it.
+func (d *door) wireRegistration(cfg Config, fetch *http.Client) {
 	mode := cmp.Or(cfg.Registration, registration.Off)
 	d.registration = registration.New(registration.Config{
-		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
+		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, HTTP: fetch, Approval: cfg.OSLC.Approval, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
 	})
 	d.discovery = discovery.New(discovery.Config{
 		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
-		Registration: mode != registration.Off, Prompts: d.authorize.Prompts(),
+		Registration: mode != registration.Off, Prompts: d.authorize.Prompts(), TeamworkCloud: cfg.TeamworkCloud,
+		Rootservices: discovery.Rootservices{
+			Title: cfg.Name, Realm: cmp.Or(cfg.Realm, defaultRealm), Domain: cfg.OSLC.Domain, Approval: cfg.OSLC.Approval, Catalogs: cfg.OSLC.Catalogs,
+		},
 	})
 }
 
@@ -208,7 +260,7 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
 	d.home = home.New(home.Config{
 		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients,
 		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Now: cfg.Now, SignUp: cfg.SignUp,
-		Name: cfg.Name, AdminSecondFactor: cfg.AdminSecondFactor,
+		Name: cfg.Name, AdminSecondFactor: cfg.AdminSecondFactor, Settings: cfg.Settings,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,

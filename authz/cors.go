@@ -12,7 +12,7 @@ import (
 // Standard, section 3.3).
 const (
 	scriptsSend = "Authorization, Content-Type"
-	scriptsRead = "WWW-Authenticate, Retry-After, X-Request-ID"
+	scriptsRead = "WWW-Authenticate, X-jazz-web-oauth-url, Retry-After, X-Request-ID"
 	// preflightLasts is for how long, in seconds, a browser need not ask again.
 	preflightLasts = "600"
 )
@@ -56,7 +56,9 @@ func (f *familiar) add(origin string) {
 // approved clients. Access-Control-Allow-Credentials is never sent, so that no
 // cookie of ours comes along.
 func (d *door) shared(route route, next http.Handler) http.Handler {
-	if route.dialect != script && route.dialect != document {
+	switch route.dialect {
+	case script, consumer, document:
+	case pages, front, machine, proxy:
 		return next
 	}
 	return d.answering(route.dialect, func(w http.ResponseWriter, r *http.Request) error {

@@ -49,7 +49,10 @@ func (w *world) wantShared(name string, a answer, origin string) {
 }
 
 // What scripts of applications use, and how.
-var scriptRoutes = map[string]string{"/token": "POST", "/par": "POST", "/revoke": "POST", "/userinfo": "GET"}
+var scriptRoutes = map[string]string{
+	"/token": "POST", "/par": "POST", "/revoke": "POST", "/userinfo": "GET",
+	"/oauth1/request_token": "POST", "/oauth1/access_token": "POST", "/oauth1/verify": "GET", "/oauth1/register": "POST",
+}
 
 // TK-19, UI-10: scripts read what is answered to the origins of approved
 // clients, errors included, and nobody else's scripts do.
@@ -86,12 +89,12 @@ func TestScriptsOfRegisteredOrigins(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"} {
+		for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/oslc/rootservices"} {
 			w.wantShared(path, w.from("https://evil.example", "GET", path), "*")
 			w.wantShared(path, w.preflight("https://evil.example", "GET", path), "*")
 		}
 		for _, path := range []string{ // AZ-23
-			"/authorize", "/authorize/resume", "/login", "/consent", "/device", "/logout", "/end_session", "/", "/introspect", "/register", "/register/x", "/device_authorization",
+			"/authorize", "/authorize/resume", "/login", "/consent", "/device", "/logout", "/end_session", "/", "/introspect", "/register", "/register/x", "/device_authorization", "/oauth1/authorize", "/oauth1/resume",
 		} {
 			w.wantShared(path, w.preflight(origin, "GET", path), "")
 			w.wantShared(path, w.preflight(origin, "POST", path), "")

@@ -168,6 +168,10 @@ var probes = map[string]probe{
 	"oauth1_authorization_endpoint": probeOAuth1,
 	"oauth1_access_token_endpoint":  probeOAuth1,
 	"oauth1_verification_endpoint":  probeOAuth1,
+	"oauth1_registration_endpoint": func(w *world, value any) {
+		res := w.send(http.MethodPost, w.path(value), "", `{"name":"Probe","secret":"a long secret"}`)
+		w.wantTrue("a key", res.StatusCode == http.StatusOK && res.str("key") != "")
+	},
 	"oauth1_signature_methods_supported": eachValue(func(w *world, method string) {
 		m := clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1SignatureMethods: []string{method}}
 		if strings.HasPrefix(method, "RSA") {

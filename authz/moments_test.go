@@ -200,3 +200,42 @@ func TestLO13SignedOutInFlight(t *testing.T) {
 		}
 	})
 }
+
+// LC-15 and TX-05: what an exchange stands on ends after it was found good, and
+// before anything is written.
+func TestLC15ExchangeInFlight(t *testing.T) {
+	each(t, func(w *world) {
+		for name, end := range map[string]func(ctx context.Context, m move) error{
+			"consumer disapproved": func(ctx context.Context, m move) error {
+				_, err := w.clients.Disapprove(ctx, admin, m.tool.ID, "")
+				return err
+			},
+			"client disapproved": func(ctx context.Context, m move) error {
+				_, err := w.clients.Disapprove(ctx, admin, m.next.ID, "")
+				return err
+			},
+			"consent withdrawn": func(ctx context.Context, m move) error {
+				return w.grants.WithdrawConsent(ctx, w.user.ID, m.tool.ID)
+			},
+		} {
+			m, once := w.move("models"), sync.Once{}
+			subject := m.subject()
+			w.db.SetHook(func(ctx context.Context, statement string) error {
+				if statement == "BEGIN" || strings.Contains(statement, "WITH g AS") {
+					once.Do(func() {
+						w.db.SetHook(nil)
+						w.must(end(ctx, m))
+					})
+				}
+				return nil
+			})
+			res := w.exchange(m.next, typeOAuth1, subject)
+			if res.StatusCode == http.StatusOK && w.active(w.auditor(), res.str("access_token")) {
+				w.Errorf("%s: a token lives whose ground is gone: %s", name, res.body)
+			}
+			if res.StatusCode != http.StatusOK {
+				w.wantRefused(name, res, "invalid_request", "this very moment")
+			}
+		}
+	})
+}

@@ -77,8 +77,13 @@ func (w *world) browse() *http.Client {
 // leads.
 func (w *world) decideOAuth1(token, decision string) answer {
 	w.Helper()
+	return w.decideAt("/oauth1/authorize?oauth_token="+url.QueryEscape(token), decision)
+}
+
+func (w *world) decideAt(path, decision string) answer {
+	w.Helper()
 	b := w.browse()
-	res := w.open(b, "/oauth1/authorize?oauth_token="+url.QueryEscape(token))
+	res := w.open(b, path)
 	for range 2 { // to resume, to consent
 		res = w.open(b, res.Header.Get("Location"))
 	}
@@ -132,6 +137,7 @@ type signing struct {
 	signer        oauth1.Signer     // HMAC-SHA1 by default
 	place         signature.Place   // the header by default
 	host          string
+	emptyToken    bool // it has an oauth_token, and that is empty
 }
 
 // signed makes the request. The signature itself is the library's.
@@ -146,6 +152,9 @@ func (w *world) signed(s signing) *http.Request {
 	}
 	maps.Copy(oauth, s.oauth)
 	maps.DeleteFunc(oauth, func(_, v string) bool { return v == "" })
+	if s.emptyToken {
+		oauth["oauth_token"] = ""
+	}
 	header, pairs := []string{}, []string{}
 	for _, name := range slices.Sorted(maps.Keys(oauth)) {
 		header = append(header, signature.Escape(name)+`="`+signature.Escape(oauth[name])+`"`)

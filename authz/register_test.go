@@ -17,6 +17,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/grant"
 	"countersign/storage/storagetest"
 )
 
@@ -375,7 +376,7 @@ func TestModesOfRegistration(t *testing.T) {
 			server := httptest.NewUnstartedServer(nil)
 			w.issuer = "http://" + server.Listener.Addr().String()
 			door, err := authz.New(authz.Config{
-				Issuer: w.issuer, Registration: mode, Tx: db.Tx(), Clients: w.clients, Log: slog.New(slog.DiscardHandler),
+				Issuer: w.issuer, Registration: mode, Tx: db.Tx(), Clients: w.clients, Grants: grant.New(db, storagetest.Keys(t)), Log: slog.New(slog.DiscardHandler),
 				Asset: func(name string) string { return name }, Now: db.Now,
 			})
 			w.must(err)
@@ -392,6 +393,16 @@ func TestModesOfRegistration(t *testing.T) {
 				w.wantError(res, refusal.status, refusal.code)
 			} else {
 				w.wantStatus(res, http.StatusCreated)
+			}
+			key := w.send(http.MethodPost, "/oauth1/register", "", `{"secret":"long enough"}`)
+			if refusal.status != 0 {
+				w.wantError(key, refusal.status, refusal.code)
+			} else {
+				w.wantOK(key)
+			}
+			root := w.send(http.MethodGet, "/oslc/rootservices", "", "").body
+			if strings.Contains(root, "<jfs:oauthRequestConsumerKeyUrl") != (mode != dynamic.Off) {
+				t.Errorf("%s: %s", mode, root)
 			}
 			if res := w.send(http.MethodPost, "/register", value, w.encode(wish)); (res.StatusCode == http.StatusCreated) != (mode != dynamic.Off) {
 				t.Errorf("%s with an initial access token: %s %s", mode, res.Status, res.body)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"countersign/authz/discovery"
+	"countersign/authz/forward"
 	"countersign/authz/oauth1"
 )
 
@@ -26,9 +28,13 @@ const (
 	// browser: scripts may read the answers if their origin is one of an
 	// approved client.
 	script dialect = "script"
-	// consumer is for clients of OAuth 1.0a: forms and challenges, no cookies.
+	// consumer is for clients of OAuth 1.0a: forms and challenges, no cookies. It
+	// is as open to scripts as script is.
 	consumer dialect = "consumer"
-	// document is for anybody: JSON that may be kept.
+	// proxy is for reverse proxies that ask whether to let a request through:
+	// challenges that they pass on, no cookies.
+	proxy dialect = "proxy"
+	// document is for anybody: JSON or XML that may be kept.
 	document dialect = "document"
 )
 
@@ -44,6 +50,11 @@ type serve func(http.ResponseWriter, *http.Request) error
 
 // routes is every route of the door.
 func (d *door) routes() []route {
+	return append(d.standard(), d.teamworkCloud()...)
+}
+
+// standard are the routes that every server has.
+func (d *door) standard() []route {
 	return []route{
 		{"/authorize", front, on(d.authorize.Start, "GET", "POST")},
 		{"/authorize/resume", pages, on(d.authorize.Resume, "GET")},
@@ -79,11 +90,16 @@ func (d *door) routes() []route {
 		{"/revoke", script, on(d.token.Revoke, "POST")},
 		{"/userinfo", script, on(d.userinfo.Serve, "GET", "POST")},
 
-		{"/oauth1/request_token", consumer, on(d.oauth1.RequestToken, "POST")},
+		{"/oauth1/request_token", consumer, on(d.oauth1.RequestToken, "GET", "POST")},
 		{"/oauth1/authorize", front, on(d.oauth1.Authorize, "GET")},
 		{oauth1.ResumePath, pages, on(d.oauth1.Resume, "GET")},
 		{"/oauth1/access_token", consumer, on(d.oauth1.AccessToken, "POST")},
 		{"/oauth1/verify", consumer, on(d.oauth1.Verify, "GET", "POST")},
+		{"/oauth1/register", script, on(d.registration.RegisterConsumer, "POST")},
+
+		{forward.Nginx.Path, proxy, on(d.forward.For(forward.Nginx), "GET")},
+		{forward.Traefik.Path, proxy, on(d.forward.For(forward.Traefik), "GET")},
+		{forward.Caddy.Path, proxy, on(d.forward.For(forward.Caddy), "GET")},
 
 		{"/register", machine, on(d.registration.Register, "POST")},
 		{"/register/{client_id}", machine, map[string]serve{"GET": d.registration.Read, "PUT": d.registration.Replace, "DELETE": d.registration.Remove}},
@@ -91,6 +107,7 @@ func (d *door) routes() []route {
 		{"/.well-known/openid-configuration", document, on(d.discovery.Configuration, "GET", "HEAD")},
 		{"/.well-known/oauth-authorization-server", document, on(d.discovery.AuthorizationServer, "GET", "HEAD")},
 		{"/.well-known/jwks.json", document, on(d.discovery.Keys, "GET", "HEAD")},
+		{discovery.RootservicesPath, document, on(d.discovery.Rootservices, "GET", "HEAD")},
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"countersign/clientstore"
+	"countersign/storage/failure"
+	"countersign/storage/grant"
 	"countersign/storage/storagetest"
 )
 
@@ -18,11 +20,16 @@ var update = flag.Bool("update", false, "rewrite golden files")
 
 func newTestDoor(t *testing.T, issuer string) *door {
 	t.Helper()
-	db := storagetest.Open(t)
-	d, err := newDoor(Config{
-		Issuer: issuer, Name: "Countersign", Log: slog.New(slog.DiscardHandler), Clients: clientstore.New(db, clientstore.Config{}), Tx: db.Tx(), Now: db.Now,
-		Asset: func(name string) string { return "/assets/" + name },
-	})
+	return newTestDoorWith(t, Config{Issuer: issuer})
+}
+
+func newTestDoorWith(t *testing.T, cfg Config) *door {
+	t.Helper()
+	db, keys := storagetest.Open(t), storagetest.Keys(t)
+	cfg.Name, cfg.Log, cfg.Clients, cfg.Tx, cfg.Now = "Countersign", slog.New(slog.DiscardHandler), clientstore.New(db, clientstore.Config{Keys: keys}), db.Tx(), db.Now
+	cfg.Grants, cfg.Failures = grant.New(db, keys), failure.New(db, keys)
+	cfg.Asset = func(name string) string { return "/assets/" + name }
+	d, err := newDoor(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,11 +40,12 @@ func newTestDoor(t *testing.T, issuer string) *door {
 // as a changed line.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	var lines []string
-	for _, r := range newTestDoor(t, "https://id.example").routes() {
-		lines = append(lines, strings.Join([]string{allow(r.methods), r.path, string(r.dialect)}, "\t"))
+	lines := routeLines(newTestDoor(t, "https://id.example"))
+	for _, line := range routeLines(newTestDoorWith(t, Config{Issuer: "https://id.example", TeamworkCloud: true})) {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line+"\tteamwork-cloud")
+		}
 	}
-	slices.Sort(lines)
 	got := strings.Join(lines, "\n") + "\n"
 	const golden = "testdata/routes.golden"
 	if *update {
@@ -52,6 +60,15 @@ func TestRoutes(t *testing.T) {
 	if got != string(want) {
 		t.Errorf("routes are\n%s\nwant\n%s", got, want)
 	}
+}
+
+func routeLines(d *door) []string {
+	var lines []string
+	for _, r := range d.routes() {
+		lines = append(lines, strings.Join([]string{allow(r.methods), r.path, string(r.dialect)}, "\t"))
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 func TestIssuerWithAPath(t *testing.T) {
@@ -80,7 +97,7 @@ func TestIssuerWithAPath(t *testing.T) {
 // endpoint, and what clients post to, are not ours to be posted from.
 func TestCrossSiteForms(t *testing.T) {
 	t.Parallel()
-	d := newTestDoor(t, "https://id.example")
+	d := newTestDoorWith(t, Config{Issuer: "https://id.example", TeamworkCloud: true})
 	h := d.handler()
 	for _, r := range d.routes() {
 		if r.methods[http.MethodPost] == nil {

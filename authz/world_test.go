@@ -21,6 +21,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -110,7 +111,7 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 			OAuth1Token: 2 * time.Hour,
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Audit: events,
+		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Audit: events, Failures: failure.New(db, keys),
 		Log: slog.New(slog.NewMultiHandler(
 			slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil))),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
@@ -221,6 +222,9 @@ func (a answer) str(name string) string {
 
 func (w *world) request(method, path, contentType, body string) *http.Request {
 	w.Helper()
+	if issuer, err := url.Parse(w.issuer); err == nil {
+		path = strings.TrimPrefix(path, issuer.Path) // a redirect has the issuer's path with it
+	}
 	r, err := http.NewRequestWithContext(w.Context(), method, w.issuer+path, strings.NewReader(body))
 	w.must(err)
 	if contentType != "" {

@@ -10,6 +10,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/grant"
 	"countersign/storage/signout"
 )
 
@@ -56,14 +57,19 @@ func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason strin
 		return nil, err
 	}
 	return s.change(ctx, by, id, change{action: "client.disapprove", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		if c.Status == Disapproved {
-			return nil, nil // nothing to write
-		}
-		return map[string]any{
-			"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),
-			"epoch": gorm.Expr("epoch + 1"),
-		}, nil
+		return disapproved(c, by, now, reason), nil
 	}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, id) }})
+}
+
+// disapproved returns the columns that disapprove the client, nil when it is.
+func disapproved(c *Client, by audit.Actor, now time.Time, reason string) map[string]any {
+	if c.Status == Disapproved {
+		return nil // nothing to write
+	}
+	return map[string]any{
+		"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),
+		"epoch": gorm.Expr("epoch + 1"),
+	}
 }
 
 // Remove deletes the client for good, with its consents; what was issued to it
@@ -75,18 +81,26 @@ func (s *Store) Remove(ctx context.Context, by audit.Actor, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := signout.Client(ctx, s.db, id); err != nil {
+		if err := before.lockedTo(change{action: "client.remove"}, nil); err != nil {
 			return err
 		}
-		res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = ?", id)
-		if res.Error != nil {
-			return storage.Err("remove client", res.Error)
-		}
-		if res.RowsAffected == 0 {
-			return fmt.Errorf("remove client: %w", storage.ErrNotFound)
-		}
-		return s.record(ctx, by, "client.remove", before, nil)
+		return s.remove(ctx, by, before)
 	})
+}
+
+// remove deletes the client within the transaction in ctx.
+func (s *Store) remove(ctx context.Context, by audit.Actor, before *Client) error {
+	if err := signout.Client(ctx, s.db, before.ID); err != nil {
+		return err
+	}
+	res := s.db.With(ctx).Exec("DELETE FROM clients WHERE id = ?", before.ID)
+	if res.Error != nil {
+		return storage.Err("remove client", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return fmt.Errorf("remove client: %w", storage.ErrNotFound)
+	}
+	return s.record(ctx, by, "client.remove", before, nil)
 }
 
 // Impact is what disapproving or removing a client ends.
@@ -96,26 +110,28 @@ type Impact struct {
 }
 
 // impact counts what is live, in the sense of the store of grants: a token
-// neither spent nor over, of a grant that still holds.
-const impact = `
+// neither spent nor over, of a grant that still holds. What other clients got
+// in exchange for the client's tokens ends with them, and is counted too.
+var impact = `
 SELECT COUNT(live.grant_id) AS tokens, COUNT(DISTINCT NULLIF(live.account_id, '')) AS accounts, COUNT(known.id) AS known
 FROM clients known
 LEFT JOIN (
-	SELECT t.grant_id, g.account_id, g.client_id
+	SELECT g.id AS grant_id, g.account_id
 	FROM (
+		SELECT id FROM grants WHERE client_id = @id
+		UNION
+		SELECT child.id FROM grants parent JOIN grants child ON child.parent_id = parent.id WHERE parent.client_id = @id
+	) mine
+	JOIN grants g ON g.id = mine.id` + grant.Standing + `
+	JOIN (
 		SELECT grant_id FROM access_tokens WHERE revoked_at IS NULL AND expires_at > @now
 		UNION ALL
 		SELECT grant_id FROM refresh_tokens WHERE used_at IS NULL AND expires_at > @now
-	) t
-	JOIN grants g ON g.id = t.grant_id
-	JOIN clients c ON c.id = g.client_id
-	LEFT JOIN accounts a ON a.id = g.account_id
-	LEFT JOIN sessions s ON s.id = g.session_id
-	WHERE g.client_id = @id AND g.revoked_at IS NULL AND g.expires_at > @now
-		AND c.status = 'approved' AND c.epoch = g.client_epoch
-		AND (g.account_id = '' OR (a.disabled_at IS NULL AND a.epoch = g.account_epoch))
-		AND (g.offline OR (s.id IS NOT NULL AND s.ended_at IS NULL))
-) live ON live.client_id = known.id
+		UNION ALL
+		SELECT grant_id FROM token_credentials WHERE expires_at > @now
+	) t ON t.grant_id = g.id
+	WHERE ` + grant.Live + `
+) live ON known.id = @id
 WHERE known.id = @id`
 
 // Impact counts the live tokens of the client and the accounts they act for.

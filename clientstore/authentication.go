@@ -22,9 +22,13 @@ func (c *Client) completeAuthentication(Policy) error {
 		return refuse("token_endpoint_auth_method", "%s is not a method of this server; use %s",
 			quoted(m.TokenEndpointAuthMethod), oneOf(authMethods))
 	}
-	if c.IsPublic() && slices.Contains(m.GrantTypes, GrantClientCredentials) {
-		return refuse("grant_types", "a public client cannot use client_credentials: "+
-			"anyone could be that client (RFC 6749, section 4.4); give it a secret")
+	if !c.IsPublic() {
+		return nil
+	}
+	for _, g := range []string{GrantClientCredentials, GrantTokenExchange} {
+		if slices.Contains(m.GrantTypes, g) {
+			return refuse("grant_types", "a public client cannot use %s: anyone could be that client (RFC 6749, section 4.4); give it a secret", g)
+		}
 	}
 	return nil
 }
@@ -68,6 +72,9 @@ func (c *Client) checkTokens(Policy) error {
 		return refuse("access_token_format", "%s is not known; use %s", quoted(m.AccessTokenFormat), oneOf(tokenFormats))
 	}
 	if err := m.checkAccessTokenAlg(); err != nil {
+		return err
+	}
+	if err := m.checkExchange(); err != nil {
 		return err
 	}
 	if !c.IsPublic() {

@@ -35,22 +35,30 @@ const (
 
 // Client is a registered client.
 type Client struct {
-	ID            string   `gorm:"primaryKey"` // the client key, client_id, consumer key
-	Type          Type     //
-	Name          string   // client_name
-	Status        Status   //
-	StatusReason  string   // what the administrator wrote when disapproving
-	Epoch         int64    // raised by every disapproval
-	Version       int64    // raised by every change
-	Metadata      Metadata `gorm:"serializer:json"`
-	Secrets       []Secret `gorm:"serializer:json" json:"-"`
-	ConsentDigest string   // of what a resource owner consents to trust
+	ID            string    `gorm:"primaryKey"` // the client key, client_id, consumer key
+	Type          Type      //
+	Name          string    // client_name
+	Status        Status    //
+	StatusReason  string    // what the administrator wrote when disapproving
+	Epoch         int64     // raised by every disapproval
+	Version       int64     // raised by every change
+	Metadata      Metadata  `gorm:"serializer:json"`
+	Secrets       []Secret  `gorm:"serializer:json" json:"-"`
+	Requested     Requested `gorm:"serializer:json"` // of an administrator; it has no effect
+	ConsentDigest string    // of what a resource owner consents to trust
 	CreatedAt     time.Time
 	CreatedBy     string
 	UpdatedAt     time.Time
 	StatusAt      time.Time
 	StatusBy      string
-	UsedAt        *time.Time // when it was first seen to be used, nil before
+	UsedAt        *time.Time // when it was last seen to be used, to within some minutes; nil before
+
+	// A client that belongs to a clients file is changed there: see
+	// [ManagedError]. ManagedBy is the file's name, empty for the others.
+	ManagedBy     string
+	ManagedHandle string  // what the file calls it
+	ManagedStatus Status  // what the file decides about it, empty for nothing
+	ManagedSecret *Secret `gorm:"serializer:json" json:"-"` // what it gave last, nil for nothing
 }
 
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).

@@ -24,12 +24,18 @@ type Document struct {
 	GrantTypes    []string `json:"grant_types"` // with implicit, where it follows from the response types
 	ResponseTypes []string `json:"response_types"`
 	Metadata
+	Requested *Requested       `json:"requested,omitempty"` // of an administrator; nil for nothing
 	Secrets   []SecretDocument `json:"secrets"`
 	Version   int64            `json:"version"`
 	CreatedBy string           `json:"created_by"`
 	UpdatedAt time.Time        `json:"updated_at"`
 	StatusAt  time.Time        `json:"status_at"`
 	StatusBy  string           `json:"status_by,omitempty"`
+	// The clients file that the client belongs to, what it is called there, and
+	// what the file decides about it.
+	ManagedBy     string `json:"managed_by,omitempty"`
+	ManagedHandle string `json:"managed_handle,omitempty"`
+	ManagedStatus Status `json:"managed_status,omitempty"`
 }
 
 // SecretDocument is what may be read of a secret.
@@ -53,9 +59,13 @@ func (c *Client) Document() Document {
 		Secrets:       make([]SecretDocument, len(c.Secrets)),
 		Version:       c.Version, CreatedBy: c.CreatedBy,
 		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy,
+		ManagedBy: c.ManagedBy, ManagedHandle: c.ManagedHandle, ManagedStatus: c.ManagedStatus,
 	}
 	if c.Metadata.implicit() && !slices.Contains(d.GrantTypes, GrantImplicit) {
 		d.GrantTypes = append(d.GrantTypes, GrantImplicit)
+	}
+	if !c.Requested.IsZero() {
+		d.Requested = &c.Requested
 	}
 	for i, s := range c.Secrets {
 		d.Secrets[i] = SecretDocument{s.ID, s.Prefix, s.Algorithm, s.CreatedAt, s.ExpiresAt}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -33,31 +34,63 @@ type Edit struct {
 // them; one that comes to need one, or to sign with it, needs
 // [Store.RotateSecret] to get one.
 func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
-	return s.change(ctx, by, id, change{action: "client.edit", columns: func(c *Client, _ time.Time) (map[string]any, error) {
-		if c.Version != e.Version {
-			return nil, fmt.Errorf("edit client: %w", storage.ErrConflict)
-		}
-		edited := *c
-		if e.Name != nil {
-			edited.Name = *e.Name
-		}
-		if e.Metadata != nil {
-			edited.Metadata = *e.Metadata
-		}
-		if err := edited.complete(s.cfg.Policy); err != nil {
+	return s.edit(ctx, by, id, edit{action: "client.edit", Edit: e})
+}
+
+// edit is an edit as it is made.
+type edit struct {
+	Edit
+	action string // of the audit record
+	// further returns what else to write, nil for nothing.
+	further func(c *Client, now time.Time) map[string]any
+}
+
+func (s *Store) edit(ctx context.Context, by audit.Actor, id string, e edit) (*Client, error) {
+	var was, edited *Client
+	return s.change(ctx, by, id, change{action: e.action, columns: func(c *Client, now time.Time) (columns map[string]any, err error) {
+		was = c
+		if edited, err = s.edited(c, e.Edit); err != nil {
 			return nil, err
 		}
-		if err := edited.Metadata.checkSector(&c.Metadata, e.Sector); err != nil {
-			return nil, err
+		if columns, err = edited.editedColumns(c); err != nil || e.further == nil {
+			return columns, err
 		}
-		if err := edited.checkSubjects(c); err != nil {
-			return nil, err
+		further := e.further(edited, now)
+		if columns == nil {
+			return further, nil
 		}
-		if !edited.UsesSecret() {
-			edited.Secrets = []Secret{}
-		}
-		return edited.editedColumns(c)
+		maps.Copy(columns, further)
+		return columns, nil
+	}, first: func(ctx context.Context) error {
+		return s.checkFunctional(ctx, &was.Metadata, &edited.Metadata)
 	}})
+}
+
+// edited returns the client as the edit makes it.
+func (s *Store) edited(c *Client, e Edit) (*Client, error) {
+	if c.Version != e.Version {
+		return nil, fmt.Errorf("edit client: %w", storage.ErrConflict)
+	}
+	edited := *c
+	if e.Name != nil {
+		edited.Name = *e.Name
+	}
+	if e.Metadata != nil {
+		edited.Metadata = *e.Metadata
+	}
+	if err := edited.complete(s.cfg.Policy); err != nil {
+		return nil, err
+	}
+	if err := edited.Metadata.checkSector(&c.Metadata, e.Sector); err != nil {
+		return nil, err
+	}
+	if err := edited.checkSubjects(c); err != nil {
+		return nil, err
+	}
+	if !edited.UsesSecret() {
+		edited.Secrets = []Secret{}
+	}
+	return &edited, nil
 }
 
 // editedColumns returns the columns that an edit writes, nil when the client

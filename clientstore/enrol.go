@@ -24,6 +24,10 @@ type Enrolment struct {
 	Name     string
 	Type     Type
 	Metadata Metadata
+	// Secret is the one that a client of OAuth 1.0a brings along; all others get
+	// theirs.
+	Secret    string
+	Requested Requested
 	// InitialToken is the initial access token that it came with; empty for an
 	// open registration.
 	InitialToken string
@@ -76,7 +80,9 @@ func (s *Store) Enrol(ctx context.Context, by audit.Actor, e Enrolment) (*Enroll
 
 func (s *Store) enrol(ctx context.Context, by audit.Actor, e Enrolment, initial *InitialToken) (*Enrolled, error) {
 	e.Metadata.keepDecisions(&Metadata{})
-	c, secret, err := s.Register(ctx, by, Registration{Type: e.Type, Name: e.Name, Metadata: e.Metadata, Sector: e.Sector})
+	c, secret, err := s.Register(ctx, by, Registration{
+		Type: e.Type, Name: e.Name, Metadata: e.Metadata, Secret: e.Secret, Requested: e.Requested, Sector: e.Sector,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -12,18 +12,21 @@ import (
 	"countersign/storage/audit"
 )
 
-// uses are clients that proved who they are, of those that were never seen to
-// do so. They wait in memory for the next purge, so that a request costs no
+// usedEvery is how often a client's use is written down at most.
+const usedEvery = 5 * time.Minute
+
+// uses are clients that were used and for some minutes were not seen to be.
+// They wait in memory for the next purge, so that a request costs no
 // statement for it; what a crash forgets, the client's next request says again.
 type uses struct {
 	mu  sync.Mutex
 	ids map[string]struct{}
 }
 
-// NoteUse notes that the client proved who it is. What a client was granted
-// shows its use as well and needs no note.
+// NoteUse notes that the client was used: it proved who it is, or got tokens.
+// That it was ever used is also known by what it was granted.
 func (s *Store) NoteUse(c *Client) {
-	if c.UsedAt != nil {
+	if c.UsedAt != nil && s.db.Now().Sub(*c.UsedAt) < usedEvery {
 		return
 	}
 	s.uses.mu.Lock()
@@ -52,7 +55,7 @@ func (u *uses) take(limit int) []string {
 // they show which clients were used.
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	var most int64
-	for _, one := range []func(context.Context, int) (int64, error){s.purgeInitialTokens, s.markUsed, s.expirePending, s.expireUnused} {
+	for _, one := range []func(context.Context, int) (int64, error){s.purgeInitialTokens, s.purgeSubmissions, s.markUsed, s.expirePending, s.expireUnused} {
 		n, err := one(ctx, limit)
 		if err != nil {
 			return most, err
@@ -71,11 +74,11 @@ func (s *Store) purgeInitialTokens(ctx context.Context, limit int) (int64, error
 // granted is true for a client that was granted anything which is still kept.
 const granted = `EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)`
 
-// markUsed writes down which clients were used, each once in its life.
+// markUsed writes down which clients were used, each every few minutes.
 func (s *Store) markUsed(ctx context.Context, limit int) (int64, error) {
 	noted := s.uses.take(limit)
-	res := s.db.With(ctx).Exec(`UPDATE clients SET used_at = @now WHERE used_at IS NULL AND (id IN @noted
-			OR id IN (SELECT id FROM clients WHERE used_at IS NULL AND `+granted+` LIMIT @limit))`,
+	res := s.db.With(ctx).Exec(`UPDATE clients SET used_at = @now WHERE id IN @noted
+			OR id IN (SELECT id FROM clients WHERE used_at IS NULL AND `+granted+` LIMIT @limit)`,
 		map[string]any{"now": s.db.Now(), "noted": append(noted, ""), "limit": limit})
 	if res.Error != nil {
 		for _, id := range noted {
@@ -88,14 +91,15 @@ func (s *Store) markUsed(ctx context.Context, limit int) (int64, error) {
 // expirePending removes clients that nobody approved.
 func (s *Store) expirePending(ctx context.Context, limit int) (int64, error) {
 	return s.expire(ctx, limit, s.cfg.PendingLifetime,
-		`status = 'pending' AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id AND r.created_at <= @before)`)
+		`status = 'pending' AND managed_by = '' AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id AND r.created_at <= @before)`)
 }
 
 // expireUnused removes clients that were approved, and that nobody has used or
-// changed since. A client that an administrator registered is not among them.
+// changed since. A client that an administrator registered, or that belongs to
+// a clients file, is not among them.
 func (s *Store) expireUnused(ctx context.Context, limit int) (int64, error) {
 	return s.expire(ctx, limit, s.cfg.UnusedLifetime,
-		`status = 'approved' AND used_at IS NULL AND updated_at <= @before AND NOT `+granted+`
+		`status = 'approved' AND managed_by = '' AND used_at IS NULL AND updated_at <= @before AND NOT `+granted+`
 			AND EXISTS (SELECT 1 FROM client_registrations r WHERE r.client_id = clients.id)`)
 }
 

@@ -219,5 +219,17 @@ func TestNotingCostsNoStatement(t *testing.T) {
 		if err != nil || seen.UsedAt == nil || seen.Version != c.Version {
 			e.Errorf("after the purge: %+v, %v", seen, err)
 		}
+		e.clock.Advance(4 * time.Minute)
+		e.store.NoteUse(seen)
+		e.purge()
+		if again, err := e.store.Get(e.Context(), c.ID); err != nil || !again.UsedAt.Equal(*seen.UsedAt) {
+			e.Errorf("a moment later: %v, %v; want %v", again.UsedAt, err, seen.UsedAt)
+		}
+		e.clock.Advance(time.Minute)
+		e.store.NoteUse(seen)
+		e.purge()
+		if again, err := e.store.Get(e.Context(), c.ID); err != nil || again.UsedAt.Sub(*seen.UsedAt) != 5*time.Minute {
+			e.Errorf("five minutes later: %v, %v", again.UsedAt, err)
+		}
 	})
 }

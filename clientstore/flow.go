@@ -13,6 +13,7 @@ const (
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
 	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
 // maxFlow is more grant or response types than there are: what is longer is
@@ -22,7 +23,7 @@ const maxFlow = 50
 // grantTypes are those that an OAuth 2.0 or OpenID Connect client may have.
 // OAuth 1.0a has one way only, and no name for it.
 var grantTypes = []string{
-	GrantAuthorizationCode, GrantPassword, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials,
+	GrantAuthorizationCode, GrantPassword, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials, GrantTokenExchange,
 }
 
 // responseTypes are those that a client of each type may have, their words in
@@ -33,6 +34,9 @@ var responseTypes = map[Type][]string{
 	OAuth2: {"code", "token"},
 	OIDC:   {"code", "code id_token", "code id_token token", "code token", "id_token", "id_token token"},
 }
+
+// ResponseTypes returns those that a client of the type may have.
+func ResponseTypes(t Type) []string { return slices.Clone(responseTypes[t]) }
 
 // completeFlow settles the grant types and response types. New clients get the
 // authorization code grant with refresh tokens; who lists one of the two lists

@@ -3,7 +3,9 @@ package clientstore
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"gorm.io/gorm"
@@ -21,12 +23,39 @@ type Filter struct {
 	Type   Type
 	Status Status
 	Search string // in name, key and redirect URIs
-	After  string // continue behind this client: its [Client.Cursor]
+	Sort   Sort   // empty means by name
+	After  string // continue behind this client: its [Client.CursorBy] of the same order
+	Before string // what comes before this client; not beside After
 	Limit  int    // 0 means 100
 }
 
-// Cursor is the client's place in a list, for [Filter].
-func (c *Client) Cursor() string { return c.Name + "\x00" + c.ID }
+// Sort is an order of clients.
+type Sort string
+
+// The orders.
+const (
+	ByName     Sort = "name"
+	ByNameBack Sort = "-name"
+	Oldest     Sort = "created"
+	Newest     Sort = "-created"
+)
+
+// byTime reports whether clients are sorted by when they were registered.
+func (s Sort) byTime() bool { return s == Oldest || s == Newest }
+
+// backwards reports whether the last comes first.
+func (s Sort) backwards() bool { return s == ByNameBack || s == Newest }
+
+// Cursor is the client's place in a list by name, for [Filter].
+func (c *Client) Cursor() string { return c.CursorBy(ByName) }
+
+// CursorBy is the client's place in a list of that order, for [Filter].
+func (c *Client) CursorBy(s Sort) string {
+	if s.byTime() {
+		return c.CreatedAt.UTC().Format(time.RFC3339Nano) + "\x00" + c.ID
+	}
+	return c.Name + "\x00" + c.ID
+}
 
 // byName is the order of a list: people do not look for capitals first. Both
 // dialects compare bytes then, so that a list continues where it stopped
@@ -47,17 +76,19 @@ var matches = map[storage.Dialect]string{
 		SELECT 1 FROM jsonb_array_elements_text(metadata::jsonb -> 'redirect_uris') u WHERE u ILIKE @pattern ESCAPE '\')`,
 }
 
-// List returns clients by name. A filter that is not acceptable is a
-// [*MetadataError].
+// List returns clients in the order of the filter. A filter that is not
+// acceptable is a [*MetadataError].
 func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 	query, err := s.selected(s.db.With(ctx), f)
 	if err != nil {
 		return nil, err
 	}
 	clients := []Client{}
-	order := byName(s.db.Dialect(), "name") + ", id"
-	if err := query.Order(order).Find(&clients).Error; err != nil {
+	if err := query.Find(&clients).Error; err != nil {
 		return nil, storage.Err("list clients", err)
+	}
+	if f.Before != "" {
+		slices.Reverse(clients)
 	}
 	return clients, nil
 }
@@ -89,14 +120,41 @@ func (s *Store) selected(query *gorm.DB, f Filter) (*gorm.DB, error) {
 	if f.Status != "" {
 		query = query.Where("status = ?", f.Status)
 	}
-	d := s.db.Dialect()
 	if f.Search != "" {
-		query = query.Where(matches[d], map[string]any{"pattern": "%" + escapeLike(f.Search) + "%"})
+		query = query.Where(matches[s.db.Dialect()], map[string]any{"pattern": "%" + escapeLike(f.Search) + "%"})
 	}
-	if name, id, ok := strings.Cut(f.After, "\x00"); ok {
-		query = query.Where("("+byName(d, "name")+", id) > ("+byName(d, "?")+", ?)", name, id)
+	return f.ordered(query, s.db.Dialect()), nil
+}
+
+// ordered puts the clients in their order, from where the list continues. The
+// page before a client is read from it backwards.
+func (f Filter) ordered(query *gorm.DB, d storage.Dialect) *gorm.DB {
+	column, value := byName(d, "name"), byName(d, "?")
+	if f.Sort.byTime() {
+		column, value = "created_at", "?"
 	}
-	return query, nil
+	than, direction := ">", ""
+	if f.Sort.backwards() != (f.Before != "") {
+		than, direction = "<", " DESC"
+	}
+	if from := f.After + f.Before; from != "" {
+		key, id, _ := f.Sort.place(from) // it was checked
+		query = query.Where("("+column+", id) "+than+" ("+value+", ?)", key, id)
+	}
+	return query.Order(column + direction + ", id" + direction)
+}
+
+// place reads a cursor: what the order goes by, and the key.
+func (s Sort) place(cursor string) (key any, id string, ok bool) { //nolint:ireturn // each order has its own type
+	text, id, ok := strings.Cut(cursor, "\x00")
+	if !ok || !wellFormedKey(id) || !utf8.ValidString(text) {
+		return nil, "", false
+	}
+	if !s.byTime() {
+		return text, id, true
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at.UTC(), id, err == nil
 }
 
 func (f Filter) check() error {
@@ -113,15 +171,42 @@ func (f Filter) check() error {
 	default:
 		return refuse("status", "%s is not a status; use pending, approved or disapproved", quoted(string(f.Status)))
 	}
-	if f.After != "" {
-		name, id, ok := strings.Cut(f.After, "\x00")
-		if !ok || !wellFormedKey(id) || !utf8.ValidString(name) {
-			return refuse("after", "is not the end of a list; begin again without it")
-		}
+	switch f.Sort {
+	case "", ByName, ByNameBack, Oldest, Newest:
+	default:
+		return refuse("sort", "%s is not an order; use name, -name, created or -created", quoted(string(f.Sort)))
+	}
+	if err := f.checkPlace(); err != nil {
+		return err
 	}
 	return checkText("search", f.Search, maxName)
 }
 
+func (f Filter) checkPlace() error {
+	if f.After != "" && f.Before != "" {
+		return refuse("before", "is not for a list that continues after a client")
+	}
+	for _, c := range []struct{ field, cursor string }{{"after", f.After}, {"before", f.Before}} {
+		if c.cursor == "" {
+			continue
+		}
+		if _, _, ok := f.Sort.place(c.cursor); !ok {
+			return refuse(c.field, "is not the end of a list; begin again without it")
+		}
+	}
+	return nil
+}
+
 func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}
+
+// Waiting counts the clients and revisions that wait for an administrator, of
+// each at most the limit: who sees the number wants to know whether there is
+// work, not how much of too much.
+func (s *Store) Waiting(ctx context.Context, limit int) (int, error) {
+	var n int
+	err := s.db.With(ctx).Raw(`SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE status = 'pending' LIMIT @limit) c)
+		+ (SELECT COUNT(*) FROM (SELECT 1 FROM client_revisions LIMIT @limit) r)`, map[string]any{"limit": limit}).Scan(&n).Error
+	return n, storage.Err("count what waits", err)
 }

@@ -3,6 +3,7 @@ package clientstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"countersign/storage"
@@ -64,6 +65,22 @@ type Inquiry struct {
 	Client Client `gorm:"embedded"`
 	// Token is the token, its Kind empty when there is none.
 	Token grant.Token `gorm:"embedded;embeddedPrefix:token_"`
+}
+
+// Entitled reports whether the client may learn of the token: one of its own,
+// or an access token that names it as audience or that the administrator
+// entitled it to.
+func (i *Inquiry) Entitled() bool {
+	switch {
+	case i.Token.Grant.ClientID == i.Client.ID:
+		return true
+	case i.Token.Kind != seal.AccessToken:
+		return false // a refresh token is between its client and us
+	case i.Client.Metadata.IntrospectionScope == IntrospectAll:
+		return true
+	default:
+		return slices.Contains(strings.Fields(i.Token.Audience), i.Client.ID)
+	}
 }
 
 // inquiryColumns are the columns of a [grant.Token] as [Inquiry] embeds it.

@@ -86,6 +86,10 @@ type Metadata struct {
 	// AccessTokenSignedResponseAlg is what JSON Web Tokens for access are signed
 	// with; ES256 where it is empty.
 	AccessTokenSignedResponseAlg string `json:"access_token_signed_response_alg,omitempty"`
+	// OAuth1Clients are the keys of the clients of OAuth 1.0a whose token
+	// credentials the client may exchange for access tokens of its own (RFC
+	// 8693).
+	OAuth1Clients []string `json:"oauth1_clients,omitempty"`
 	// RefreshTokenRotation off lets a confidential client keep its refresh
 	// token (FAPI 2.0 Security Profile, section 5.3.2.1).
 	RefreshTokenRotation *bool `json:"refresh_token_rotation,omitempty"`
@@ -96,6 +100,18 @@ type Metadata struct {
 	// OAuth1PublicKey is the RSA key, in PEM, of one that signs with a private
 	// key and has no secret.
 	OAuth1PublicKey string `json:"oauth1_public_key,omitempty"`
+	// OAuth1Trusted spares people the question whether a client of OAuth 1.0a
+	// may act for them. They still sign in, and one whose answer a person has to
+	// carry is asked about all the same. An administrator's to give.
+	OAuth1Trusted bool `json:"oauth1_trusted,omitempty"`
+	// OAuth1FunctionalAccount is the account, by its identifier, that the
+	// client's requests without a token act as (two-legged requests). An
+	// administrator's to give.
+	OAuth1FunctionalAccount string `json:"oauth1_functional_account,omitempty"`
+	// OAuth1WithoutVerifier lets the client speak OAuth Core 1.0 as it was
+	// before its revision A: without a verifier, and with the callback named by
+	// whoever opens the authorization page. An administrator's to give.
+	OAuth1WithoutVerifier bool `json:"oauth1_without_verifier,omitempty"`
 }
 
 // The client authentication methods (RFC 7591, section 2).

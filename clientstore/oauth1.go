@@ -40,6 +40,9 @@ func (c *Client) completeOAuth1(p Policy) error {
 	if err := c.checkOAuth1(); err != nil {
 		return err
 	}
+	if err := m.checkConsumer(p); err != nil {
+		return err
+	}
 	permitted := secretMethods
 	if m.OAuth1PublicKey != "" {
 		permitted = keyMethods
@@ -101,6 +104,7 @@ func (c *Client) checkOAuth1() error {
 		{"access_token_format", m.AccessTokenFormat != ""},
 		{"introspection_scope", m.IntrospectionScope != ""},
 		{"refresh_token_rotation", m.RefreshTokenRotation != nil},
+		{"oauth1_clients", len(m.OAuth1Clients) > 0},
 	} {
 		if member.set {
 			return refuse(member.field, "has no meaning for an OAuth 1.0a client; leave it out, or register the client as oauth2 or oidc")
@@ -118,6 +122,9 @@ func (c *Client) refuseOAuth1() error {
 	}{
 		{"oauth1_signature_methods", len(m.OAuth1SignatureMethods) > 0},
 		{"oauth1_public_key", m.OAuth1PublicKey != ""},
+		{"oauth1_trusted", m.OAuth1Trusted},
+		{"oauth1_functional_account", m.OAuth1FunctionalAccount != ""},
+		{"oauth1_without_verifier", m.OAuth1WithoutVerifier},
 	} {
 		if member.set {
 			return refuse(member.field, "is for OAuth 1.0a clients; leave it out, or register the client as oauth1")
@@ -157,26 +164,33 @@ type Signing struct {
 	// Signer are the token credentials, their Grant.ID empty when there are
 	// none of this client.
 	Signer grant.Signer `gorm:"embedded;embeddedPrefix:signer_"`
+	// Functional is the account that a request without a token acts as, its
+	// AccountID empty when there is none, or the request has a token.
+	Functional Functional `gorm:"embedded;embeddedPrefix:functional_"`
 }
 
 // Signing reads, in one statement, the client with what the token of its
-// request stands for, be it a request that waits or access. Those of other
-// clients are not found. The token may be empty.
+// request stands for: a request that waits, access or, where there is no token,
+// the client's functional account. Tokens of other clients are not found. A
+// client that does not exist is a row as well, which takes as long to read.
 func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, token string) (*Signing, error) {
+	if !wellFormedKey(id) {
+		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
+	}
 	var query, prefix, owner string
 	var columns []string
 	args := map[string]any{}
 	switch {
-	case !wellFormedKey(id):
-		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	case seal.WellFormed(seal.TemporaryToken, token):
 		query, args = tokens.TemporaryQuery(token)
 		columns, prefix, owner = grant.TemporaryColumns, "temporary_", "client_id"
 	case seal.WellFormed(seal.TokenCredential, token):
 		query, args = tokens.SignerQuery(token)
 		columns, prefix, owner = grant.SignerColumns, "signer_", "grant_client_id"
+	case token == "":
+		query, columns, prefix, owner = functionalRow[s.db.Dialect()], functionalColumns, "functional_", "client_id"
 	default:
-		query, columns, prefix, owner = `SELECT '' AS client_id`, nil, "", "client_id"
+		query, owner = `SELECT '' AS client_id`, "client_id"
 	}
 	named := ""
 	for _, c := range columns {
@@ -185,12 +199,12 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 	args["caller"] = id
 	var found []Signing
 	err := s.db.With(ctx).Raw(`SELECT caller.*`+named+`
-		FROM clients caller LEFT JOIN (`+query+`) x ON x.`+owner+` = caller.id
-		WHERE caller.id = @caller AND caller.type = 'oauth1'`, args).Scan(&found).Error
+		FROM (SELECT 1 AS one) always LEFT JOIN clients caller ON caller.id = @caller AND caller.type = 'oauth1'
+			LEFT JOIN (`+query+`) x ON x.`+owner+` = caller.id`, args).Scan(&found).Error
 	if err != nil {
 		return nil, storage.Err("get client and credentials", err)
 	}
-	if len(found) == 0 {
+	if len(found) == 0 || found[0].Client.ID == "" {
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	}
 	return &found[0], nil

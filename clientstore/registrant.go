@@ -38,8 +38,10 @@ func (m *Metadata) NaturalName() string {
 // checkRegistrant checks what an administrator may register and a client on
 // its own may not. Before is the client as it was.
 func (c *Client) checkRegistrant(before *Client) error {
-	if slices.Contains(c.Metadata.GrantTypes, GrantPassword) && !slices.Contains(before.Metadata.GrantTypes, GrantPassword) {
-		return refuse("grant_types", "the password grant is given by an administrator only; use authorization_code")
+	for _, g := range []string{GrantPassword, GrantTokenExchange} {
+		if slices.Contains(c.Metadata.GrantTypes, g) && !slices.Contains(before.Metadata.GrantTypes, g) {
+			return refuse("grant_types", "the grant type %s is given by an administrator only; use authorization_code", g)
+		}
 	}
 	for _, uri := range c.Metadata.RedirectURIs {
 		if fault := c.applicationFault(uri); fault != "" {
@@ -69,4 +71,11 @@ func (c *Client) applicationFault(uri string) string {
 // they were before, whatever a registrant sent.
 func (m *Metadata) keepDecisions(before *Metadata) {
 	m.IntrospectionScope = before.IntrospectionScope
+	m.OAuth1Trusted = before.OAuth1Trusted
+	m.OAuth1FunctionalAccount = before.OAuth1FunctionalAccount
+	m.OAuth1WithoutVerifier = before.OAuth1WithoutVerifier
+	m.OAuth1Clients = before.OAuth1Clients
+	if !slices.Contains(m.GrantTypes, GrantTokenExchange) {
+		m.OAuth1Clients = nil // it has given up what they were for
+	}
 }

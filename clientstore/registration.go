@@ -15,8 +15,14 @@ type Registration struct {
 	// Secret is one that the administrator typed; empty lets the store
 	// generate one, unless the metadata says that the client has none.
 	Secret string
+	// Requested is what the client asks an administrator for.
+	Requested Requested
 	// Sector is what is kept at the sector_identifier_uri, nil without one.
 	Sector *Sector
+	// Once is the token of a form that registers one client however often it
+	// is sent; empty for none. The second time it is [storage.ErrConflict], and
+	// [Store.Submitted] returns what the first one did.
+	Once string
 }
 
 // Register validates and keeps a pending client. With it comes the secret that
@@ -27,10 +33,13 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 	now := s.db.Now()
 	c := &Client{
 		ID: newKey(), Type: r.Type, Name: r.Name, Status: Pending, Version: 1,
-		Metadata: r.Metadata, Secrets: []Secret{},
+		Metadata: r.Metadata, Secrets: []Secret{}, Requested: r.Requested,
 		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
 	}
 	if err := c.complete(s.cfg.Policy); err != nil {
+		return nil, "", err
+	}
+	if err := c.Requested.check(); err != nil {
 		return nil, "", err
 	}
 	if err := c.Metadata.checkSector(&Metadata{}, r.Sector); err != nil {
@@ -49,8 +58,14 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 		c.Secrets, generated = append(c.Secrets, kept), secret
 	}
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.checkFunctional(ctx, &Metadata{}, &c.Metadata); err != nil {
+			return err
+		}
 		if err := s.db.With(ctx).Create(c).Error; err != nil {
 			return storage.Err("register client", err)
+		}
+		if err := s.keepSubmission(ctx, by, r.Once, submission{ClientID: c.ID, secret: generated}); err != nil {
+			return err
 		}
 		return s.record(ctx, by, "client.register", nil, c)
 	})

@@ -166,7 +166,7 @@ func TestRegistrationRefusals(t *testing.T) {
 		{"audience of a client without assertions", OAuth2, Metadata{ClientAssertionAudience: AudienceIssuer}, "client_assertion_audience"},
 		{"algorithm of opaque tokens", OAuth2, Metadata{AccessTokenSignedResponseAlg: "RS256"}, "access_token_signed_response_alg"},
 		{"unknown algorithm of access tokens", OAuth2, Metadata{AccessTokenFormat: FormatJWT, AccessTokenSignedResponseAlg: "none"}, "access_token_signed_response_alg"},
-		{"a grant that is not there", OAuth2, Metadata{GrantTypes: []string{"urn:ietf:params:oauth:grant-type:token-exchange"}}, "grant_types"},
+		{"a grant that is not there", OAuth2, Metadata{GrantTypes: []string{"urn:ietf:params:oauth:grant-type:jwt-bearer"}}, "grant_types"},
 		{"unknown audience of assertions", OAuth2, Metadata{TokenEndpointAuthMethod: AuthSecretJWT, ClientAssertionAudience: "any"}, "client_assertion_audience"},
 		{"a public client that reads all tokens", OAuth2, Metadata{TokenEndpointAuthMethod: AuthNone, IntrospectionScope: IntrospectAll}, "introspection_scope"},
 		{"a public client that keeps its refresh token", OAuth2, Metadata{TokenEndpointAuthMethod: AuthNone, RefreshTokenRotation: off}, "refresh_token_rotation"},

@@ -46,11 +46,16 @@ type Difference struct {
 
 // Differences lists what the revision changes of the client, by member.
 func (r *Revision) Differences(c *Client) ([]Difference, error) {
-	before, err := c.Document().members()
+	return differences(c, r.With(*c))
+}
+
+// differences lists what differs between the clients, by member.
+func differences(a, b *Client) ([]Difference, error) {
+	before, err := a.Document().members()
 	if err != nil {
 		return nil, err
 	}
-	after, err := r.With(*c).Document().members()
+	after, err := b.Document().members()
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +90,18 @@ func (s *Store) Revision(ctx context.Context, id string) (*Revision, error) {
 		return nil, nil //nolint:nilnil // documented
 	}
 	return &found[0], nil
+}
+
+// Revisions returns the clients that have a revision waiting, with it, the
+// oldest first.
+func (s *Store) Revisions(ctx context.Context, limit int) ([]Registered, error) {
+	var found []Registered
+	err := s.db.With(ctx).Raw(`
+		SELECT c.*, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
+			v.created_at AS revision_created_at, v.created_by AS revision_created_by
+		FROM client_revisions v JOIN clients c ON c.id = v.client_id ORDER BY v.created_at, v.client_id LIMIT @limit`,
+		map[string]any{"limit": limit}).Scan(&found).Error
+	return found, storage.Err("list revisions", err)
 }
 
 // ApproveRevision makes the client what the revision says. A revision that was
@@ -186,6 +203,9 @@ func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enr
 		}
 		c, err := s.lock(ctx, r.Client.ID)
 		if err != nil {
+			return err
+		}
+		if err := c.lockedTo(change{action: "client.revise"}, nil); err != nil {
 			return err
 		}
 		switch c.Status {

@@ -10,9 +10,9 @@ import (
 	"countersign/storage/audit"
 )
 
-// maxSecrets bounds the live secrets of a client, each of which a wrong one is
+// MaxSecrets bounds the live secrets of a client, each of which a wrong one is
 // held against.
-const maxSecrets = 5
+const MaxSecrets = 5
 
 // Rotation replaces a client's secret.
 type Rotation struct {
@@ -23,6 +23,8 @@ type Rotation struct {
 	Overlap time.Duration
 	// ExpiresAt ends the new secret; nil means never.
 	ExpiresAt *time.Time
+	// Once is the token of a form, as in [Registration].
+	Once string
 }
 
 // RotateSecret gives the client a further secret, ends those that it has when
@@ -52,11 +54,13 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 			return nil, fmt.Errorf("rotate client secret: %w", storage.ErrConflict)
 		}
 		secrets := ending(c.Secrets, now, now.Add(r.Overlap))
-		if len(secrets) >= maxSecrets {
+		if len(secrets) >= MaxSecrets {
 			return nil, refuse("client_secret", "%d secrets are valid already; revoke one, or rotate without overlap", len(secrets))
 		}
 		encoded, err := column(append(secrets, kept))
 		return map[string]any{"secrets": encoded}, err
+	}, first: func(ctx context.Context) error {
+		return s.keepSubmission(ctx, by, r.Once, submission{ClientID: id, secret: generated})
 	}})
 	if err != nil {
 		return nil, "", err

@@ -110,6 +110,10 @@ func (c *Client) typedFault(secret string, p Policy) string {
 		return fmt.Sprintf("is longer than %d characters", maxTyped)
 	case strings.TrimSpace(secret) != secret:
 		return "begins or ends with a space or a line break; remove it"
+	case c.Type == OAuth1 && checkText("client_secret", secret, maxTyped) != nil:
+		return "contains a character that cannot be shown, or is not UTF-8"
+	case c.Type == OAuth1: // a signature takes the bytes of any text (RFC 5849, section 3.4.2)
+		return ""
 	}
 	for i := range len(secret) {
 		if secret[i] < ' ' || secret[i] > '~' {

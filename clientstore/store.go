@@ -87,6 +87,8 @@ type change struct {
 	columns func(c *Client, now time.Time) (map[string]any, error)
 	// first is done before anything is written, nil for nothing.
 	first func(ctx context.Context) error
+	// managing is true of what a clients file changes of its own clients.
+	managing bool
 }
 
 func (ch change) prepare(ctx context.Context) error {
@@ -110,6 +112,9 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 		columns, err := ch.columns(before, now)
 		if err != nil || columns == nil {
 			after = before
+			return err
+		}
+		if err := before.lockedTo(ch, columns); err != nil {
 			return err
 		}
 		if err := ch.prepare(ctx); err != nil {

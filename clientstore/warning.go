@@ -3,6 +3,7 @@ package clientstore
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Warnings says, a sentence each, what is risky about the client.
@@ -22,12 +23,15 @@ func (c *Client) Warnings() []string {
 		"A response type with id_token puts ID tokens, with what they say of people, into the browser's address; code does not.")
 	warn(m.IntrospectionScope == IntrospectAll,
 		"The client may introspect every token of this server; that is for resource servers only.")
+	warn(len(m.OAuth1Clients) > 0,
+		"The client may act, within its scope, for everybody who allowed an OAuth 1.0a client that hands it their requests: %s.", strings.Join(m.OAuth1Clients, ", "))
 	warn(c.Type != OAuth1 && c.UsesSecret() && len(c.Secrets) == 0,
 		"The client has no secret, so that nobody can be it; rotate its secret to give it one.")
 	warn(c.Type == OIDC && len(m.ResponseTypes) > 0 && !slices.Contains(scopes(m.Scope), scopeOpenID),
 		"The scope lacks openid, so that the client never gets an ID token.")
 	warn(c.cannotSign(),
 		"The client signs with its secret, and those that it has are kept as hashes; rotate its secret to give it one that works.")
+	m.warnConsumer(warn)
 	for _, uri := range m.RedirectURIs {
 		p := splitURI(uri)
 		_, loopback := withoutLoopbackPort(uri)

@@ -13,6 +13,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -28,6 +29,7 @@ var records = []any{
 	account.Passkey{},
 	audit.Event{},
 	clientstore.Client{},
+	failure.Failure{},
 	clientstore.InitialToken{},
 	&clientstore.Revision{},
 	grant.Consent{},
@@ -44,6 +46,7 @@ var tables = map[string]string{
 	"application_uses":      "account_id client_id used_at",
 	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
 	"client_registrations":  "client_id hash initial_token_id created_at",
+	"client_submissions":    "hash account_id client_id secret created_at",
 	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
 	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at",
 	"subject_salt":          "id salt created_at",
@@ -54,7 +57,7 @@ var tables = map[string]string{
 	"session_clients":       "session_id client_id subject created_at",
 	"sign_in_throttles":     "key failures blocked_until expires_at",
 	"used_jtis":             "hash expires_at",
-	"temporary_credentials": "hash client_id client_epoch sealed callback grant_id verifier_hash guesses created_at expires_at denied_at spent_at",
+	"temporary_credentials": "hash client_id client_epoch sealed callback grant_id verifier_hash guesses created_at expires_at denied_at spent_at without_verifier",
 	"token_credentials":     "hash grant_id sealed created_at expires_at",
 }
 

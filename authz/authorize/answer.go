@@ -16,6 +16,7 @@ import (
 // target is where an answer goes, and how. The redirect URI was compared with
 // the registered ones byte by byte, and is kept as it is.
 type target struct {
+	clientID    string
 	redirectURI string
 	mode        string // query, fragment or form_post
 	state       string
@@ -26,7 +27,7 @@ type target struct {
 // response type has when none is chosen (OAuth 2.0 Multiple Response Type
 // Encoding Practices, sections 2.1 and 5).
 func newTarget(redirectURI string, p protocol.Parameters) target {
-	t := target{redirectURI: redirectURI, mode: "query", state: p.Get("state")}
+	t := target{clientID: p.Get("client_id"), redirectURI: redirectURI, mode: "query", state: p.Get("state")}
 	if len(t.state) > maxState {
 		t.state = ""
 	}
@@ -80,6 +81,7 @@ func fields(parameters url.Values) []page.Field {
 
 // refuse tells the client of an error.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, t target, e *protocol.Error) error {
+	h.cfg.Refused(r, protocol.About(t.clientID, e))
 	return h.answer(w, r, t, url.Values{
 		"error":             {string(e.Code)},
 		"error_description": {e.Description},
@@ -114,7 +116,7 @@ func mismatch(sent string, c *clientstore.Client) error {
 		"Tell the developer of the application, or your administrator, who can add the address if it is the application's own.")
 	p.Title = "The application's address does not match"
 	p.Detail = "redirect_uri sent by client " + c.ID + ": " + protocol.Printable(sent) + ". It must equal a registered redirect URI, character by character."
-	return p
+	return protocol.About(c.ID, p)
 }
 
 // tooLong is the page of a request that is too long to wait.

@@ -52,10 +52,12 @@ type Config struct {
 	Pushed       *pushed.Store
 	// Authenticate returns the client that posted a form.
 	Authenticate func(*http.Request, protocol.Parameters) (*clientstore.Client, error)
-	Pages        *page.Pages
-	Cookies      browser.Cookies
-	Log          *slog.Logger
-	Now          func() time.Time
+	// Refused notes an error that the browser brings to the client.
+	Refused func(*http.Request, error)
+	Pages   *page.Pages
+	Cookies browser.Cookies
+	Log     *slog.Logger
+	Now     func() time.Time
 	// SignUp lets people create their accounts.
 	SignUp bool
 }

@@ -32,6 +32,11 @@ func (h *Handler) Push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return protocol.About(c.ID, h.take(w, r, form, c))
+}
+
+// take checks what a client pushed, and keeps it.
+func (h *Handler) take(w http.ResponseWriter, r *http.Request, form protocol.Parameters, c *clientstore.Client) error {
 	if form.Has("request_uri") {
 		return protocol.Refuse(protocol.InvalidRequest, "A pushed request has its parameters with it: leave out the request_uri (RFC 9126, section 2.1).")
 	}

@@ -103,6 +103,10 @@ func (v *visit) asked() []string {
 	return v.scope
 }
 
+// unproved reports whether the request could be somebody else's than the
+// person's at the browser.
+func (v *visit) unproved() bool { return v.interaction.Request.Has(interaction.WithoutVerifier) }
+
 // shown identifies what the page says of the client and of what it asks for. A
 // decision on another page than today's would be one (CN-03).
 func (v *visit) shown() string {
@@ -145,6 +149,7 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		Groups:      groups(v, before),
 		Shown:       v.shown(),
 		Access:      h.cfg.AccessToken,
+		Unproved:    v.unproved(),
 	}
 	switch {
 	case v.client.Type == clientstore.OAuth1:
@@ -205,7 +210,7 @@ func (h *Handler) allow(r *http.Request, v *visit) error {
 		if err := h.cfg.Accounts.Note(ctx, browser.Consent(r, v.session.AccountID, v.client.Name)); err != nil {
 			return err
 		}
-		if v.client.IsImpersonable() {
+		if v.client.IsImpersonable() || v.unproved() {
 			return nil
 		}
 		return h.cfg.Grants.RememberConsent(ctx, v.session.AccountID, v.client.ID, scope, v.client.ConsentDigest)

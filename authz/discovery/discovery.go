@@ -31,6 +31,11 @@ type Config struct {
 	ResponseTypes, GrantTypes, Prompts []string
 	// Registration says that clients may register themselves.
 	Registration bool
+	// Rootservices is what OSLC tools are told beside.
+	Rootservices Rootservices
+	// TeamworkCloud tells of the lanes of Teamwork Cloud's authentication server
+	// as well.
+	TeamworkCloud bool
 	// Addresses of pages for people; those that are empty are left out.
 	ServiceDocumentation string
 	PolicyURI            string
@@ -41,12 +46,20 @@ type Config struct {
 type Handler struct {
 	keys     *keyset.Store
 	metadata *document
+	oidc     *document // of Teamwork Cloud's lanes
+	oauth2   *document
+	root     *document // as RDF/XML
+	rootXML  *document // the same, as XML
 	keySet   atomic.Pointer[keySet]
 }
 
 // New returns a handler.
 func New(cfg Config) *Handler {
-	return &Handler{keys: cfg.Keys, metadata: newDocument(metadata(cfg))}
+	h := &Handler{keys: cfg.Keys, metadata: newDocument(metadata(cfg))}
+	h.oidc, h.oauth2 = newDocument(oidcLane(cfg)), newDocument(oauth2Lane(cfg))
+	root := rootservices(cfg)
+	h.root, h.rootXML = newRaw(rdfXML, root), newRaw(plainXML, root)
+	return h
 }
 
 // Configuration serves GET /.well-known/openid-configuration (OpenID Connect
@@ -98,16 +111,22 @@ func (h *Handler) encoded(set jose.JSONWebKeySet) *document {
 
 // document is a document as it goes out.
 type document struct {
-	body   []byte
-	etag   string
-	length string
+	mediaType string
+	body      []byte
+	etag      string
+	length    string
 }
 
 func newDocument(content any) *document {
 	body, _ := json.Marshal(content) // text, flags and public keys: they always encode
-	sum := sha256.Sum256(body)
+	// For key sets too: not every client knows their own type.
+	return newRaw("application/json", body)
+}
+
+func newRaw(mediaType string, body []byte) *document {
+	sum := sha256.Sum256(append([]byte(mediaType+"\n"), body...))
 	return &document{
-		body: body, length: strconv.Itoa(len(body)),
+		mediaType: mediaType, body: body, length: strconv.Itoa(len(body)),
 		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
 	}
 }
@@ -129,7 +148,7 @@ func (d *document) serve(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	header.Set("Content-Type", "application/json") // for key sets too: not every client knows their own type
+	header.Set("Content-Type", d.mediaType)
 	header.Set("Content-Length", d.length)
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(d.body) // the client may have gone

@@ -102,8 +102,8 @@ func TestURLsBeginWithTheIssuer(t *testing.T) {
 				t.Errorf("%s of %s is %v", name, issuer, value)
 			}
 		}
-		if urls != 14 {
-			t.Errorf("%d URLs; want 14", urls)
+		if urls != 15 {
+			t.Errorf("%d URLs; want 15", urls)
 		}
 	}
 }

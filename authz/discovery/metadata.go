@@ -73,6 +73,10 @@ type Metadata struct {
 	FrontchannelLogoutSessionSupported bool                      `json:"frontchannel_logout_session_supported"`
 	AuthorizationResponseISS           bool                      `json:"authorization_response_iss_parameter_supported"`
 
+	// Teamwork Cloud's own, where it is imitated.
+	ValidationEndpoint string `json:"validation_endpoint,omitempty"`
+	SignoutEndpoint    string `json:"signout_endpoint,omitempty"`
+
 	ServiceDocumentation string `json:"service_documentation,omitempty"`
 	PolicyURI            string `json:"op_policy_uri,omitempty"`
 	TosURI               string `json:"op_tos_uri,omitempty"`
@@ -85,15 +89,24 @@ type oauth1Metadata struct {
 	OAuth1AuthorizationEndpoint string   `json:"oauth1_authorization_endpoint"`
 	OAuth1AccessTokenEndpoint   string   `json:"oauth1_access_token_endpoint"`
 	OAuth1VerificationEndpoint  string   `json:"oauth1_verification_endpoint"`
+	OAuth1RegistrationEndpoint  string   `json:"oauth1_registration_endpoint,omitempty"`
 	OAuth1SignatureMethods      []string `json:"oauth1_signature_methods_supported"`
 }
 
-func oauth1(at func(path string) string) oauth1Metadata {
+func oauth1(cfg Config, at func(path string) string) oauth1Metadata {
 	return oauth1Metadata{
 		OAuth1RequestTokenEndpoint: at("/oauth1/request_token"), OAuth1AuthorizationEndpoint: at("/oauth1/authorize"),
 		OAuth1AccessTokenEndpoint: at("/oauth1/access_token"), OAuth1VerificationEndpoint: at("/oauth1/verify"),
-		OAuth1SignatureMethods: clientstore.SignatureMethods,
+		OAuth1RegistrationEndpoint: consumerEndpoint(cfg, at), OAuth1SignatureMethods: clientstore.SignatureMethods,
 	}
+}
+
+// consumerEndpoint is where consumer keys are asked for, empty where nobody can.
+func consumerEndpoint(cfg Config, at func(path string) string) string {
+	if !cfg.Registration {
+		return ""
+	}
+	return at("/oauth1/register")
 }
 
 // confidential are the methods by which a client proves itself.
@@ -115,7 +128,7 @@ func metadata(cfg Config) Metadata {
 		PAREndpoint:           at("/par"),
 		JWKSURI:               at("/.well-known/jwks.json"),
 
-		oauth1Metadata:              oauth1(at),
+		oauth1Metadata:              oauth1(cfg, at),
 		DeviceAuthorizationEndpoint: at("/device_authorization"),
 
 		ScopesSupported:               []string{"openid", "profile", "email", "address", "phone", "offline_access"},
@@ -159,6 +172,9 @@ func metadata(cfg Config) Metadata {
 	m.describeEncryption()
 	if cfg.Registration {
 		m.RegistrationEndpoint = at("/register")
+	}
+	if cfg.TeamworkCloud {
+		m.ValidationEndpoint, m.SignoutEndpoint = at("/api/validate"), at("/api/signout")
 	}
 	return m
 }

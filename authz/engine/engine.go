@@ -167,7 +167,7 @@ const scopeNobodyHas = "\x00"
 // GrantTypes are the grant types of the token endpoint.
 var GrantTypes = []string{
 	clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantClientCredentials,
-	clientstore.GrantDeviceCode, clientstore.GrantPassword,
+	clientstore.GrantDeviceCode, clientstore.GrantPassword, clientstore.GrantTokenExchange,
 }
 
 // ResponseTypes are the response types of the authorization endpoint, their

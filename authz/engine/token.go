@@ -20,12 +20,15 @@ import (
 // TokenResponse is a successful answer of the token endpoint (RFC 6749,
 // section 5.1; OpenID Connect Core 1.0, section 3.1.3.3).
 type TokenResponse struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"` // seconds
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
+	AccessToken string `json:"access_token"`
+	// IssuedTokenType is the type of what an exchange issued (RFC 8693, section
+	// 2.2.1).
+	IssuedTokenType string `json:"issued_token_type,omitempty"`
+	TokenType       string `json:"token_type"`
+	ExpiresIn       int64  `json:"expires_in"` // seconds
+	RefreshToken    string `json:"refresh_token,omitempty"`
+	IDToken         string `json:"id_token,omitempty"`
+	Scope           string `json:"scope,omitempty"`
 
 	// GrantID is the grant of the tokens, for the log.
 	GrantID string `json:"-"`
@@ -40,6 +43,8 @@ type TokenRequest struct {
 	// Device is what the device code stands for, read with the client; nil in
 	// every other grant, and when there is none.
 	Device *grant.Device
+	// Subject is what an exchange is about; nil in every other grant.
+	Subject *Subject
 	// IP is where the request came from; guesses at passwords are counted by
 	// it.
 	IP string

@@ -55,6 +55,8 @@ type Config struct {
 	// AdminSecondFactor tells that the administrators' pages ask for a second
 	// factor.
 	AdminSecondFactor bool
+	// Settings tells that the Settings application is served here.
+	Settings bool
 }
 
 // Handler serves the pages.
@@ -138,7 +140,7 @@ func (h *Handler) showHome(w http.ResponseWriter, r *http.Request, v *visit) err
 		return err
 	}
 	return h.cfg.Pages.Render(w, r, http.StatusOK, page.Home{
-		Person: v.person(), Since: h.moment(v.session.AuthTime), Administrator: v.account.Has(account.ConfigureServer),
+		Person: v.person(), Since: h.moment(v.session.AuthTime), Administrator: v.account.Has(account.ConfigureServer), Settings: h.cfg.Settings,
 		Applications: len(connected), Sessions: len(sessions), PasswordSet: h.moment(v.account.PasswordChangedAt),
 		Recent: happened[:min(len(happened), recent)], Notice: notice(r), SecondFactor: second,
 	})

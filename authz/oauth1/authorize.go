@@ -39,9 +39,16 @@ func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	waiting := url.Values{"temporary_credentials": {hex.EncodeToString(t.Hash)}}
+	if t.WithoutVerifier {
+		if err := h.chooseCallback(r.Context(), t, r.URL.Query()["oauth_callback"]); err != nil {
+			return err
+		}
+		waiting.Set(interaction.WithoutVerifier, "true")
+	}
+	waiting.Set("redirect_uri", t.Callback)
 	i, err := h.cfg.Interactions.Create(r.Context(), interaction.Waiting{
-		ClientID: t.ClientID, ResumePath: ResumePath, Browser: h.cfg.Cookies.EnsureBrowser(w, r),
-		Request: url.Values{"temporary_credentials": {hex.EncodeToString(t.Hash)}, "redirect_uri": {t.Callback}},
+		ClientID: t.ClientID, ResumePath: ResumePath, Browser: h.cfg.Cookies.EnsureBrowser(w, r), Request: waiting,
 	})
 	if err != nil {
 		return err
@@ -76,18 +83,34 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	if err := v.answerable(h.cfg.Now().Before(v.temporary.ExpiresAt)); err != nil {
 		return err
 	}
+	if v.temporary.WithoutVerifier && !h.cfg.Clients.SkipsVerifier(&v.Client) {
+		return unknownRequest() // an administrator ended it meanwhile
+	}
 	if checkCallback(&v.Client, v.temporary.Callback) != nil { // it was registered when the request was made
 		return callbackGone()
 	}
 	switch {
 	case i.DeniedAt != nil:
 		return h.deny(w, r, v)
-	case i.ConsentedBy != v.session.AccountID || !(&grant.Consent{Scope: i.ConsentedScope}).Covers("", v.scope):
+	case !v.asked():
 		h.redirect(w, "/consent", i)
 		return nil
 	default:
 		return h.allow(w, r, v)
 	}
+}
+
+// asked reports whether nobody needs to be asked any more: the person who is
+// signed in has answered the question of this request, or an administrator
+// trusts the client. Where the answer is carried by hand it is asked for all
+// the same, because nothing else tells the person whose request it is.
+func (v *visit) asked() bool {
+	t := v.temporary
+	if v.Client.Metadata.OAuth1Trusted && t.Callback != grant.OutOfBand && !t.WithoutVerifier {
+		return true
+	}
+	i := v.interaction
+	return i.ConsentedBy == v.session.AccountID && (&grant.Consent{Scope: i.ConsentedScope}).Covers("", v.scope)
 }
 
 // open reads the visit, or says why there is none.
@@ -177,10 +200,7 @@ func (h *Handler) allow(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if err != nil {
 		return err
 	}
-	verifier := seal.NewToken(seal.Verifier)
-	if v.temporary.Callback == grant.OutOfBand {
-		verifier = grant.NewUserCode() // short, for it is typed; five wrong ones end the request
-	}
+	verifier := v.verifier()
 	err = h.cfg.Grants.AllowTemporary(r.Context(), v.temporary.Hash, h.grant(v), verifier)
 	if errors.Is(err, grant.ErrSpent) || errors.Is(err, grant.ErrNotPermitted) {
 		return page.LostInteraction() // answered, or lost what it stood on, this very moment
@@ -195,8 +215,25 @@ func (h *Handler) allow(w http.ResponseWriter, r *http.Request, v *visit) error 
 		return err
 	}
 	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"), "client_id", v.Client.ID, "account_id", v.session.AccountID)
-	return h.send(w, r, v, page.Verifier{Application: page.NewApplication(&v.Client, ""), Verifier: grant.ShowUserCode(verifier)},
-		"oauth_token", c.Token, "oauth_verifier", verifier)
+	done := page.Verifier{Application: page.NewApplication(&v.Client, ""), Allowed: true}
+	if verifier == "" {
+		return h.send(w, r, v, done, "oauth_token", c.Token)
+	}
+	done.Verifier = grant.ShowUserCode(verifier)
+	return h.send(w, r, v, done, "oauth_token", c.Token, "oauth_verifier", verifier)
+}
+
+// verifier makes the verifier of the request, empty for one that has none.
+// What is typed is short; five wrong ones end the request.
+func (v *visit) verifier() string {
+	switch {
+	case v.temporary.WithoutVerifier:
+		return ""
+	case v.temporary.Callback == grant.OutOfBand:
+		return grant.NewUserCode()
+	default:
+		return seal.NewToken(seal.Verifier)
+	}
 }
 
 // grant is what the resource owner gives the client. It outlives the session:

@@ -17,6 +17,10 @@ func (h *Handler) AccessToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return h.noted(r, request, h.exchange(w, r, request))
+}
+
+func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, request *received) error {
 	if request.Get("oauth_token") == "" {
 		return absent("oauth_token", "Send the token of the temporary credentials.")
 	}
@@ -28,6 +32,9 @@ func (h *Handler) AccessToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	verifier := request.Get("oauth_verifier")
+	if s.Temporary.WithoutVerifier {
+		verifier = ""
+	}
 	if code, ok := grant.ReadUserCode(verifier); ok && s.Temporary.Callback == grant.OutOfBand {
 		verifier = code // as somebody typed it
 	}
@@ -61,11 +68,11 @@ func (h *Handler) judge(s *signed) error {
 		return problem("token_expired", "The temporary credentials have expired. Ask for others.")
 	case t.DeniedAt != nil:
 		return problem("permission_denied", "The user did not allow it.")
-	case !t.Permitted, t.Grant.ID != "" && !t.Live:
+	case !t.Permitted, t.Grant.ID != "" && !t.Live, t.WithoutVerifier && !h.cfg.Clients.SkipsVerifier(&s.Client):
 		return revoked()
 	case t.Grant.ID == "":
 		return problem("additional_authorization_required", "The user has not allowed it yet. Send the user to the authorization endpoint.")
-	case s.request.Get("oauth_verifier") == "":
+	case s.request.Get("oauth_verifier") == "" && !t.WithoutVerifier:
 		return absent("oauth_verifier", "Send the verifier that the user came back with.")
 	default:
 		return nil

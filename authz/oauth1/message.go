@@ -3,11 +3,12 @@ package oauth1
 import (
 	"errors"
 	"io"
-	"mime"
+	"net"
 	"net/http"
 
 	"countersign/authz/limit"
 	"countersign/authz/oauth1/signature"
+	"countersign/authz/protocol"
 )
 
 // maxBody bounds the body of a signed request, in bytes.
@@ -18,12 +19,17 @@ type received struct {
 	*signature.Request
 	url     string
 	network string // that it came from
+	ip      string
 	id      string // that the log knows it by
 }
 
 // receive notes where a request came from.
 func receive(r *http.Request, request *signature.Request, url string) *received {
-	return &received{request, url, limit.Network(r.RemoteAddr), r.Header.Get("X-Request-ID")}
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = r.RemoteAddr
+	}
+	return &received{request, url, limit.Network(r.RemoteAddr), ip, r.Header.Get("X-Request-ID")}
 }
 
 // read reads a request to this server. Its URL is the issuer's, whatever the
@@ -40,26 +46,22 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*received, error
 	if err != nil {
 		return nil, &Error{Problem: "parameter_rejected", Status: http.StatusBadRequest, Advice: "The body cannot be read."}
 	}
-	form := isForm(r)
+	form := protocol.IsForm(r.Header)
 	if form {
 		m.Form = string(body)
 	}
 	req, err := parse(m)
 	if err != nil {
-		return nil, err
+		return nil, h.noted(r, nil, err)
 	}
+	request := receive(r, req, m.URL)
 	switch {
 	case form && req.Has("oauth_body_hash"):
-		return nil, rejected("oauth_body_hash", "A form is signed itself; leave oauth_body_hash out (OAuth Request Body Hash 1.0, section 3.2).")
+		return nil, h.noted(r, request, rejected("oauth_body_hash", "A form is signed itself; leave oauth_body_hash out (OAuth Request Body Hash 1.0, section 3.2)."))
 	case !form && req.VerifyBody(body) != nil:
-		return nil, rejected("oauth_body_hash", "The hash is not that of the body.")
+		return nil, h.noted(r, request, rejected("oauth_body_hash", "The hash is not that of the body."))
 	}
-	return receive(r, req, m.URL), nil
-}
-
-func isForm(r *http.Request) bool {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "application/x-www-form-urlencoded"
+	return request, nil
 }
 
 func parse(m signature.Message) (*signature.Request, error) {

@@ -15,9 +15,11 @@ import (
 	"countersign/authz/page"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/replay"
+	"countersign/storage/seal"
 	"countersign/storage/session"
 )
 
@@ -34,6 +36,8 @@ type Config struct {
 	Interactions *interaction.Store
 	Grants       *grant.Store
 	Used         *replay.Store
+	// Failures keeps what consumers are refused, for administrators.
+	Failures *failure.Store
 	// Authenticate returns the client that posted a form.
 	Authenticate func(*http.Request, protocol.Parameters) (*clientstore.Client, error)
 	Pages        *page.Pages
@@ -49,6 +53,11 @@ type Config struct {
 type Handler struct {
 	cfg    Config
 	origin string // of the issuer: scheme and authority
+	// What a signature is held against where there is nothing else.
+	stranger  *clientstore.Stranger
+	nobodys   *clientstore.Client
+	nobody    grant.Signer
+	unmatched string // a secret
 	// failures counts signatures that do not match, by network and client.
 	failures *limit.Limiter
 }
@@ -61,10 +70,22 @@ const (
 )
 
 // New returns the endpoints.
-func New(cfg Config) *Handler {
+func New(cfg Config) (*Handler, error) {
 	scheme, rest, _ := strings.Cut(cfg.Issuer, "://")
 	authority, _, _ := strings.Cut(rest, "/")
-	return &Handler{cfg: cfg, origin: scheme + "://" + authority, failures: limit.New(failuresPerSecond, failuresBurst, cfg.Now)}
+	stranger, err := cfg.Clients.Stranger()
+	if err != nil {
+		return nil, err
+	}
+	nobodys, err := stranger.Client()
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{
+		cfg: cfg, origin: scheme + "://" + authority,
+		stranger: stranger, nobodys: nobodys, nobody: cfg.Grants.NobodysSigner(), unmatched: seal.NewToken(seal.ClientSecret),
+		failures: limit.New(failuresPerSecond, failuresBurst, cfg.Now),
+	}, nil
 }
 
 // answer writes credentials as clients read them (RFC 5849, section 2.1).

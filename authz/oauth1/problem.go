@@ -21,8 +21,16 @@ type Error struct {
 	// Details are further parameters of the extension, names and values in
 	// turn.
 	Details []string
+	// Allow are the methods that the endpoint takes, where another was used.
+	Allow string
 	// RetryAfter is when to try again, if that helps.
 	RetryAfter time.Duration
+
+	// cause and remedy are what an administrator reads instead of the advice;
+	// both empty for the advice.
+	cause, remedy string
+	// consumer is the consumer key of a request that could not be read as one.
+	consumer string
 }
 
 func (e *Error) Error() string { return e.Problem + ": " + e.Advice }
@@ -30,7 +38,7 @@ func (e *Error) Error() string { return e.Problem + ": " + e.Advice }
 // malformed restates what a message can lack before anybody looks for its
 // client (RFC 5849, section 3.2).
 func malformed(e *signature.Error) *Error {
-	refusal := &Error{Problem: string(e.Code), Status: http.StatusBadRequest, Advice: e.Advice}
+	refusal := &Error{Problem: string(e.Code), Status: http.StatusBadRequest, Advice: e.Advice, consumer: e.Client}
 	names := strings.Join(e.Parameters, "&")
 	switch e.Code {
 	case signature.ParameterAbsent:
@@ -63,7 +71,7 @@ func unproved() *Error {
 	return &Error{
 		Problem: "signature_invalid", Status: http.StatusUnauthorized,
 		Advice: "The consumer key is unknown, the token is unknown or another consumer's, or the signature does not match. " +
-			"Check the key, both secrets, and that the URL that is signed is the one that this server is published at; at the level debug, the server's log has what it took to be signed.",
+			"Check the key, both secrets, and that the URL that is signed is the one that this server is published at. An administrator finds the reason, and what this server took to be signed, with the consumer's failures.",
 	}
 }
 
@@ -104,7 +112,10 @@ func (h *Handler) Write(w http.ResponseWriter, e *Error) {
 
 // challenge sets the headers of a refusal.
 func (h *Handler) challenge(w http.ResponseWriter, e *Error) {
-	w.Header().Set("WWW-Authenticate", `OAuth realm="`+h.cfg.Realm+`", `+encode(e.fields(), signature.Escape, ", ", `"`))
+	w.Header().Set("WWW-Authenticate", h.Challenge(e))
+	if e.Allow != "" {
+		w.Header().Set("Allow", e.Allow)
+	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}

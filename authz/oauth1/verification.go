@@ -61,7 +61,7 @@ func (h *Handler) Verify(w http.ResponseWriter, r *http.Request) error {
 	}
 	request, err := parse(m)
 	if err != nil {
-		return h.refuse(w, err)
+		return h.refuse(w, h.noted(r, nil, err))
 	}
 	return h.tell(w, r, receive(r, request, m.URL))
 }
@@ -72,16 +72,32 @@ func (h *Handler) tell(w http.ResponseWriter, r *http.Request, request *received
 	if err != nil {
 		return h.refuse(w, err)
 	}
-	g := s.Signer.Grant
-	return write(w, http.StatusOK, verification{
-		Active: true, Subject: g.Subject, Username: s.Signer.Username, ClientID: s.Client.ID, Scope: s.scope(), TokenType: "OAuth",
-		Expires: s.Signer.ExpiresAt.Unix(), IssuedAt: s.Signer.CreatedAt.Unix(), Issuer: h.cfg.Issuer,
-	})
+	v := s.describe()
+	v.Issuer = h.cfg.Issuer
+	return write(w, http.StatusOK, v)
+}
+
+// describe says who the request acts as, and what it may do.
+func (s *signed) describe() verification {
+	v := verification{Active: true, ClientID: s.Client.ID, TokenType: "OAuth"}
+	if s.request.Get("oauth_token") == "" {
+		v.Subject, v.Username, v.Scope = s.Functional.AccountID, s.Functional.Username, s.Client.Metadata.Scope
+		return v
+	}
+	v.Subject, v.Username, v.Scope = s.Signer.Grant.Subject, s.Signer.Username, s.scope()
+	v.Expires, v.IssuedAt = s.Signer.ExpiresAt.Unix(), s.Signer.CreatedAt.Unix()
+	return v
 }
 
 // access verifies a request for a protected resource, which needs token
-// credentials that hold.
+// credentials that hold, or none at all where the client has a functional
+// account.
 func (h *Handler) access(r *http.Request, request *received) (*signed, error) {
+	s, err := h.entitled(r, request)
+	return s, h.noted(r, request, err)
+}
+
+func (h *Handler) entitled(r *http.Request, request *received) (*signed, error) {
 	s, err := h.verify(r.Context(), request)
 	switch {
 	case err != nil:
@@ -89,13 +105,27 @@ func (h *Handler) access(r *http.Request, request *received) (*signed, error) {
 	case s.temporary != nil:
 		return nil, problem("token_rejected", "The token is of temporary credentials, which give no access yet.")
 	case request.Get("oauth_token") == "":
-		return nil, absent("oauth_token", "Send the token of token credentials.")
+		return s, s.functional()
 	case !s.Signer.Live:
 		// Jazz clients ask for another only on this word, which no
 		// specification has.
 		return nil, problem("invalid_expired_token", "The token has expired or was revoked. Ask for another.")
 	default:
 		return s, nil
+	}
+}
+
+// functional refuses a request without a token unless it may act as the
+// client's functional account, which old clients ask for by an oauth_token
+// that is empty.
+func (s *signed) functional() error {
+	switch {
+	case s.Client.Metadata.OAuth1FunctionalAccount == "":
+		return absent("oauth_token", "Send the token of token credentials. Requests without one are for consumers to which an administrator gave a functional account.")
+	case !s.Functional.Live:
+		return problem("permission_denied", "The functional account of this consumer was removed or disabled, or has become an administrator's. Ask an administrator to name another.")
+	default:
+		return nil
 	}
 }
 
@@ -115,6 +145,9 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) error {
 		return err
 	}
 	h.challenge(w, refusal)
+	if refusal.Status == http.StatusUnauthorized {
+		protocol.PointJazz(w.Header(), h.AuthorizationURL())
+	}
 	return write(w, refusal.Status, verification{Problem: refusal.Problem, Advice: refusal.Advice})
 }
 

@@ -1,6 +1,7 @@
 package oauth1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,12 +27,9 @@ const window = 5 * time.Minute
 type signed struct {
 	*clientstore.Signing
 	request   *received
+	stranger  bool              // there is no such client, and nothing of it counts
 	temporary *grant.Credential // of the request that waits
 }
-
-// stranger is what a signature is held against where there is no client, so
-// that nobody learns by time that there is none.
-var stranger = signature.Secrets{Client: "no client has this secret", Token: "no token has this secret"} //nolint:gosec // a placeholder
 
 // verify returns who signed the request, once: the signature is the client's
 // and its token's, the client is approved, the time is about now and the nonce
@@ -45,21 +43,24 @@ func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
 		return nil, err
 	}
 	known, err := h.cfg.Clients.Signing(ctx, r.Get("oauth_consumer_key"), h.cfg.Grants, r.Get("oauth_token"))
-	if errors.Is(err, storage.ErrNotFound) {
-		_ = r.Verify(stranger)
-		return nil, h.disbelieve(ctx, r, "no such client")
+	s := &signed{Signing: known, request: r, stranger: errors.Is(err, storage.ErrNotFound)}
+	if s.stranger {
+		s.Signing, err = h.nobodysRequest()
 	}
 	if err != nil {
 		return nil, err
 	}
-	s := &signed{Signing: known, request: r}
 	if err := h.prove(ctx, s); err != nil {
 		return nil, err
 	}
 	if err := s.mayUse(); err != nil {
+		return nil, cmp.Or(h.noteCallback(ctx, s), err)
+	}
+	if err := h.useUp(ctx, r); err != nil {
 		return nil, err
 	}
-	return s, h.useUp(ctx, r)
+	h.cfg.Clients.NoteUse(&s.Client)
+	return s, nil
 }
 
 // checkTime refuses a request that is too old, or from the future, to know
@@ -84,67 +85,126 @@ func (h *Handler) checkTime(r *received) error {
 	return nil
 }
 
-// prove holds the signature against each of the client's secrets that live,
-// together with that of the token.
+// prove believes a request whose signature was made with one of the client's
+// secrets that live, or its key, together with the secret of the token.
+// Whatever is missing, the work is the same (O1-03, O1-21).
 func (h *Handler) prove(ctx context.Context, s *signed) error {
-	secrets, reason, err := h.tokenSecret(s)
+	token, reason, err := h.tokenSecret(s)
 	if err != nil {
 		return err
 	}
-	pub, err := s.Client.PublicKey()
-	if err != nil {
-		return err
-	}
-	if reason != "" {
-		_ = s.request.Verify(stranger)
-		return h.disbelieve(ctx, s.request, reason)
-	}
+	matches := h.matchesSecret
 	if s.request.Method().UsesKey() {
-		secrets.PublicKey = pub
-		if s.request.Verify(secrets) == nil {
-			return nil
-		}
-		return h.disbelieve(ctx, s.request, "the signature is not of the client's key")
+		matches = h.matchesKey
 	}
-	for _, secret := range h.cfg.Clients.RevealSecrets(&s.Client) {
-		secrets.Client = string(secret)
-		if s.request.Verify(secrets) == nil {
-			return nil
+	matched, err := matches(s, token)
+	switch {
+	case err != nil:
+		return err
+	case s.stranger:
+		return h.disbelieve(ctx, s.request, noClient)
+	case reason != noReason:
+		return h.disbelieve(ctx, s.request, reason)
+	case !matched && s.request.Method().UsesKey():
+		return h.disbelieve(ctx, s.request, wrongKey)
+	case !matched:
+		return h.disbelieve(ctx, s.request, wrongSecret)
+	default:
+		return nil
+	}
+}
+
+// nobodysRequest is what is read of a client that does not exist.
+func (h *Handler) nobodysRequest() (*clientstore.Signing, error) {
+	c, err := h.stranger.Client()
+	if err != nil {
+		return nil, err
+	}
+	return &clientstore.Signing{Client: *c}, nil
+}
+
+// matchesSecret holds the signature against as many secrets as a client may
+// have, and counts those that it has.
+func (h *Handler) matchesSecret(s *signed, token string) (bool, error) {
+	live := h.cfg.Clients.RevealSecrets(&s.Client)
+	matched := false
+	for i := range clientstore.MaxSecrets {
+		secret, counts := h.unmatched, i < len(live)
+		if counts {
+			secret = string(live[i])
+		}
+		if s.request.Verify(signature.Secrets{Client: secret, Token: token}) == nil && counts {
+			matched = true
 		}
 	}
-	return h.disbelieve(ctx, s.request, "the signature is not of the client's secret and the token's")
+	return matched, nil
+}
+
+// matchesKey holds the signature against the client's key, or that of nobody.
+func (h *Handler) matchesKey(s *signed, token string) (bool, error) {
+	key, err := s.Client.PublicKey()
+	counts := key != nil
+	if err == nil && !counts {
+		key, err = h.nobodys.PublicKey()
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.request.Verify(signature.Secrets{Token: token, PublicKey: key}) == nil && counts, nil
 }
 
 // tokenSecret returns the secret that comes with the request's token, or the
 // reason why there is none.
-func (h *Handler) tokenSecret(s *signed) (found signature.Secrets, reason string, err error) {
+func (h *Handler) tokenSecret(s *signed) (secret string, r reason, err error) {
 	switch {
 	case s.request.Get("oauth_token") == "":
-		return found, "", nil
+		return "", noReason, nil
 	case s.Temporary.ClientID != "":
 		c, err := h.cfg.Grants.Credential(&s.Temporary)
 		s.temporary = &c
-		found.Token = c.Secret
-		return found, "", err
+		return c.Secret, noReason, err
 	case s.Signer.Grant.ID != "":
-		found.Token, err = h.cfg.Grants.Secret(&s.Signer)
-		return found, "", err
+		secret, err = h.cfg.Grants.Secret(&s.Signer)
+		return secret, noReason, err
 	default:
-		return found, "the client has no such token", nil
+		secret, err = h.cfg.Grants.Secret(&h.nobody)
+		return secret, noToken, err
 	}
 }
+
+// reason is why a signature is not believed, and what an administrator can do.
+type reason struct{ cause, remedy string }
+
+var (
+	noReason reason
+	noClient = reason{"There is no such client.", ""}
+	noToken  = reason{
+		"The client has no such token: it has been used, has long expired, is another client's, or is another server's.",
+		"Have the application start again, so that it gets a new one.",
+	}
+	wrongKey = reason{
+		"The signature was not made with the private key of the client's public key over this base string.",
+		"Compare the base string with the one that the application signed. Where they are the same, register the public key of the key that it has.",
+	}
+	wrongSecret = reason{
+		"The signature was not made with the client's secret and the token's over this base string.",
+		"Compare the base string with the one that the application signed. Where they are the same, one of the secrets is another: give the client a new one. Where the address differs, let the application sign the address that this server is published at.",
+	}
+)
 
 // disbelieve notes, for the administrator, why a signature was not believed,
 // and answers what everybody is answered. What was signed is for who debugs a
 // client, as far as it is no secret: parameters of the application may be.
-func (h *Handler) disbelieve(ctx context.Context, r *received, reason string) error {
+func (h *Handler) disbelieve(ctx context.Context, r *received, why reason) error {
 	h.failures.Allow(r.network + " " + r.Get("oauth_consumer_key"))
-	h.cfg.Log.InfoContext(ctx, "signature refused", "client_id", protocol.Printable(r.Get("oauth_consumer_key")), "reason", reason,
+	h.cfg.Log.InfoContext(ctx, "signature refused", "client_id", protocol.Printable(r.Get("oauth_consumer_key")), "reason", why.cause,
 		"signature_method", string(r.Method()), "request_id", r.id)
 	if h.cfg.Log.Enabled(ctx, slog.LevelDebug) {
 		h.cfg.Log.DebugContext(ctx, "what was signed", "request_id", r.id, "base_string", r.Outline())
 	}
-	return unproved()
+	refusal := unproved()
+	refusal.cause, refusal.remedy = why.cause, why.remedy
+	return refusal
 }
 
 // mayUse refuses a client that no administrator approves of, and a signature

@@ -41,11 +41,13 @@ type Home struct {
 	Person        Person
 	Since         Moment
 	Administrator bool
-	Applications  int
-	Sessions      int
-	PasswordSet   Moment
-	Recent        []Activity // the latest
-	SecondFactor  bool
+	// Settings tells that the Settings application is served here.
+	Settings     bool
+	Applications int
+	Sessions     int
+	PasswordSet  Moment
+	Recent       []Activity // the latest
+	SecondFactor bool
 	// Notice says what was just done.
 	Notice Notice
 }

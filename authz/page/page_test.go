@@ -81,7 +81,7 @@ func samples() map[string]Page {
 		"device":               device(a, ada),
 		"device connected":     DeviceDone{Application: a, Allowed: true},
 		"device refused":       DeviceDone{Application: a},
-		"home":                 Home{Person: ada, Since: at(time.Minute), PasswordSet: at(50 * time.Hour), Administrator: true, Applications: 2, Sessions: 2, Recent: events(), Notice: NoticePassword},
+		"home":                 Home{Person: ada, Since: at(time.Minute), PasswordSet: at(50 * time.Hour), Administrator: true, Settings: true, Applications: 2, Sessions: 2, Recent: events(), Notice: NoticePassword},
 		"applications":         Applications{Person: ada, List: []Connected{connected(a)}, Notice: NoticeRemoved},
 		"remove application":   RemoveApplication{Person: ada, Connected: connected(a)},
 		"sessions":             Sessions{Person: ada, List: []Browser{{ID: "s1", Name: "Firefox on Linux", Address: "192.0.2.7", Current: true, Since: at(time.Hour), Seen: at(0), Methods: "password"}, {ID: "s2", Name: "Safari on iPhone", Since: at(3 * time.Hour), Seen: at(time.Hour)}}},

@@ -130,6 +130,9 @@ type Consent struct {
 	// Access is how long an access token lives, and Offline how long the
 	// application may renew it on its own; 0 when it did not ask to.
 	Access, Offline time.Duration
+	// Unproved tells that whoever began the request may be somebody else than
+	// the person at the browser, and get what that one allows.
+	Unproved bool
 	// Shown identifies what the page says, for the form to bring back.
 	Shown string
 }
@@ -211,7 +214,10 @@ func (p FormPost) destination() string { return sources([]string{p.Action}) }
 // that cannot be redirected to (RFC 5849, section 2.2).
 type Verifier struct {
 	Application Application
-	// Verifier is what to type there, empty when nothing was allowed.
+	// Allowed tells that the person allowed it.
+	Allowed bool
+	// Verifier is what to type there, empty when nothing was allowed, or when
+	// the application needs none.
 	Verifier string
 }
 

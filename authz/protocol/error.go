@@ -61,6 +61,8 @@ const (
 	AuthorizationPending Code = "authorization_pending"
 	SlowDown             Code = "slow_down"
 	ExpiredToken         Code = "expired_token"
+	// RFC 8693, section 2.2.2.
+	InvalidTarget Code = "invalid_target"
 	// RFC 7591, section 3.2.2.
 	InvalidRedirectURI          Code = "invalid_redirect_uri"
 	InvalidClientMetadata       Code = "invalid_client_metadata"

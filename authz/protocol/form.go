@@ -123,6 +123,15 @@ func clean(s string) bool {
 	return true
 }
 
+// IsForm reports whether a message says that its body is a form, however
+// broken the parameters of the type are.
+func IsForm(header http.Header) bool {
+	return slices.ContainsFunc(header.Values("Content-Type"), func(value string) bool {
+		kind, _, _ := strings.Cut(value, ";")
+		return strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded")
+	})
+}
+
 // Form reads the form that a client posts to one of its endpoints. Everything
 // must be in the body and once: RFC 6749, section 3.2.
 func Form(r *http.Request) (Parameters, error) {

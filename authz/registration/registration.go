@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -39,8 +38,10 @@ type Config struct {
 	Clients *clientstore.Store
 	// HTTP fetches what is kept at a sector_identifier_uri.
 	HTTP *http.Client
-	Log  *slog.Logger
-	Now  func() time.Time
+	// Approval is the page on which an administrator approves a consumer.
+	Approval string
+	Log      *slog.Logger
+	Now      func() time.Time
 	// Stopping is closed when the server stops: who waits is answered. Nil
 	// never is.
 	Stopping <-chan struct{}
@@ -59,12 +60,19 @@ func New(cfg Config) *Handler {
 }
 
 // Register serves POST /register (RFC 7591, section 3).
-func (h *Handler) Register(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) Register(w http.ResponseWriter, r *http.Request) error { return h.register(w, r, "") }
+
+// RegisterAs serves what [Handler.Register] does, for clients of one type.
+func (h *Handler) RegisterAs(t clientstore.Type) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error { return h.register(w, r, t) }
+}
+
+func (h *Handler) register(w http.ResponseWriter, r *http.Request, lane clientstore.Type) error {
 	token, err := bearer(r)
 	if err != nil {
 		return h.challenge(w, err)
 	}
-	wanted, err := h.read(r)
+	wanted, err := h.read(r, lane)
 	if err != nil {
 		return err
 	}
@@ -216,6 +224,12 @@ func refusal(err error) error {
 			Description: protocol.Sentence("The " + status.Error() + ", and cannot be changed."),
 		}
 	}
+	if _, ok := errors.AsType[*clientstore.ManagedError](err); ok {
+		return &protocol.Error{
+			Code: protocol.AccessDenied, Status: http.StatusForbidden,
+			Description: "The client belongs to a file that administrators keep, and is changed there. Ask an administrator.",
+		}
+	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return errToken
@@ -233,11 +247,7 @@ func refusal(err error) error {
 
 // actor is a client as the audit record names it.
 func actor(r *http.Request) audit.Actor {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		ip = r.RemoteAddr
-	}
-	return audit.Actor{Name: "client", Via: audit.ViaRegistration, IP: ip, RequestID: r.Header.Get("X-Request-ID")}
+	return audit.Actor{Name: "client", Via: audit.ViaRegistration, IP: host(r), RequestID: r.Header.Get("X-Request-ID")}
 }
 
 // write answers with JSON that nobody keeps.

@@ -116,7 +116,7 @@ func TestLargeBodies(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				_, _ = New(Config{}).read(r) // that it ends is what counts
+				_, _ = New(Config{}).read(r, "") // that it ends is what counts
 			}()
 			select {
 			case <-done:
@@ -140,7 +140,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/register", strings.NewReader(string(body)))
 		r.Header.Set("Content-Type", "application/json")
-		w, err := h.read(r)
+		w, err := h.read(r, "")
 		if err != nil {
 			e, ok := errors.AsType[*protocol.Error](err)
 			if !ok || e.Status < 400 || e.Status >= 500 {

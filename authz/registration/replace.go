@@ -24,7 +24,7 @@ func (h *Handler) Replace(w http.ResponseWriter, r *http.Request) error {
 	if err := known.Client.Usable(); err != nil && known.Client.Status == clientstore.Disapproved {
 		return refusal(err)
 	}
-	wanted, err := h.read(r)
+	wanted, err := h.read(r, "")
 	if err != nil {
 		return err
 	}

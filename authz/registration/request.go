@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -32,7 +33,9 @@ type wanted struct {
 // capitals, bytes that are not UTF-8, a second value. Members that mean nothing
 // here are ignored (RFC 7591, section 2), and so are those that are not the
 // registrant's to set.
-func (*Handler) read(r *http.Request) (*wanted, error) {
+//
+// The lane is the type of client that the endpoint registers, empty for any.
+func (*Handler) read(r *http.Request, lane clientstore.Type) (*wanted, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return nil, err
@@ -63,14 +66,21 @@ func (*Handler) read(r *http.Request) (*wanted, error) {
 	if strings.TrimSpace(w.Name) == "" {
 		w.Name = w.Metadata.NaturalName()
 	}
-	return w, w.settleType()
+	return w, w.settleType(lane)
 }
 
-// settleType lets a client say that it is plain OAuth 2.0.
-func (w *wanted) settleType() error {
+// settleType lets a client say that it is plain OAuth 2.0, unless the endpoint
+// says what it is.
+func (w *wanted) settleType(lane clientstore.Type) error {
 	asked, err := w.text("type")
 	if err != nil {
 		return err
+	}
+	if lane != "" && asked != "" && asked != string(lane) {
+		return refuseMember("type", "is not "+string(lane)+", which is what this endpoint registers")
+	}
+	if lane != "" {
+		asked = string(lane)
 	}
 	switch w.Type = clientstore.Type(asked); w.Type {
 	case "":
@@ -97,15 +107,20 @@ func readBody(r *http.Request) ([]byte, error) {
 			Code: protocol.InvalidRequest, Status: http.StatusUnsupportedMediaType, Description: "Send the metadata as application/json.",
 		}
 	}
+	return readAll(r, maxBody)
+}
+
+// readAll reads a body of so many bytes at most.
+func readAll(r *http.Request, most int64) ([]byte, error) {
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return nil, &protocol.Error{
 			Code: protocol.InvalidRequest, Status: http.StatusUnsupportedMediaType, Description: "Send the body without Content-Encoding.",
 		}
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || len(body) > maxBody {
+	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || int64(len(body)) > most {
 		return nil, &protocol.Error{
-			Code: protocol.InvalidRequest, Status: http.StatusRequestEntityTooLarge, Description: "The body is too large; 256 KiB are the most that is read.",
+			Code: protocol.InvalidRequest, Status: http.StatusRequestEntityTooLarge, Description: "The body is too large; " + strconv.FormatInt(most>>10, 10) + " KiB are the most that is read.",
 		}
 	}
 	if err != nil {

@@ -110,7 +110,10 @@ func (h *Handler) meant(r *http.Request, c *clientstore.Client, claims *clientjw
 		return single && list[0] == h.cfg.Issuer
 	}
 	base := strings.TrimSuffix(h.cfg.Issuer, "/")
-	ours := []string{h.cfg.Issuer, base + "/token"}
+	ours := []string{h.cfg.Issuer}
+	for _, path := range h.cfg.Paths {
+		ours = append(ours, base+path)
+	}
 	if strings.HasSuffix(r.URL.Path, parPath) {
 		ours = append(ours, base+parPath)
 	}

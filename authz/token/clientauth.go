@@ -111,8 +111,14 @@ func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clie
 func (h *Handler) authenticate(r *http.Request, form protocol.Parameters, by rule) (*clientstore.Client, error) {
 	given, err := readCredentials(r, form)
 	if err != nil {
-		return nil, err
+		return nil, protocol.About(given.id, err)
 	}
+	c, err := h.admit(r, given, by)
+	return c, protocol.About(given.id, err)
+}
+
+// admit returns the client that the credentials prove.
+func (h *Handler) admit(r *http.Request, given credentials, by rule) (*clientstore.Client, error) {
 	c, err := by.find(r.Context(), given.id)
 	if errors.Is(err, storage.ErrNotFound) {
 		c, err = nil, nil

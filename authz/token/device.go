@@ -41,6 +41,10 @@ func (h *Handler) AuthorizeDevice(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
+	return protocol.About(c.ID, h.authorizeDevice(w, r, form, c))
+}
+
+func (h *Handler) authorizeDevice(w http.ResponseWriter, r *http.Request, form protocol.Parameters, c *clientstore.Client) error {
 	if err := h.mayUse(c, clientstore.GrantDeviceCode); err != nil {
 		return err
 	}
@@ -93,14 +97,28 @@ func (h *Handler) describeDevice(d grant.DeviceStart) deviceAuthorization {
 // isPending reports whether the client waits for its first approval.
 func isPending(c *clientstore.Client) bool { return c.Status == clientstore.Pending }
 
-// identify authenticates the client of a token request. What a device code
-// stands for is read with the client, in one statement. A pending client may
-// ask for what it has parked.
+// identify authenticates the client of a token request. What a device code or
+// an access token to exchange stands for is read with the client, in one
+// statement.
 func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.TokenRequest, error) {
 	asked := engine.TokenRequest{Form: form.Values(), IP: address(r)}
 	by := rule{find: h.cfg.Clients.Get}
-	if form.Get("grant_type") == clientstore.GrantDeviceCode {
-		by.find = func(ctx context.Context, id string) (*clientstore.Client, error) {
+	switch form.Get("grant_type") {
+	case clientstore.GrantDeviceCode:
+		by = h.polling(form, &asked)
+	case clientstore.GrantTokenExchange:
+		by.find = h.exchanging(form, &asked)
+	}
+	var err error
+	asked.Client, err = h.authenticate(r, form, by)
+	return asked, err
+}
+
+// polling reads the client with what its device code stands for. A pending
+// client may ask for what it has parked.
+func (h *Handler) polling(form protocol.Parameters, asked *engine.TokenRequest) rule {
+	return rule{
+		find: func(ctx context.Context, id string) (*clientstore.Client, error) {
 			found, err := h.cfg.Clients.Poll(ctx, id, h.cfg.Grants, form.Get("device_code"))
 			if err != nil {
 				return nil, err
@@ -109,14 +127,11 @@ func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.To
 				asked.Device = &found.Device
 			}
 			return &found.Client, nil
-		}
-		by.waits = func(c *clientstore.Client) bool {
+		},
+		waits: func(c *clientstore.Client) bool {
 			return isPending(c) && asked.Device != nil && asked.Device.ClientID == c.ID && asked.Device.Parked
-		}
+		},
 	}
-	var err error
-	asked.Client, err = h.authenticate(r, form, by)
-	return asked, err
 }
 
 // address is the address of the client without its port.

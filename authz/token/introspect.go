@@ -3,12 +3,10 @@ package token
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"countersign/authz/protocol"
 	"countersign/clientstore"
-	"countersign/storage/grant"
 	"countersign/storage/seal"
 )
 
@@ -48,16 +46,12 @@ func (h *Handler) Introspect(w http.ResponseWriter, r *http.Request) error {
 
 // inquire authenticates the caller and reads the token that it asks about.
 func (h *Handler) inquire(r *http.Request, form protocol.Parameters) (*clientstore.Inquiry, error) {
+	given, err := readCredentials(r, form)
+	if err != nil {
+		return nil, err
+	}
 	token := form.Get("token")
-	var asked *clientstore.Inquiry
-	_, err := h.authenticate(r, form, rule{find: func(ctx context.Context, id string) (*clientstore.Client, error) {
-		var err error
-		asked, err = h.cfg.Clients.Inquire(ctx, id, h.cfg.Grants, token)
-		if err != nil {
-			return nil, err
-		}
-		return &asked.Client, nil
-	}})
+	asked, err := h.ask(r, given, token)
 	if err != nil {
 		return nil, err
 	}
@@ -67,18 +61,37 @@ func (h *Handler) inquire(r *http.Request, form protocol.Parameters) (*clientsto
 	return asked, nil
 }
 
+// InquireBySecret authenticates a client by the secret that came with its name
+// in another way than the Authorization header, which holds somebody else's
+// credentials, and reads the token that the client asks about. The client is
+// one that is registered for client_secret_basic.
+func (h *Handler) InquireBySecret(r *http.Request, id, secret, token string) (*clientstore.Inquiry, error) {
+	return h.ask(r, credentials{method: clientstore.AuthBasic, id: id, secret: secret}, token)
+}
+
+// ask reads, in one statement, the client with the token that it asks about.
+func (h *Handler) ask(r *http.Request, given credentials, token string) (*clientstore.Inquiry, error) {
+	var asked *clientstore.Inquiry
+	_, err := h.admit(r, given, rule{find: func(ctx context.Context, id string) (*clientstore.Client, error) {
+		var err error
+		asked, err = h.cfg.Clients.Inquire(ctx, id, h.cfg.Grants, token)
+		if err != nil {
+			return nil, err
+		}
+		return &asked.Client, nil
+	}})
+	return asked, err
+}
+
 // describe says what the caller may know of the token.
 func (h *Handler) describe(asked *clientstore.Inquiry) introspection {
 	t := asked.Token
-	if !t.Live || !mayKnow(&asked.Client, &t) {
+	if !t.Live || !asked.Entitled() {
 		return introspection{}
 	}
 	answer := introspection{
-		Active: true, Scope: strings.Join(t.EffectiveScope(), " "), ClientID: t.Grant.ClientID, Username: t.Username, Subject: t.Grant.Subject,
+		Active: true, Scope: strings.Join(t.EffectiveScope(), " "), ClientID: t.Grant.ClientID, Username: t.PublicUsername(), Subject: t.Grant.Subject,
 		Expires: t.ExpiresAt.Unix(), IssuedAt: t.CreatedAt.Unix(), Issuer: h.cfg.Issuer, ACR: t.Grant.ACR,
-	}
-	if t.Grant.Subject != t.Grant.AccountID {
-		answer.Username = "" // by which sectors could tell that two pairwise subjects are one person
 	}
 	if t.Kind == seal.AccessToken {
 		answer.TokenType = "Bearer"
@@ -94,22 +107,4 @@ func (h *Handler) describe(asked *clientstore.Inquiry) introspection {
 		answer.AuthTime = t.Grant.AuthTime.Unix()
 	}
 	return answer
-}
-
-// mayKnow reports whether the client may learn of the token: one of its own,
-// or an access token that names it as audience or that the administrator
-// entitled it to.
-func mayKnow(c *clientstore.Client, t *grant.Token) bool {
-	if t.Grant.ClientID == c.ID {
-		return true
-	}
-	if t.Kind != seal.AccessToken {
-		return false // a refresh token is between its client and us
-	}
-	switch c.Metadata.IntrospectionScope {
-	case clientstore.IntrospectAll:
-		return true
-	default:
-		return slices.Contains(strings.Fields(t.Audience), c.ID)
-	}
 }

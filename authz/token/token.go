@@ -22,14 +22,20 @@ import (
 
 // Config is what the endpoints need.
 type Config struct {
-	Issuer  string
+	Issuer string
+	// Paths are those of the token endpoint, under the issuer's, which may be
+	// the audience of an assertion.
+	Paths   []string
 	Clients *clientstore.Store
 	Signed  *clientjwt.Verifier
 	Used    *replay.Store
 	Grants  *grant.Store
 	Engine  *engine.Engine
-	Log     *slog.Logger
-	Now     func() time.Time
+	// OAuth1Subject returns whose token credentials of OAuth 1.0a signed the
+	// value of an Authorization header that the client may exchange.
+	OAuth1Subject func(r *http.Request, by *clientstore.Client, authorization string) (*clientstore.Signing, error)
+	Log           *slog.Logger
+	Now           func() time.Time
 }
 
 // Handler serves the endpoints.
@@ -51,19 +57,31 @@ func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return protocol.About(asked.Client.ID, h.serve(w, r, form, asked))
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, form protocol.Parameters, asked engine.TokenRequest) error {
 	if err := h.mayUse(asked.Client, form.Get("grant_type")); err != nil {
 		return err
 	}
 	if err := isComplete(form); err != nil {
 		return err
 	}
-	answer, err := h.cfg.Engine.Token(r.Context(), asked)
+	answer, err := h.issue(r, form, asked)
 	if err != nil {
 		return err
 	}
+	h.cfg.Clients.NoteUse(asked.Client)
 	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-ID"),
 		"client_id", asked.Client.ID, "grant_type", form.Get("grant_type"), "grant_id", answer.GrantID, "scope", answer.Scope)
 	return write(w, http.StatusOK, answer)
+}
+
+func (h *Handler) issue(r *http.Request, form protocol.Parameters, asked engine.TokenRequest) (*engine.TokenResponse, error) {
+	if form.Get("grant_type") == clientstore.GrantTokenExchange {
+		return h.exchange(r, form, asked)
+	}
+	return h.cfg.Engine.Token(r.Context(), asked)
 }
 
 // mayUse refuses a grant type that the server does not know, or that the
@@ -83,12 +101,13 @@ func (h *Handler) mayUse(c *clientstore.Client, grantType string) error {
 }
 
 // required are the parameters that a grant type cannot do without (RFC 6749,
-// sections 4.1.3, 4.3.2 and 6; RFC 8628, section 3.4).
+// sections 4.1.3, 4.3.2 and 6; RFC 8628, section 3.4; RFC 8693, section 2.1).
 var required = map[string][]string{
 	clientstore.GrantAuthorizationCode: {"code"},
 	clientstore.GrantRefreshToken:      {"refresh_token"},
 	clientstore.GrantDeviceCode:        {"device_code"},
 	clientstore.GrantPassword:          {"username", "password"},
+	clientstore.GrantTokenExchange:     {"subject_token", "subject_token_type"},
 }
 
 func isComplete(form protocol.Parameters) error {

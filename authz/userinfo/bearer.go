@@ -1,9 +1,7 @@
 package userinfo
 
 import (
-	"mime"
 	"net/http"
-	"strings"
 
 	"countersign/authz/protocol"
 )
@@ -17,11 +15,11 @@ var errNoToken = &protocol.Error{Status: http.StatusUnauthorized}
 // places: the Authorization header or the form in the body (RFC 6750, sections
 // 2.1 and 2.2). A token in the URL is refused even if it is valid: URLs are
 // kept in logs and histories (RFC 9700, section 4.3.2).
-func bearer(r *http.Request) (string, error) {
-	if r.URL.Query().Has(parameter) {
+func (h *Handler) bearer(r *http.Request) (string, error) {
+	if r.URL.Query().Has(protocol.TokenParameter) {
 		return "", protocol.Refuse(protocol.InvalidRequest, "Send the access token in the Authorization header, never in the URL; and let this one expire, as it may have been logged.")
 	}
-	inHeader, err := fromHeader(r.Header.Values("Authorization"))
+	inHeader, err := protocol.BearerToken(r.Header.Values("Authorization"), h.cfg.Schemes...)
 	if err != nil {
 		return "", err
 	}
@@ -39,34 +37,9 @@ func bearer(r *http.Request) (string, error) {
 	}
 }
 
-// parameter is the name of the access token in a form and in a URL.
-const parameter = "access_token"
-
-// fromHeader returns the token of the Authorization header, empty when there
-// is none or it is of another scheme. The name of the scheme may be written in
-// any case (RFC 9110, section 11.1).
-func fromHeader(headers []string) (string, error) {
-	if len(headers) > 1 {
-		return "", protocol.Refuse(protocol.InvalidRequest, "Send one Authorization header.")
-	}
-	if len(headers) == 0 {
-		return "", nil
-	}
-	scheme, token, _ := strings.Cut(headers[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", nil
-	}
-	token = strings.Trim(token, " ")
-	if token == "" {
-		return "", protocol.Refuse(protocol.InvalidRequest, "The Authorization header holds no access token after Bearer.")
-	}
-	return token, nil
-}
-
 // fromBody returns the token of a form in the body, empty when there is none.
 func fromBody(r *http.Request) (string, error) {
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.Method != http.MethodPost || mediaType != "application/x-www-form-urlencoded" {
+	if r.Method != http.MethodPost || !protocol.IsForm(r.Header) {
 		return "", nil
 	}
 	body, err := protocol.Body(r)
@@ -77,28 +50,25 @@ func fromBody(r *http.Request) (string, error) {
 	if err != nil {
 		return "", protocol.Refuse(protocol.InvalidRequest, "The request cannot be read: "+protocol.Printable(err.Error())+".")
 	}
-	if form.IsRepeated(parameter) {
+	if form.IsRepeated(protocol.TokenParameter) {
 		return "", protocol.Refuse(protocol.InvalidRequest, "Send the access token once.")
 	}
-	return form.Get(parameter), nil
+	return form.Get(protocol.TokenParameter), nil
 }
 
-// refuse answers in the words of RFC 6750, section 3. Descriptions hold only
-// characters that need no escape.
+// refuse answers in the words of RFC 6750, section 3.
 func (h *Handler) refuse(w http.ResponseWriter, e *protocol.Error) {
-	challenge := `Bearer realm="` + h.cfg.Issuer + `"`
+	scope := ""
+	if e.Code == protocol.InsufficientScope {
+		scope = "openid"
+	}
+	header := w.Header()
+	header.Set("WWW-Authenticate", protocol.BearerChallenge(h.cfg.Issuer, e, scope))
 	if e.Code == "" {
-		header := w.Header()
-		header.Set("WWW-Authenticate", challenge)
 		header.Set("Cache-Control", "no-store")
 		header.Add("Vary", "Authorization")
 		w.WriteHeader(e.Status)
 		return
 	}
-	challenge += `, error="` + string(e.Code) + `", error_description="` + e.Description + `"`
-	if e.Code == protocol.InsufficientScope {
-		challenge += `, scope="openid"`
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
 	_ = answer(w, e.Status, map[string]string{"error": string(e.Code), "error_description": e.Description}) // text always encodes
 }

@@ -15,7 +15,6 @@ import (
 	"countersign/authz/clientjwt"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
-	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/grant"
 	"countersign/storage/keyset"
@@ -29,7 +28,9 @@ type Config struct {
 	// Keys signs, and ClientKeys encrypts to clients.
 	Keys       *keyset.Store
 	ClientKeys *clientjwt.Verifier
-	Log        *slog.Logger
+	// Schemes are names that Bearer may have beside its own.
+	Schemes []string
+	Log     *slog.Logger
 }
 
 // Handler serves the UserInfo endpoint.
@@ -67,16 +68,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 
 // claims returns the claims that the token of the request opens, and the token.
 func (h *Handler) claims(r *http.Request) (map[string]any, *grant.Token, error) {
-	presented, err := bearer(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	// The store refuses what was never issued without asking the database.
-	token, err := h.cfg.Grants.AccessToken(r.Context(), presented)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && token.Grant.Confirmation != "" {
-		// A token that is bound to a key is no bearer token (RFC 9449, section 7.1).
-		return nil, nil, errDead
-	}
+	token, err := h.live(r)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -17,7 +17,7 @@ func newClient(p *program) *cobra.Command {
   countersign client disapprove CLIENT_ID --reason "reported as stolen"`,
 		newClientCreate(p), newClientList(p), newClientShow(p), newClientEdit(p), newClientRotateSecret(p),
 		newClientDecision(p, approving), newClientDecision(p, disapproving), newClientDecision(p, removing),
-		newInitialToken(p))
+		newClientFailures(p), newClientApply(p), newClientExport(p), newClientSchema(p), newClientRelease(p), newInitialToken(p))
 }
 
 // findClient returns the client with the key.
@@ -31,12 +31,23 @@ func findClient(ctx context.Context, s *stores, id string) (*clientstore.Client,
 
 // printClient prints a client, with the secret that was just made for it.
 func printClient(p *program, out *output, c *clientstore.Client, secret string) error {
-	view := c.Document().WithSecret(secret)
+	return printDocument(p, out, c.Document().WithSecret(secret), "")
+}
+
+// printDocument prints a client with the name of its functional account, empty
+// where it has none.
+func printDocument(p *program, out *output, view clientstore.Document, functional string) error {
 	doc, err := document(view)
 	if err != nil {
 		return err
 	}
 	delete(doc, "secrets") // the JSON has them
+	if functional != "" {
+		doc["oauth1_functional_account"] = functional
+	}
+	if asked := requested(view.Requested); asked != "" {
+		doc["requested"] = "it asked " + asked
+	}
 	return out.print(p.stdout, view, func(tw *tabwriter.Writer) {
 		members(tw, doc, "client_id", "client_secret", "client_name", "type", "status", "status_reason",
 			"redirect_uris", "grant_types", "response_types", "scope", "token_endpoint_auth_method")
@@ -122,7 +133,11 @@ func newClientShow(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printShown(p, out, c, v)
+			functional, err := functionalUser(ctx, s, c)
+			if err != nil {
+				return err
+			}
+			return printShown(p, out, shownClient{c.Document(), functional}, v)
 		})
 	}
 	return cmd

@@ -60,6 +60,9 @@ func (f *clientFlags) edit(ctx context.Context, cmd *cobra.Command, s *stores, c
 	if err := f.apply(cmd, e.Metadata); err != nil {
 		return e, err
 	}
+	if err := f.consumer.apply(ctx, cmd, s, e.Metadata); err != nil {
+		return e, err
+	}
 	e.Sector, err = outbound.Sector(ctx, s.outbound, &c.Metadata, e.Metadata)
 	return e, err
 }
@@ -71,6 +74,7 @@ type decision struct {
 	impact               func(c *clientstore.Client, i clientstore.Impact) string
 	decide               func(ctx context.Context, s *stores, c *clientstore.Client, reason string) (*clientstore.Client, error)
 	takesReason          bool
+	takesConsumer        bool
 	// What is decided about a revision, with a place for the client's title in
 	// the question; nothing where there is no such decision.
 	revisionImpact string
@@ -79,18 +83,14 @@ type decision struct {
 
 var (
 	approving = decision{
-		verb: "approve", short: "Let a client work",
+		verb: "approve", short: "Let a client work", takesConsumer: true,
 		example: `  countersign client approve CLIENT_ID
-  countersign client approve CLIENT_ID --yes -o json`,
-		impact: func(c *clientstore.Client, _ clientstore.Impact) string {
-			return fmt.Sprintf("This lets %s work: it may ask people for %s.", title(c), cell(c.Metadata.Scope))
-		},
+  countersign client approve CLIENT_ID --redirect-uri https://jazz.example.org/oauth/callback
+  countersign client approve CLIENT_ID --trusted --functional-user nightly-export --yes -o json`,
+		impact: approvalImpact,
 		decide: func(ctx context.Context, s *stores, c *clientstore.Client, _ string) (*clientstore.Client, error) {
 			after, err := s.clients.ApproveSeen(ctx, actor(), c)
-			if errors.Is(err, storage.ErrConflict) {
-				return nil, remedy(err, "the client was changed meanwhile; nothing was approved", "look at it with `countersign client show` and repeat the command")
-			}
-			return after, err
+			return after, changedMeanwhile(err)
 		},
 		revisionImpact: "This changes %s as above, now.",
 		decideRevision: func(ctx context.Context, s *stores, id, revision string) (*clientstore.Client, error) {
@@ -138,6 +138,7 @@ type question struct {
 	confirm *confirmation
 	decision
 	reason string
+	edit   *clientstore.Edit // what is decided beside the approval, nil for nothing
 }
 
 // decideClient asks and decides about a client. It returns nothing when there
@@ -150,7 +151,19 @@ func decideClient(ctx context.Context, cmd *cobra.Command, p *program, s *stores
 	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)); err != nil {
 		return nil, err
 	}
-	return q.decide(ctx, s, q.client, q.reason)
+	if q.edit == nil {
+		return q.decide(ctx, s, q.client, q.reason)
+	}
+	after, err := s.clients.ApproveEdited(ctx, actor(), q.client.ID, *q.edit)
+	return after, changedMeanwhile(err)
+}
+
+// changedMeanwhile explains that a client is not what was looked at.
+func changedMeanwhile(err error) error {
+	if errors.Is(err, storage.ErrConflict) {
+		return remedy(err, "the client was changed meanwhile; nothing was approved", "look at it with `countersign client show` and repeat the command")
+	}
+	return err
 }
 
 func newClientDecision(p *program, d decision) *cobra.Command {
@@ -163,18 +176,32 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 	if d.decideRevision != nil {
 		cmd.Flags().BoolVar(revision, "revision", false, "decide about the change that the client asked for, not about the client")
 	}
+	consumer := &approvalFlags{}
+	if d.takesConsumer {
+		consumer.add(cmd)
+	}
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *revision && consumer.given(cmd) {
+			return usagef(cmd, "--revision decides about the change alone; leave --trusted, --functional-user and --redirect-uri to another command")
+		}
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
 			c, err := findClient(ctx, s, args[0])
 			if err != nil {
 				return err
 			}
-			decide := decideClient
-			if *revision {
-				decide = decideRevision
+			edit, c, err := consumer.edit(ctx, cmd, s, c)
+			if err != nil {
+				return err
 			}
-			after, err := decide(ctx, cmd, p, s, question{c, confirm, d, *reason})
+			decide := decideClient
+			switch {
+			case *revision:
+				decide = decideRevision
+			case d.takesConsumer:
+				warn(p, c)
+			}
+			after, err := decide(ctx, cmd, p, s, question{c, confirm, d, *reason, edit})
 			if err != nil || after == nil {
 				return err
 			}

@@ -17,6 +17,7 @@ type clientFlags struct {
 	redirects, grants, kept []string
 	responses               []string
 	public                  bool
+	consumer                consumerFlags
 }
 
 func addClientFlags(cmd *cobra.Command) *clientFlags {
@@ -28,6 +29,7 @@ func addClientFlags(cmd *cobra.Command) *clientFlags {
 	cmd.Flags().StringVar(&f.scope, "scope", "", "the `scopes` that it may ask for, with spaces between")
 	cmd.Flags().StringArrayVar(&f.kept, "set", nil, "any other metadata as `member=value` (repeatable; RFC 7591, section 2)")
 	cmd.Flags().BoolVar(&f.public, "public", false, "make a client that cannot keep a secret")
+	f.consumer.add(cmd)
 	return f
 }
 
@@ -119,6 +121,9 @@ func newClientCreate(p *program) *cobra.Command {
 			return err
 		}
 		return p.withStores(cmd, func(ctx context.Context, s *stores) (err error) {
+			if err := flags.consumer.apply(ctx, cmd, s, &r.Metadata); err != nil {
+				return err
+			}
 			if r.Sector, err = outbound.Sector(ctx, s.outbound, &clientstore.Metadata{}, &r.Metadata); err != nil {
 				return err
 			}

@@ -62,18 +62,22 @@ type clientView struct {
 	PendingRevision *revisionView `json:"pending_revision,omitempty"`
 }
 
+// shownClient is a client as `show` prints it, with the name of its functional
+// account.
+type shownClient struct {
+	document   clientstore.Document
+	functional string
+}
+
 // printShown prints a client with the revision that waits.
-func printShown(p *program, out *output, c *clientstore.Client, v *revisionView) error {
-	if v == nil {
-		return printClient(p, out, c, "")
+func printShown(p *program, out *output, c shownClient, v *revisionView) error {
+	if v != nil && out.format == "json" {
+		return out.print(p.stdout, clientView{c.document, v}, nil)
 	}
-	if out.format == "json" {
-		return out.print(p.stdout, clientView{c.Document(), v}, nil)
-	}
-	if err := printClient(p, out, c, ""); err != nil {
+	if err := printDocument(p, out, c.document, c.functional); err != nil || v == nil {
 		return err
 	}
-	p.talk("A revision waits; decide with: countersign client approve %s --revision, or disapprove --revision", c.ID)
+	p.talk("A revision waits; decide with: countersign client approve %s --revision, or disapprove --revision", c.document.ClientID)
 	return out.print(p.stdout, v, v.lines)
 }
 

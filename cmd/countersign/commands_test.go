@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"countersign/clientstore"
 )
 
 const goodPassword = "correct horse battery staple"
@@ -273,6 +275,48 @@ func TestEveryHelpHasTwoExamples(t *testing.T) {
 		}
 	}
 	check(newRoot(&program{}))
+}
+
+// A consumer gets its callbacks with its approval, or neither.
+func TestApproveWithCallbacks(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, m *machine) {
+		t.Helper()
+		made := m.object("", "client", "create", "--type", "oauth1", "--name", "Jazz")
+		id, _ := made["client_id"].(string)
+		m.refused(exitUsage, "", []string{"client", "approve", id}, "It has no redirect URI", "--redirect-uri", "--yes")
+		m.refused(exitUsage, "", []string{"client", "approve", id, "--redirect-uri", "https://a.example/cb"}, "It may send people back to https://a.example/cb.", "--yes")
+		m.refused(exitFailure, "", []string{"client", "approve", id, "--yes", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "javascript:x"}, "never a client")
+		if got := m.object("", "client", "show", id); got["status"] != "pending" || got["redirect_uris"] == nil || got["requested"] != nil {
+			t.Errorf("after a refusal: %v", got)
+		}
+		m.refused(exitUsage, "", []string{"client", "approve", id, "--redirect-uri", "https://a.example/cb", "--revision"}, "leave --trusted")
+		got := m.object("", "client", "approve", id, "--yes", "--redirect-uri", "https://a.example/cb")
+		if uris, _ := got["redirect_uris"].([]any); got["status"] != "approved" || !slices.Equal(uris, []any{"https://a.example/cb"}) {
+			t.Errorf("approved %v", got)
+		}
+		if got, want := actions(t, m), []string{"client.approve", "client.register"}; !slices.Equal(got, want) {
+			t.Errorf("audit record %s; want %s", got, want)
+		}
+	})
+}
+
+func TestWhatAClientAskedFor(t *testing.T) {
+	t.Parallel()
+	c := &clientstore.Client{ID: "k", Name: "Jazz", Type: clientstore.OAuth1, Requested: clientstore.Requested{
+		Trusted: true, FunctionalUser: "jazz\u202eadmin", Key: "mine", Callbacks: []string{"https://a.example/cb"},
+	}}
+	got := approvalImpact(c, clientstore.Impact{})
+	for _, want := range []string{
+		"to be trusted", `to act for the user "jazz\u202eadmin"`, `for the key "mine"`, "to send people back to https://a.example/cb", "has no effect", "has no redirect URI",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nlacks %s", got, want)
+		}
+	}
+	if asked := requested(&clientstore.Requested{}); asked != "" {
+		t.Errorf("it asked %s", asked)
+	}
 }
 
 func TestInitialTokensAndRevisions(t *testing.T) {

@@ -46,6 +46,7 @@ var examinations = []examination{
 	{"data folder", checkDataFolder},
 	{"key-encryption key", checkKeyFile},
 	{"database", checkDatabase},
+	{"clients file", checkClientsFile},
 	{"ports", checkPorts},
 	{"https", checkHTTPS},
 	{"tls certificate", checkCertificate},
@@ -98,13 +99,17 @@ func (p *program) examine(cmd *cobra.Command) []finding {
 		cause, fix := explain(err)
 		return []finding{{"configuration", failed, cause, fix}}
 	}
+	return (&patient{cfg: cfg, program: p, running: probe(cmd.Context(), cfg, "/livez") == nil}).examine(cmd.Context())
+}
+
+// examine makes all checks.
+func (pt *patient) examine(ctx context.Context) []finding {
 	findings := []finding{{"configuration", fine, "every setting is known and usable", ""}}
-	for _, w := range cfg.Warnings() {
+	for _, w := range pt.cfg.Warnings() {
 		findings = append(findings, finding{"configuration", warning, w, ""})
 	}
-	pt := &patient{cfg: cfg, program: p, running: probe(cmd.Context(), cfg, "/livez") == nil}
 	for _, e := range examinations {
-		f := e.check(cmd.Context(), pt)
+		f := e.check(ctx, pt)
 		f.Check = e.name
 		findings = append(findings, f)
 	}

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"countersign/admin"
+	"countersign/authz/discovery"
+	"countersign/authz/forward"
 	"countersign/cmd/countersign/assets"
 )
 
@@ -19,6 +20,9 @@ type dispatcher struct {
 	base     string // the issuer's path, without a slash at its end
 	doors    []door
 	fallback http.Handler
+	// keep are the headers of which a route learns from a proxy that asks for
+	// itself.
+	keep map[string][]string
 }
 
 // door serves what is at and below its path.
@@ -50,8 +54,16 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 // requested is "other" there, so that strangers cannot make up names.
 var named = []string{
 	"/", "/authorize", "/authorize/resume", "/login", "/login/second", "/login/passkey", "/sign-up", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
+	"/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/caddy",
 	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
-	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json",
+	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", discovery.RootservicesPath,
+	"/oauth1/request_token", "/oauth1/authorize", "/oauth1/resume", "/oauth1/access_token", "/oauth1/verify", "/oauth1/register",
+	// Teamwork Cloud's names of the same.
+	"/.well-known/oidc-configuration", "/.well-known/oauth2.0-configuration", "/jwks.json",
+	"/oidc/authorize", "/api/oidc/token", "/api/oidc/device_code", "/api/oidc/register",
+	"/oauth2/authorize", "/api/oauth2/token", "/api/oauth2/device_code", "/api/oauth2/register",
+	"/oauth/authorize", "/api/oauth/register", "/api/oauth/request_token", "/api/oauth/access_token",
+	"/api/token", "/api/validate", "/api/signout",
 	"/account/profile", "/account/security", "/account/password", "/account/authenticator", "/account/authenticator/remove", "/account/passkeys",
 	"/account/passkeys/remove", "/account/recovery-codes", "/account/applications", "/account/applications/remove", "/account/sessions", "/account/activity",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
@@ -70,13 +82,28 @@ func (d dispatcher) route(r *http.Request) string {
 		return "/register/{client_id}"
 	case strings.HasPrefix(path, assets.Prefix):
 		return assets.Prefix + "*"
+	case path == "/settings" || strings.HasPrefix(path, "/settings/"):
+		return "/settings/*"
 	default:
 		return "other"
 	}
 }
 
+// forwardAuth returns the headers of the routes that are for proxies.
+func forwardAuth() map[string][]string {
+	keep := map[string][]string{}
+	for _, p := range forward.Proxies {
+		keep[p.Path] = []string{p.Method, p.URI}
+	}
+	return keep
+}
+
 // administrators are the paths of the administrators' door.
-var administrators = []string{"/setup"}
+var administrators = []string{"/setup", "/settings"}
+
+// shared are the pages of the applications' door that administrators need at
+// their own: to sign in, and out.
+var shared = []string{"/login", "/sign-up", "/logout"}
 
 // doors builds the doors and puts them on the listeners: the administrators'
 // on its own one if there is one, and then nowhere else.
@@ -86,22 +113,22 @@ func (s *server) doors() (*doors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the door for applications: %w", err)
 	}
-	admins, err := admin.New(admin.Config{
-		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Accounts: s.stores.accounts,
-		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
-	})
+	admins, err := s.admin()
 	if err != nil {
 		return nil, fmt.Errorf("build the door for administrators: %w", err)
 	}
 	static := door{strings.TrimSuffix(assets.Prefix, "/"), http.StripPrefix(base, assets.Handler())}
 	d := &doors{
-		main:  dispatcher{base: base, doors: []door{static}, fallback: applications},
+		main:  dispatcher{base: base, doors: []door{static}, fallback: applications, keep: forwardAuth()},
 		admin: dispatcher{base: base, doors: []door{static}, fallback: admins},
 	}
 	if s.listeners.admin == nil {
 		for _, path := range administrators {
 			d.main.doors = append(d.main.doors, door{path, admins})
 		}
+	}
+	for _, path := range shared {
+		d.admin.doors = append(d.admin.doors, door{path, applications})
 	}
 	return d, nil
 }

@@ -66,6 +66,10 @@ func knownFix(err error) string {
 	if _, ok := errors.AsType[*clientstore.MetadataError](err); ok {
 		return "correct that member; `countersign client create --help` shows examples"
 	}
+	if e, ok := errors.AsType[*clientstore.ManagedError](err); ok {
+		return fmt.Sprintf("change that file and run `countersign client apply -f FILE`; `countersign client disapprove %s` stops the client at once; "+
+			"`countersign client release %s` takes it out of the file's hands", e.ID, e.ID)
+	}
 	switch {
 	case errors.Is(err, account.ErrLastAdministrator):
 		return "give another account the permission first: countersign user permit USERNAME --permission configure_server"

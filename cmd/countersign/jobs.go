@@ -13,6 +13,10 @@ const (
 	rotateEvery = time.Hour
 	// sendEvery is how soon after a sign-out applications learn of it.
 	sendEvery = time.Second
+	// noteEvery is how soon administrators see what a client was refused.
+	noteEvery = time.Second
+	// lastNotes bounds the writing of what is left when the server stops.
+	lastNotes = 5 * time.Second
 	// purgeBatch bounds what one statement deletes, so that it never holds
 	// back a request for long.
 	purgeBatch = 500
@@ -44,7 +48,35 @@ func (s *server) work(ctx context.Context) {
 		})
 		return nil
 	})
+	group.Go(func() error {
+		s.noteFailures(ctx)
+		return nil
+	})
 	_ = group.Wait() // none returns an error
+}
+
+// noteFailures writes what clients were refused until ctx ends, and then what is
+// left: requests have ended by then.
+func (s *server) noteFailures(ctx context.Context) {
+	var lost int64 // in the flood that goes on, if one does
+	note := func(ctx context.Context) {
+		dropped, err := s.stores.failures.Flush(ctx)
+		switch {
+		case dropped > 0 && lost == 0:
+			s.log.WarnContext(ctx, "more requests are refused than can be noted; `client failures` lacks some")
+		case dropped == 0 && lost > 0:
+			s.log.WarnContext(ctx, "refused requests are noted again", "dropped", lost)
+			lost = 0
+		}
+		lost += dropped
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "noting refused requests failed; those of this second are lost", "cause", err.Error())
+		}
+	}
+	every(ctx, noteEvery, note)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastNotes)
+	defer cancel()
+	note(last)
 }
 
 // every runs job now and then at each interval until ctx ends.
@@ -79,6 +111,7 @@ func (s *server) purge(ctx context.Context) {
 		{"used_jtis", s.stores.used.Purge},
 		{"pushed_requests", s.stores.pushed.Purge},
 		{"logout_deliveries", s.stores.signOut.Purge},
+		{"client_failures", s.stores.failures.Purge},
 	} {
 		if err := drain(ctx, one.purge); err != nil && !errors.Is(err, context.Canceled) {
 			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", one.records, "cause", err.Error())

@@ -31,6 +31,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitChanges = 3 // of client apply --dry-run --detailed-exitcode
 )
 
 // run is the whole program. It ends when the command is done, or for servers
@@ -44,6 +45,9 @@ func run(ctx context.Context, p process) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if errors.Is(err, errChanges) {
+		return exitChanges
 	}
 	cause, fix := explain(err)
 	_, _ = fmt.Fprintln(p.stderr, "countersign: "+cause) // where else to complain

@@ -46,12 +46,14 @@ func newServe(p *program) *cobra.Command {
 
 // server is a server that is being started.
 type server struct {
+	program     *program
 	cfg         *config.Config
 	log         *slog.Logger
 	stores      *stores
 	subjects    *subject.Identifiers
 	metrics     *middleware.Metrics
 	certificate *listen.Certificate // nil without TLS
+	clients     *clientsFile        // nil without clients_file
 	listeners   listeners
 	draining    atomic.Bool
 	stopping    <-chan struct{} // closed when it is told to stop
@@ -63,7 +65,7 @@ type listeners struct{ main, admin, private net.Listener }
 // serve starts the server and runs it until ctx ends. Ports are opened first:
 // a second server by mistake should touch nothing.
 func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
-	srv := &server{cfg: cfg, log: p.logger(cfg), stopping: ctx.Done()}
+	srv := &server{program: p, cfg: cfg, log: p.logger(cfg), stopping: ctx.Done()}
 	if srv.listeners, err = openListeners(ctx, cfg); err != nil {
 		return err
 	}
@@ -80,6 +82,12 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	defer func() { err = errors.Join(err, srv.stores.db.Close()) }()
 	if err := srv.stores.keys.Ensure(ctx); err != nil {
 		return fmt.Errorf("make signing keys: %w", err)
+	}
+	if cfg.ClientsFile != "" {
+		srv.clients = &clientsFile{p, cfg.ClientsFile}
+		if err := srv.applyClients(ctx); err != nil {
+			return err
+		}
 	}
 	if srv.subjects, err = subject.Open(ctx, srv.stores.db, srv.stores.sealing); err != nil {
 		return err
@@ -162,6 +170,7 @@ func (s *server) wrap(d dispatcher, listen string, hosts middleware.Hosts) http.
 		Patient: func(r *http.Request) bool {
 			return r.Header.Get("Prefer") != "" && d.route(r) == "/register/{client_id}"
 		},
+		Keep:    func(r *http.Request) []string { return d.keep[d.route(r)] },
 		AnyHost: s.health, Now: time.Now,
 	})
 }
@@ -282,7 +291,7 @@ func (s *server) run(ctx context.Context, servers []listen.Server) error {
 	return group.Wait()
 }
 
-// reloadOnHangup reads the TLS certificate again on SIGHUP.
+// reloadOnHangup reads the TLS certificate and the clients file again on SIGHUP.
 func (s *server) reloadOnHangup(ctx context.Context) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -293,13 +302,19 @@ func (s *server) reloadOnHangup(ctx context.Context) {
 			return
 		case <-hangup:
 		}
-		if s.certificate == nil {
-			continue
+		if s.certificate != nil {
+			s.reloadCertificate(ctx)
 		}
-		if err := s.certificate.Reload(); err != nil {
-			s.log.ErrorContext(ctx, "the TLS certificate cannot be used; the old one stays", "cause", err.Error())
-			continue
+		if s.clients != nil {
+			s.reloadClients(ctx)
 		}
-		s.log.InfoContext(ctx, "the TLS certificate was read again")
 	}
+}
+
+func (s *server) reloadCertificate(ctx context.Context) {
+	if err := s.certificate.Reload(); err != nil {
+		s.log.ErrorContext(ctx, "the TLS certificate cannot be used; the old one stays", "cause", err.Error())
+		return
+	}
+	s.log.InfoContext(ctx, "the TLS certificate was read again")
 }

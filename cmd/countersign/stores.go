@@ -14,6 +14,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
@@ -39,6 +40,7 @@ type stores struct {
 	signOut      *signout.Store
 	used         *replay.Store
 	pushed       *pushed.Store
+	failures     *failure.Store
 }
 
 // openDatabase opens the database as it is.
@@ -109,10 +111,11 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 			MaxPending: cfg.RegistrationMaxPending, PendingLifetime: cfg.RegistrationPendingLifetime,
 			UnusedLifetime: cfg.RegistrationUnusedLifetime,
 		}),
-		grants:  grant.New(db, keys),
-		signOut: signout.New(db),
-		used:    replay.New(db, keys),
-		pushed:  pushed.New(db, keys),
+		grants:   grant.New(db, keys),
+		signOut:  signout.New(db),
+		used:     replay.New(db, keys),
+		pushed:   pushed.New(db, keys),
+		failures: failure.New(db, keys),
 	}
 }
 

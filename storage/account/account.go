@@ -3,9 +3,11 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"countersign/storage"
@@ -107,6 +109,45 @@ func (s *Store) one(ctx context.Context, condition, value string) (*Account, err
 		return nil, storage.Err("get account", err)
 	}
 	return &a, nil
+}
+
+// Usernames returns the usernames of those accounts of the list that there are.
+func (s *Store) Usernames(ctx context.Context, ids []string) (map[string]string, error) {
+	names := map[string]string{}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !storable(id) })
+	if len(ids) == 0 {
+		return names, nil
+	}
+	var list []Account
+	err := s.db.With(ctx).Select("id", "username").Where("id IN ?", ids).Find(&list).Error
+	for _, a := range list {
+		names[a.ID] = a.Username
+	}
+	return names, storage.Err("get usernames", err)
+}
+
+// Filter selects accounts for [Store.Page]. Zero members select all.
+type Filter struct {
+	Search string // in username, name and email address, however cased
+	After  string // continue behind this username, as people spell it
+	Limit  int    // 0 means 100
+}
+
+const defaultPage = 100
+
+// Page returns accounts by username, at most as many as the filter says.
+func (s *Store) Page(ctx context.Context, f Filter) ([]Account, error) {
+	q := s.db.With(ctx)
+	if f.Search != "" && storable(f.Search) {
+		escaped := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(usernameKey(f.Search))
+		q = q.Where(`(username_key LIKE @pattern ESCAPE '\' OR lower(claims) LIKE @pattern ESCAPE '\')`, map[string]any{"pattern": "%" + escaped + "%"})
+	}
+	if f.After != "" && storable(f.After) {
+		q = q.Where("username_key > ?", usernameKey(f.After))
+	}
+	var list []Account
+	err := q.Order("username_key").Limit(cmp.Or(f.Limit, defaultPage)).Find(&list).Error
+	return list, storage.Err("list accounts", err)
 }
 
 // List returns all accounts by username.

@@ -18,6 +18,8 @@ const (
 	ViaPages  Via = "pages" // a resource owner's own pages
 	ViaAPI    Via = "api"
 	ViaSystem Via = "system" // a job
+	// ViaSettings is the Settings application.
+	ViaSettings Via = "settings"
 	// ViaRegistration is the registration endpoint, by which clients register
 	// and change themselves.
 	ViaRegistration Via = "registration"

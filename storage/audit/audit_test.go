@@ -135,6 +135,10 @@ func TestList(t *testing.T) {
 			"action":            {audit.Filter{Action: "account.edit"}, "t9 t8 t7 t6 t5"},
 			"actor":             {audit.Filter{ActorName: "bob", Limit: 2}, "t9 t7"},
 			"none":              {audit.Filter{ActorName: "' OR 1=1 --"}, ""},
+			"search of a name":  {audit.Filter{Search: "BOB", Limit: 2}, "t9 t7"},
+			"search of a deed":  {audit.Filter{Search: "client.E", Limit: 2}, "t4 t3"},
+			"search of a thing": {audit.Filter{Search: "t8"}, "t8"},
+			"search of a sign":  {audit.Filter{Search: "%"}, ""},
 		} {
 			if got := strings.Join(targets(tt.filter), " "); got != tt.want {
 				t.Errorf("%s: %s; want %s", name, got, tt.want)

@@ -22,6 +22,7 @@ type Filter struct {
 	TargetType, TargetID string
 	Action               string
 	ActorName            string
+	Search               string // in names, target, action, address and request, however cased
 	Before               string // ID of the event to continue behind, newest first
 	Limit                int    // 0 means 100
 }
@@ -77,6 +78,11 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Event, error) {
 		if by.value != "" {
 			q = q.Where(by.condition, printable(by.value))
 		}
+	}
+	if f.Search != "" {
+		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(printable(f.Search))) + "%"
+		q = q.Where(`(lower(actor_name) LIKE @pattern ESCAPE '\' OR lower(target_name) LIKE @pattern ESCAPE '\' OR target_id LIKE @pattern ESCAPE '\'
+			OR action LIKE @pattern ESCAPE '\' OR ip LIKE @pattern ESCAPE '\' OR lower(request_id) LIKE @pattern ESCAPE '\')`, map[string]any{"pattern": pattern})
 	}
 	if f.Limit <= 0 {
 		f.Limit = defaultLimit

@@ -143,8 +143,8 @@ func (s *Store) Code(ctx context.Context, code string) (*Code, error) {
 	var found []Code
 	err := s.db.With(ctx).Raw(`
 		SELECT ac.redirect_uri, ac.redirect_uri_sent, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
-			COALESCE(`+live+`, false) AS live, `+columns+`
-		FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id`+standing+`
+			COALESCE(`+Live+`, false) AS live, `+columns+`
+		FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id`+Standing+`
 		WHERE ac.hash = @code`, map[string]any{"code": s.Hash(code), "now": s.db.Now()}).Scan(&found).Error
 	return one("get authorization code", found, err)
 }

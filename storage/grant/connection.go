@@ -39,12 +39,12 @@ type trace struct {
 
 // traces selects what tells of the connections of @account. What is live is
 // what every endpoint takes for live.
-const traces = `
+var traces = `
 	SELECT co.client_id, 'consent' AS kind, co.scope, co.created_at AS first_at, co.updated_at AS last_at, false AS offline
 	FROM consents co WHERE co.account_id = @account
 	UNION ALL
 	SELECT g.client_id, 'grant', g.scope, min(g.created_at), max(g.created_at), g.offline
-	FROM grants g` + standing + ` WHERE g.account_id = @account AND ` + live + ` GROUP BY g.client_id, g.scope, g.offline
+	FROM grants g` + Standing + ` WHERE g.account_id = @account AND ` + Live + ` GROUP BY g.client_id, g.scope, g.offline
 	UNION ALL
 	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false
 	FROM grants g JOIN access_tokens t ON t.grant_id = g.id WHERE g.account_id = @account GROUP BY g.client_id

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"countersign/storage"
+	"countersign/storage/seal"
 )
 
 // KindOAuth1 is the kind of a grant by OAuth 1.0a, which has no name for it.
@@ -36,11 +37,15 @@ type Temporary struct {
 	Hash      []byte
 	ClientID  string
 	Sealed    []byte
-	Callback  string // a URI, or [OutOfBand]
+	Callback  string // a URI, or [OutOfBand]; empty before it is chosen
 	Guesses   int64
 	ExpiresAt time.Time
 	DeniedAt  *time.Time
 	SpentAt   *time.Time
+	// WithoutVerifier tells a request of OAuth Core 1.0 before its revision A,
+	// whose callback is chosen by who opens the authorization page, and whose
+	// verifier is empty.
+	WithoutVerifier bool
 	// Permitted reports whether the client has been approved all the time since.
 	Permitted bool
 	// Grant is what the resource owner allowed, its ID empty until then.
@@ -52,18 +57,29 @@ type Temporary struct {
 // Credential is a token and its shared secret.
 type Credential struct{ Token, Secret string }
 
+// TemporaryStart is what a request begins with.
+type TemporaryStart struct {
+	ClientID   string
+	Credential Credential
+	Callback   string // empty for one that is chosen later, which needs WithoutVerifier
+	// WithoutVerifier begins a request of OAuth Core 1.0 before its revision A.
+	WithoutVerifier bool
+	ExpiresAt       time.Time
+}
+
 // StartTemporary keeps the request of a client if it is approved at this
 // moment; otherwise [ErrNotPermitted]. [ErrTooMany] means that enough of them
 // wait.
-func (s *Store) StartTemporary(ctx context.Context, clientID string, c Credential, callback string, until time.Time) error {
-	hash := s.Hash(c.Token)
+func (s *Store) StartTemporary(ctx context.Context, t TemporaryStart) error {
+	c, hash := t.Credential, s.Hash(t.Credential.Token)
 	args := map[string]any{
-		"client": clientID, "hash": hash, "callback": callback, "now": s.db.Now(), "expires_at": until, "max": maxTemporary,
+		"client": t.ClientID, "hash": hash, "callback": t.Callback, "without_verifier": t.WithoutVerifier,
+		"now": s.db.Now(), "expires_at": t.ExpiresAt, "max": maxTemporary,
 		"sealed": s.keys.Seal([]byte(c.Token+" "+c.Secret), temporaryPlace(hash)),
 	}
 	res := s.db.With(ctx).Exec(`
-		INSERT INTO temporary_credentials (client_id, client_epoch, hash, sealed, callback, created_at, expires_at)
-		SELECT c.id, c.epoch, @hash, @sealed, @callback, @now, @expires_at
+		INSERT INTO temporary_credentials (client_id, client_epoch, hash, sealed, callback, without_verifier, created_at, expires_at)
+		SELECT c.id, c.epoch, @hash, @sealed, @callback, CAST(@without_verifier AS BOOLEAN), @now, @expires_at
 		FROM clients c WHERE c.id = @client AND c.status = 'approved' AND @max > (SELECT count(*) FROM (
 			SELECT 1 FROM temporary_credentials t WHERE t.client_id = @client AND t.expires_at > @now AND t.spent_at IS NULL LIMIT @max) waiting)`, args)
 	if res.Error != nil || res.RowsAffected == 1 {
@@ -97,12 +113,12 @@ func (s *Store) Credential(t *Temporary) (Credential, error) {
 
 // TemporaryColumns are the columns that [Store.TemporaryQuery] selects.
 var TemporaryColumns = append([]string{
-	"hash", "client_id", "sealed", "callback", "guesses", "expires_at", "denied_at", "spent_at", "permitted", "live",
+	"hash", "client_id", "sealed", "callback", "without_verifier", "guesses", "expires_at", "denied_at", "spent_at", "permitted", "live",
 }, grantColumns...)
 
-const temporaryRow = `
-	SELECT t.hash, t.client_id, t.sealed, t.callback, t.guesses, t.expires_at, t.denied_at, t.spent_at,
-		(c.status = 'approved' AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + live + `, false) AS live, ` + columns + `
+var temporaryRow = `
+	SELECT t.hash, t.client_id, t.sealed, t.callback, t.without_verifier, t.guesses, t.expires_at, t.denied_at, t.spent_at,
+		(c.status = 'approved' AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + Live + `, false) AS live, ` + columns + `
 	FROM temporary_credentials t JOIN clients c ON c.id = t.client_id
 		LEFT JOIN grants g ON g.id = t.grant_id
 		LEFT JOIN accounts a ON a.id = g.account_id
@@ -126,8 +142,17 @@ func (s *Store) Temporary(ctx context.Context, hash []byte) (*Temporary, error) 
 // unanswered matches a request that nobody answered.
 const unanswered = `hash = @hash AND grant_id IS NULL AND denied_at IS NULL AND spent_at IS NULL AND expires_at > @now`
 
+// ChooseCallback settles where a request of OAuth Core 1.0 is answered, once: a
+// choice that was made before, or a request that is of another kind, answered
+// or expired, is [ErrSpent].
+func (s *Store) ChooseCallback(ctx context.Context, hash []byte, callback string) error {
+	return decided("choose callback", s.db.With(ctx).Exec(`UPDATE temporary_credentials SET callback = @callback
+		WHERE without_verifier AND callback = '' AND `+unanswered,
+		map[string]any{"now": s.db.Now(), "hash": hash, "callback": callback}))
+}
+
 // AllowTemporary keeps what the resource owner allowed, and the hash of the
-// verifier that proves it, if at this moment the client is approved and the
+// verifier that proves it, empty for a request that has none, if at this moment the client is approved and the
 // account's session is live; otherwise [ErrNotPermitted]. A request that was
 // answered before, that expired, or whose client lost its approval meanwhile is
 // [ErrSpent].
@@ -203,6 +228,13 @@ type Signer struct {
 	Live bool
 }
 
+// NobodysSigner returns token credentials that nobody has, for who opens them
+// where there are none, so that the time does not tell.
+func (s *Store) NobodysSigner() Signer {
+	hash := s.Hash(seal.NewToken(seal.TokenCredential))
+	return Signer{Hash: hash, Sealed: s.keys.Seal([]byte(seal.NewToken(seal.CredentialSecret)), credentialPlace(hash))}
+}
+
 // Secret returns the shared secret of token credentials.
 func (s *Store) Secret(c *Signer) (string, error) {
 	clear, err := s.keys.Open(c.Sealed, credentialPlace(c.Hash))
@@ -217,7 +249,7 @@ var SignerColumns = append([]string{"hash", "sealed", "created_at", "expires_at"
 func (s *Store) SignerQuery(token string) (query string, args map[string]any) {
 	return `
 		SELECT t.hash, t.sealed, t.created_at, t.expires_at, a.username, ` + columns + `,
-			COALESCE(t.expires_at > @now AND ` + live + `, false) AS live
-		FROM token_credentials t JOIN grants g ON g.id = t.grant_id` + standing + `
+			COALESCE(t.expires_at > @now AND ` + Live + `, false) AS live
+		FROM token_credentials t JOIN grants g ON g.id = t.grant_id` + Standing + `
 		WHERE t.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
 }

@@ -6,6 +6,7 @@ package grant
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"countersign/storage"
@@ -44,6 +45,11 @@ type Grant struct {
 	CreatedAt    time.Time
 	ExpiresAt    time.Time // nothing of the grant outlives it
 	RevokedAt    *time.Time
+	// ParentID is the grant whose token it was exchanged for (RFC 8693), empty
+	// for one that a person or a client gave, and ParentHash the hash of that
+	// token, nil for credentials of OAuth 1.0a. It ends with both.
+	ParentID   string
+	ParentHash []byte
 }
 
 // Store keeps grants in the database.
@@ -68,18 +74,32 @@ const columns = `g.id AS grant_id, g.kind AS grant_kind, g.client_id AS grant_cl
 	g.session_id AS grant_session_id, g.subject AS grant_subject, g.scope AS grant_scope, g.audience AS grant_audience,
 	g.claims AS grant_claims, g.nonce AS grant_nonce, g.acr AS grant_acr, g.amr AS grant_amr, g.auth_time AS grant_auth_time,
 	g.offline AS grant_offline, g.confirmation AS grant_confirmation, g.created_at AS grant_created_at,
-	g.expires_at AS grant_expires_at, g.revoked_at AS grant_revoked_at`
+	g.expires_at AS grant_expires_at, g.revoked_at AS grant_revoked_at,
+	g.parent_id AS grant_parent_id, g.parent_hash AS grant_parent_hash`
 
-// standing joins what a grant depends on.
-const standing = `
-	JOIN clients c ON c.id = g.client_id
-	LEFT JOIN accounts a ON a.id = g.account_id
-	LEFT JOIN sessions s ON s.id = g.session_id`
+// What a grant and what its parent depends on is the same, under other names:
+// # stands for the prefix of the parent's.
+const (
+	joined = `
+	JOIN clients #c ON #c.id = #g.client_id
+	LEFT JOIN accounts #a ON #a.id = #g.account_id
+	LEFT JOIN sessions #s ON #s.id = #g.session_id`
+	holds = `(#g.revoked_at IS NULL AND #g.expires_at > @now
+	AND #c.status = 'approved' AND #c.epoch = #g.client_epoch
+	AND (#g.account_id = '' OR (#a.disabled_at IS NULL AND #a.epoch = #g.account_epoch))
+	AND (#g.offline OR (#s.ended_at IS NULL AND #s.expires_at > @now)))`
+)
 
-// live is true for a grant that holds at the moment of the statement: it takes
+func named(sql, prefix string) string { return strings.ReplaceAll(sql, "#", prefix) }
+
+// Standing joins what a grant depends on.
+var Standing = named(joined, "")
+
+// Live is true for a grant that holds at the moment of the statement: it takes
 // the time as @now. A client that was disapproved since, or an account that
-// was disabled or changed its password, has another epoch.
-const live = `(g.revoked_at IS NULL AND g.expires_at > @now
-	AND c.status = 'approved' AND c.epoch = g.client_epoch
-	AND (g.account_id = '' OR (a.disabled_at IS NULL AND a.epoch = g.account_epoch))
-	AND (g.offline OR (s.ended_at IS NULL AND s.expires_at > @now)))`
+// was disabled or changed its password, has another epoch. A grant that was
+// exchanged for the token of another holds no longer than that one does, and
+// than that token is not revoked; one that was not costs no look at either.
+var Live = `(` + named(holds, "") + `
+	AND (g.parent_id IS NULL OR EXISTS (SELECT 1 FROM grants pg` + named(joined, "p") + ` WHERE pg.id = g.parent_id AND ` + named(holds, "p") + `))
+	AND (g.parent_hash IS NULL OR EXISTS (SELECT 1 FROM access_tokens pt WHERE pt.hash = g.parent_hash AND pt.revoked_at IS NULL)))`

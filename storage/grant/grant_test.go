@@ -422,6 +422,8 @@ func TestSL07FailingDatabaseIsNeverAVerdict(t *testing.T) {
 			"Refresh":      func() error { _, err := w.grants.Refresh(t.Context(), tokens.RefreshToken); return err },
 			"Rotate":       func() error { return w.grants.Rotate(t.Context(), tokens.RefreshToken, w.issue()) },
 			"Keep":         func() error { return w.grants.Keep(t.Context(), tokens.RefreshToken, w.issue()) },
+			"Narrow":       func() error { return w.grants.Narrow(t.Context(), tokens.AccessToken, w.issue()) },
+			"Derive":       func() error { return w.grants.Derive(t.Context(), grant.Grant{ID: "d", ParentID: "g1"}, w.issue()) },
 			"Repeat":       func() error { return w.grants.Repeat(t.Context(), tokens.RefreshToken, w.issue()) },
 			"AccessToken":  func() error { _, err := w.grants.AccessToken(t.Context(), tokens.AccessToken); return err },
 			"RevokeAccess": func() error { return w.grants.RevokeAccessToken(t.Context(), tokens.AccessToken) },

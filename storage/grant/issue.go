@@ -144,7 +144,7 @@ func (s *Store) exchange(ctx context.Context, doing string, e exchange) error {
 // exchangeInOne is the exchange as one PostgreSQL statement.
 func (s *Store) exchangeInOne(ctx context.Context, e exchange) (o outcome, err error) {
 	query := `WITH u AS (` + e.spend + spentGrant + `),
-		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + standing + ` WHERE ` + live + `),
+		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + Standing + ` WHERE ` + Live + `),
 		t AS (` + e.insert() + `)`
 	if e.refresh {
 		query += `, r AS (` + e.insertRefresh() + `)`
@@ -166,7 +166,7 @@ func (s *Store) exchangeInTurn(ctx context.Context, e exchange) (o outcome, err 
 	}
 	args := e.args
 	args["spent_grant"] = granted[0]
-	l := `WITH l AS (SELECT g.id AS grant_id FROM grants g` + standing + ` WHERE g.id = @spent_grant AND ` + live + `)`
+	l := `WITH l AS (SELECT g.id AS grant_id FROM grants g` + Standing + ` WHERE g.id = @spent_grant AND ` + Live + `)`
 	res := s.db.With(ctx).Exec(l+e.insert(), args)
 	if o.Live = res.RowsAffected; res.Error != nil || o.Live == 0 || !e.refresh {
 		return o, res.Error

@@ -20,8 +20,8 @@ type Refresh struct {
 func (s *Store) Refresh(ctx context.Context, token string) (*Refresh, error) {
 	var found []Refresh
 	err := s.db.With(ctx).Raw(`
-		SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(`+live+`, false) AS live, `+columns+`
-		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+standing+`
+		SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(`+Live+`, false) AS live, `+columns+`
+		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+Standing+`
 		WHERE rt.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()}).Scan(&found).Error
 	return one("get refresh token", found, err)
 }
@@ -59,8 +59,8 @@ func (s *Store) Repeat(ctx context.Context, old string, i Issue) error {
 	res := s.db.With(ctx).Exec(`
 		INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 		SELECT g.id, @access, @scope, @audience, @now, @access_expires_at
-		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+standing+`
-		WHERE rt.parent_hash = @old AND `+live, args)
+		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+Standing+`
+		WHERE rt.parent_hash = @old AND `+Live, args)
 	return issued("repeat refresh", res.RowsAffected, res.Error)
 }
 

@@ -29,15 +29,36 @@ type Token struct {
 	// RegisteredScope is the scope of the client's registration at the moment of
 	// the statement.
 	RegisteredScope string
+	// ParentScope is that of the client of the grant's parent, nil where it has
+	// no parent.
+	ParentScope *string
 	// UserinfoJWT reports whether the client is registered to get userinfo as a
 	// JSON Web Token.
 	UserinfoJWT bool `gorm:"column:userinfo_jwt"`
 }
 
-// EffectiveScope is the token's scope without what the client has lost since.
+// EffectiveScope is the token's scope without what the client has lost since,
+// or the client of the grant's parent.
 func (t *Token) EffectiveScope() []string {
-	registered := strings.Fields(t.RegisteredScope)
-	return slices.DeleteFunc(strings.Fields(t.Scope), func(s string) bool { return !slices.Contains(registered, s) })
+	scope := within(strings.Fields(t.Scope), t.RegisteredScope)
+	if t.ParentScope != nil {
+		scope = within(scope, *t.ParentScope)
+	}
+	return scope
+}
+
+func within(scope []string, registered string) []string {
+	all := strings.Fields(registered)
+	return slices.DeleteFunc(scope, func(s string) bool { return !slices.Contains(all, s) })
+}
+
+// PublicUsername is the username as resource servers read it: none beside a
+// pairwise subject, because sectors could tell by it that two are one person.
+func (t *Token) PublicUsername() string {
+	if t.Grant.Subject != t.Grant.AccountID {
+		return ""
+	}
+	return t.Username
 }
 
 // tokenRows selects the token with hash @token from one of the two tables.
@@ -47,34 +68,39 @@ var tokenRows = map[seal.Kind]string{
 	seal.AccessToken: `
 		SELECT 'at' AS kind, t.scope, t.audience, t.created_at, t.expires_at, ` + columns + `,
 			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
-			COALESCE(t.revoked_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live, `,
+			COALESCE(t.revoked_at IS NULL AND t.expires_at > @now AND ` + Live + `, false) AS live, `,
 	seal.RefreshToken: `
 		SELECT 'rt' AS kind, g.scope, g.audience, t.created_at, t.expires_at, ` + columns + `,
 			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
-			COALESCE(t.used_at IS NULL AND t.expires_at > @now AND ` + live + `, false) AS live, `,
+			COALESCE(t.used_at IS NULL AND t.expires_at > @now AND ` + Live + `, false) AS live, `,
 }
 
 // tokenTables are the tables of the two kinds.
 var tokenTables = map[seal.Kind]string{seal.AccessToken: "access_tokens", seal.RefreshToken: "refresh_tokens"}
 
-// registered selects what Token.RegisteredScope and Token.UserinfoJWT say.
+// registered selects what Token.RegisteredScope, Token.ParentScope and
+// Token.UserinfoJWT say.
 var registered = map[storage.Dialect]string{
 	storage.SQLite: `COALESCE(json_extract(c.metadata, '$.scope'), '') AS registered_scope,
+		CASE WHEN g.parent_id IS NOT NULL THEN (SELECT COALESCE(json_extract(pc.metadata, '$.scope'), '')
+			FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id) END AS parent_scope,
 		COALESCE(json_extract(c.metadata, '$.userinfo_signed_response_alg'), json_extract(c.metadata, '$.userinfo_encrypted_response_alg')) IS NOT NULL AS userinfo_jwt`,
 	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'scope', '') AS registered_scope,
+		CASE WHEN g.parent_id IS NOT NULL THEN (SELECT COALESCE(pc.metadata::json ->> 'scope', '')
+			FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id) END AS parent_scope,
 		COALESCE(c.metadata::json ->> 'userinfo_signed_response_alg', c.metadata::json ->> 'userinfo_encrypted_response_alg') IS NOT NULL AS userinfo_jwt`,
 }
 
 // TokenColumns are the columns that [Store.TokenQuery] selects.
 var TokenColumns = append([]string{
-	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope", "userinfo_jwt",
+	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope", "parent_scope", "userinfo_jwt",
 }, grantColumns...)
 
 // grantColumns are the names that columns gives a grant's columns.
 var grantColumns = []string{
 	"grant_id", "grant_kind", "grant_client_id", "grant_client_epoch", "grant_account_id", "grant_account_epoch",
 	"grant_session_id", "grant_subject", "grant_scope", "grant_audience", "grant_claims", "grant_nonce", "grant_acr",
-	"grant_amr", "grant_auth_time", "grant_offline", "grant_confirmation", "grant_created_at", "grant_expires_at", "grant_revoked_at",
+	"grant_amr", "grant_auth_time", "grant_offline", "grant_confirmation", "grant_created_at", "grant_expires_at", "grant_revoked_at", "grant_parent_id", "grant_parent_hash",
 }
 
 // TokenKind tells from its shape what kind of token this is. A token of
@@ -112,7 +138,7 @@ func notCompact(r rune) bool {
 // reads more than the token, and the arguments that it takes.
 func (s *Store) TokenQuery(kind seal.Kind, token string) (query string, args map[string]any) {
 	query = tokenRows[kind] + registered[s.db.Dialect()] + `
-		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + standing + `
+		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + Standing + `
 		WHERE t.hash = @token`
 	return query, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
 }

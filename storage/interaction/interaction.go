@@ -24,6 +24,11 @@ const Elsewhere = "elsewhere"
 // somebody who is signed in is to show again who they are.
 const Confirm = "confirm"
 
+// WithoutVerifier is the name under which a request of OAuth Core 1.0 notes
+// that nothing but the person's answer tells whose it is: it is asked about
+// with a warning, and the answer is not remembered.
+const WithoutVerifier = "without_verifier"
+
 // Interaction is a waiting authorization request.
 type Interaction struct {
 	ID string `gorm:"primaryKey"`

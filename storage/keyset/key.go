@@ -30,7 +30,7 @@ func (s *Store) generate(alg string) (Key, error) {
 		return Key{}, fmt.Errorf("make %s key: %w", alg, err)
 	}
 	public := jose.JSONWebKey{Key: signer.Public(), Algorithm: alg, Use: "sig"}
-	if (Key{Algorithm: alg}).encrypts() {
+	if (Key{Algorithm: alg}).Encrypts() {
 		public.Algorithm, public.Use = "", "enc" // it is good for several
 	}
 	thumbprint, err := public.Thumbprint(crypto.SHA256)
@@ -109,5 +109,5 @@ func (k Key) keptAt(now time.Time) bool {
 // encrypt to a key that is retired; what was encrypted to it before is still
 // read.
 func (k Key) publishedAt(now time.Time) bool {
-	return k.keptAt(now) && (!k.encrypts() || !k.retiredAt(now))
+	return k.keptAt(now) && (!k.Encrypts() || !k.retiredAt(now))
 }

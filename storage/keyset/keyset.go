@@ -62,8 +62,8 @@ type Key struct {
 	ExpiresAt  *time.Time `json:"expires_at"`
 }
 
-// encrypts reports whether the key is one that clients encrypt to.
-func (k Key) encrypts() bool { return k.Algorithm == kindRSA || k.Algorithm == kindEC }
+// Encrypts reports whether the key is one that clients encrypt to.
+func (k Key) Encrypts() bool { return k.Algorithm == kindRSA || k.Algorithm == kindEC }
 
 // TableName names the table. It is older than the keys that do not sign.
 func (Key) TableName() string { return "signing_keys" }

@@ -27,6 +27,7 @@ const (
 	TokenCredential   Kind = "o1a" // of OAuth 1.0a: access
 	CredentialSecret  Kind = "o1s" // of OAuth 1.0a: the secret of either
 	Verifier          Kind = "o1v" // of OAuth 1.0a: shows that the resource owner allowed it
+	FormToken         Kind = "frm" // of a form that does what it does once
 )
 
 const (

@@ -18,6 +18,9 @@ type Error struct {
 	Code Code
 	// Parameters are the names at fault.
 	Parameters []string
+	// Client is the consumer key of the request, empty where it could not be
+	// read. It proves nothing.
+	Client string
 	// Advice says to a developer what to do.
 	Advice string
 }

@@ -33,6 +33,76 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// What is read of a header can be written and read again.
+func FuzzHeader(f *testing.F) {
+	f.Add(signed)
+	f.Add(`oauth realm="50%, maybe",oauth_token="a%20b" , x = ""`)
+	f.Fuzz(func(t *testing.T, header string) {
+		all, err := headerParameters([]string{header})
+		if err != nil || len(all) == 0 {
+			return
+		}
+		var pairs []string
+		for _, p := range all {
+			pairs = append(pairs, Escape(p.name)+`="`+Escape(p.value)+`"`)
+		}
+		again, err := headerParameters([]string{"OAuth " + strings.Join(pairs, ",")})
+		if err != nil || normalize(again) != normalize(all) {
+			t.Errorf("%q was read as %q, and again as %q, %v", header, all, again, err)
+		}
+	})
+}
+
+// What is read of a query or a form is normalized once: the normal form is read
+// as the same parameters.
+func FuzzForm(f *testing.F) {
+	f.Add("a=b&a=c&x!y=%20+&c2&=&&oauth_token=")
+	f.Fuzz(func(t *testing.T, form string) {
+		all, err := formParameters(form, InForm)
+		if err != nil {
+			return
+		}
+		normal := normalize(all)
+		again, err := formParameters(normal, InQuery)
+		if err != nil || normalize(again) != normal {
+			t.Errorf("%q became %q, and that %q, %v", form, normal, normalize(again), err)
+		}
+	})
+}
+
+// The URI of a base string is its own.
+func FuzzBaseURI(f *testing.F) {
+	f.Add("HTTP://EXAMPLE.com:80/A%2f/../b c?x#y")
+	f.Add("https://[2001:DB8::1]:0443")
+	f.Fuzz(func(t *testing.T, url string) {
+		uri, _, err := baseURI(url)
+		if err != nil {
+			return
+		}
+		if again, query, err := baseURI(uri); err != nil || again != uri || query != "" {
+			t.Errorf("%q became %q, and that %q with %q, %v", url, uri, again, query, err)
+		}
+	})
+}
+
+// A verifier is in no base string that is shown.
+func FuzzWithout(f *testing.F) {
+	f.Add("https://as.example/?x=1", "sesame", "note=private")
+	f.Fuzz(func(t *testing.T, url, verifier, form string) {
+		header := []string{signed + `, oauth_verifier="` + Escape("<"+verifier+">") + `"`}
+		r, err := Parse(Message{Method: "POST", URL: url, Authorization: header, Form: form})
+		if err != nil {
+			return
+		}
+		secret := Escape(Escape("<" + verifier + ">")) // an application may send the same by chance
+		for _, shown := range []string{r.Outline(), r.Disclosed()} {
+			if strings.Count(shown, secret) >= strings.Count(r.BaseString, secret) || len(shown) > maxDisclosed {
+				t.Errorf("%q shows the verifier, or is too long", shown)
+			}
+		}
+	})
+}
+
 // What Escape wrote, unescape reads, in the header's encoding and the form's.
 func FuzzEscape(f *testing.F) {
 	f.Add("a b+c%20~*é\x00\xff")

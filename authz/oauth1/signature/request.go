@@ -82,11 +82,17 @@ func Parse(m Message) (*Request, error) {
 	if r.protocol, err = protocolParameters(all); err != nil {
 		return nil, err
 	}
-	if err := r.check(); err != nil {
-		return nil, err
+	if refusal := r.check(); refusal != nil {
+		refusal.Client = r.Get("oauth_consumer_key")
+		return nil, refusal
 	}
-	r.BaseString = Escape(strings.ToUpper(m.Method)) + "&" + Escape(uri) + "&" + Escape(normalize(all))
+	r.BaseString = baseString(m.Method, uri, all)
 	return r, nil
+}
+
+// baseString is what is signed (RFC 5849, section 3.4.1.1).
+func baseString(method, uri string, all []parameter) string {
+	return Escape(strings.ToUpper(method)) + "&" + Escape(uri) + "&" + Escape(normalize(all))
 }
 
 // collect gathers the parameters of every source, and tells in which the
@@ -151,13 +157,32 @@ var (
 	timed    = []string{"oauth_timestamp", "oauth_nonce"}
 )
 
-// maxOutline bounds an outline, in bytes.
-const maxOutline = 2048
+// maxOutline bounds an outline, in bytes, and maxDisclosed what an
+// administrator is shown.
+const (
+	maxOutline   = 2048
+	maxDisclosed = 8192
+)
 
 // Outline is the base string as a log may have it: cut short, and without the
 // values of the verifier and of what is not the protocol's own, which may be
 // anything that an application sends.
 func (r *Request) Outline() string {
+	return r.without(maxOutline, func(name string) bool { return !strings.HasPrefix(name, "oauth_") || name == "oauth_verifier" })
+}
+
+// Disclosed is the base string as an administrator may compare it with what a
+// client signed: cut short, and without the value of the verifier. It is empty
+// for PLAINTEXT, which signs nothing.
+func (r *Request) Disclosed() string {
+	if r.Method() == Plaintext {
+		return ""
+	}
+	return r.without(maxDisclosed, func(name string) bool { return name == "oauth_verifier" })
+}
+
+// without is the base string without the values of some parameters.
+func (r *Request) without(limit int, hidden func(name string) bool) string {
 	method, rest, _ := strings.Cut(r.BaseString, "&")
 	uri, parameters, _ := strings.Cut(rest, "&")
 	list, err := unescape(parameters)
@@ -168,22 +193,22 @@ func (r *Request) Outline() string {
 	b.WriteString(method + "&" + uri + "&")
 	for i, pair := range strings.Split(list, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "oauth_") || name == "oauth_verifier" {
+		if hidden(name) {
 			value = "..."
 		}
 		if i > 0 {
 			b.WriteString("%26")
 		}
 		b.WriteString(Escape(name) + "%3D" + Escape(value))
-		if b.Len() > maxOutline {
-			return b.String()[:maxOutline]
+		if b.Len() > limit {
+			return b.String()[:limit]
 		}
 	}
 	return b.String()
 }
 
 // check makes sure that the request can be judged.
-func (r *Request) check() error {
+func (r *Request) check() *Error {
 	var absent []string
 	for _, name := range append(slices.Clone(required), timed...) {
 		if r.Get(name) == "" && (r.Method() != Plaintext || !slices.Contains(timed, name)) {

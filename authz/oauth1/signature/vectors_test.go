@@ -189,22 +189,61 @@ func otherKey(k *rsa.PublicKey) *rsa.PublicKey {
 	return &rsa.PublicKey{N: k.N, E: 3}
 }
 
+// uriFile is a URL of testdata/base-string-uris; one that is refused has no
+// want.
+type uriFile struct{ URL, Want string }
+
 func TestBaseStringURIs(t *testing.T) {
 	t.Parallel()
-	type row struct{ URL, Want string }
-	var file struct {
-		URIs, Own []row
-		Refused   []string
-	}
-	readJSON(t, filepath.Join("testdata", "base-string-uris.json"), &file)
-	for _, row := range append(file.URIs, file.Own...) {
-		if got, _, err := baseURI(row.URL); err != nil || got != row.Want {
-			t.Errorf("baseURI(%q) = %q, %v; want %q", row.URL, got, err, row.Want)
+	eachFile(t, "base-string-uris", func(t *testing.T, f uriFile) {
+		got, _, err := baseURI(f.URL)
+		if got != f.Want || (err != nil) != (f.Want == "") {
+			t.Errorf("baseURI(%q) = %q, %v; want %q", f.URL, got, err, f.Want)
 		}
-	}
-	for _, u := range file.Refused {
-		if got, _, err := baseURI(u); err == nil {
-			t.Errorf("baseURI(%q) = %q; want an error", u, got)
+	})
+}
+
+// parametersFile are parameters of testdata/parameters as a query has them.
+type parametersFile struct{ Encoded, Want string }
+
+func TestPublishedParameters(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "parameters", func(t *testing.T, f parametersFile) {
+		for _, place := range []Place{InQuery, InForm} {
+			all, err := formParameters(f.Encoded, place)
+			if got := normalize(all); err != nil || got != f.Want {
+				t.Errorf("%s: normalize(%q) = %q, %v; want %q", place, f.Encoded, got, err, f.Want)
+			}
 		}
-	}
+	})
+}
+
+// encodingFile is a text of testdata/encodings.
+type encodingFile struct{ Clear, Want string }
+
+func TestPublishedEncodings(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "encodings", func(t *testing.T, f encodingFile) {
+		if got := Escape(f.Clear); got != f.Want {
+			t.Errorf("Escape(%q) = %q; want %q", f.Clear, got, f.Want)
+		}
+	})
+}
+
+// baseStringFile is a request of testdata/base-strings, which may lack what a
+// request of ours has.
+type baseStringFile struct{ Method, URL, Encoded, Want string }
+
+func TestPublishedBaseStrings(t *testing.T) {
+	t.Parallel()
+	eachFile(t, "base-strings", func(t *testing.T, f baseStringFile) {
+		uri, _, err := baseURI(f.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := formParameters(f.Encoded, InQuery)
+		if got := baseString(f.Method, uri, all); err != nil || got != f.Want {
+			t.Errorf("baseString() = %q, %v; want %q", got, err, f.Want)
+		}
+	})
 }

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -28,6 +29,11 @@ type Config struct {
 	// AdminListen moves the administrators' pages to an address of their own;
 	// they are then served there and nowhere else.
 	AdminListen string `config:"admin_listen" usage:"address and port for administrators only"`
+	// AdminURL is the URL by which browsers reach the administrators' pages when
+	// `admin_listen` has moved them, up to where the path of a page begins. It
+	// is what this server writes where it sends an administrator to a page, such
+	// as the one that approves a consumer. Without it that is the issuer.
+	AdminURL string `config:"admin_url" usage:"URL by which administrators reach their pages"`
 	// PrivateListen serves /metrics, and /livez and /readyz with details, for
 	// the machines that watch this one. It is plain http without sign-in, so it
 	// belongs on an address that only they reach.
@@ -56,7 +62,8 @@ type Config struct {
 	TLSKey string `config:"tls_key" usage:"file with the TLS certificate's key"`
 	// TrustedProxies lists the addresses, or networks in CIDR form, of the
 	// proxies in front of this server. X-Forwarded-For is believed from them
-	// and from nobody else.
+	// and from nobody else, and only they may ask at the addresses of
+	// forward-auth.
 	TrustedProxies []netip.Prefix `config:"trusted_proxies" usage:"addresses or networks of the proxies in front"`
 	// OutboundAllow lists the networks, in CIDR form, that this server may reach
 	// to deliver logout tokens and to fetch keys, request objects and lists of
@@ -70,6 +77,11 @@ type Config struct {
 	// advises against: the password grant, tokens in authorization responses
 	// and http redirects.
 	Policy string `config:"policy" usage:"default or strict"`
+	// ClientsFile names a clients file, which is applied when the server starts
+	// and again on SIGHUP: see clients-as-a-file.md. A file that cannot be used
+	// stops a start; on SIGHUP the clients stay as they are, and the log says
+	// what is wrong.
+	ClientsFile string `config:"clients_file" usage:"file with the clients that this server has"`
 	// Registration is who may register clients by the registration endpoint:
 	// `open` for anybody, `token` for who has an initial access token (see
 	// `countersign client initial-token`), `off` for nobody. Whoever registers
@@ -125,6 +137,28 @@ type Config struct {
 	// OAuth1TokenLifetime is how long token credentials of OAuth 1.0a are valid,
 	// which cannot be refreshed: then a person has to allow it again.
 	OAuth1TokenLifetime time.Duration `config:"oauth1_token_lifetime" usage:"life of OAuth 1.0a token credentials"`
+	// OAuth1Realm is the realm in the challenges of OAuth 1.0a and in the
+	// rootservices document: letters, digits, spaces, dots, hyphens and
+	// underscores. With `compat` it is what the imitated server calls it, unless
+	// it is set.
+	OAuth1Realm string `config:"oauth1_realm" usage:"realm of OAuth 1.0a"`
+	// OSLCDomain is what the URLs begin with that OAuth 1.0a opens, as the
+	// rootservices document names it to tools that friend this server. Without
+	// it that is the issuer.
+	OSLCDomain string `config:"oslc_domain" usage:"what the URLs begin with that OAuth 1.0a opens"`
+	// OSLCCatalogs lists the catalogs of the servers behind this one, for the
+	// rootservices document, as property=URL with commas between:
+	// oslc_am:amServiceProviders=https://models.example.org/oslc/catalog. The
+	// prefixes oslc, oslc_am, oslc_auto, oslc_cm, oslc_config, oslc_qm and
+	// oslc_rm are known; any other property is written as its URL. Some tools
+	// take no document without the catalog that they look for. See
+	// docs/oslc.md.
+	OSLCCatalogs []string `config:"oslc_catalogs" usage:"catalogs in the rootservices document, property=URL"`
+	// Compat is empty, or `teamwork-cloud` to serve the endpoints under the
+	// paths of Teamwork Cloud's authentication server as well, and to take
+	// `Authorization: Token` where a bearer token is taken. See
+	// docs/teamwork-cloud.md.
+	Compat string `config:"compat" usage:"teamwork-cloud for the paths of that server"`
 	// KeyRotation replaces keys at this age; 0 leaves it to
 	// `countersign keys rotate`.
 	KeyRotation time.Duration `config:"key_rotation" usage:"age at which signing keys are replaced, 0 for never"`
@@ -167,6 +201,7 @@ func Default() *Config {
 		RefreshAbsolute:     30 * 24 * time.Hour,
 		RefreshGrace:        10 * time.Second,
 		OAuth1TokenLifetime: 12 * time.Hour,
+		OAuth1Realm:         "Countersign",
 		KeyRotation:         90 * 24 * time.Hour,
 		KeyPublishBefore:    10 * time.Minute,
 		LogLevel:            slog.LevelInfo,
@@ -204,6 +239,9 @@ func (c *Config) IssuerURL() *url.URL {
 	}
 	return u
 }
+
+// AdminBase returns what the addresses of the administrators' pages begin with.
+func (c *Config) AdminBase() string { return cmp.Or(c.AdminURL, c.Issuer) }
 
 // DatabaseURL returns the database's URL, in the data folder when none is set.
 func (c *Config) DatabaseURL() string {

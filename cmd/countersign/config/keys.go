@@ -48,7 +48,7 @@ func show(value any) string {
 		return showDuration(v)
 	case slog.Level:
 		return strings.ToLower(v.String())
-	case []netip.Prefix:
+	case []netip.Prefix, []string:
 		return ""
 	case int:
 		return strconv.Itoa(v)
@@ -74,7 +74,7 @@ func showDuration(d time.Duration) string {
 func (c *Config) set(k Key, value any) error {
 	field := reflect.ValueOf(c).Elem().Field(k.field)
 	if list, ok := value.([]any); ok {
-		if _, ok := field.Interface().([]netip.Prefix); !ok {
+		if field.Kind() != reflect.Slice {
 			return fmt.Errorf("takes one value, not a list")
 		}
 		parts := make([]string, len(list))
@@ -125,6 +125,8 @@ func parse(like any, text string) (reflect.Value, error) {
 	case []netip.Prefix:
 		list, err := parsePrefixes(text)
 		return reflect.ValueOf(list), err
+	case []string:
+		return reflect.ValueOf(entries(text)), nil
 	case Secret:
 		return reflect.ValueOf(Secret(text)), nil
 	default:
@@ -132,9 +134,14 @@ func parse(like any, text string) (reflect.Value, error) {
 	}
 }
 
+// entries are those of a list, with commas or white space between.
+func entries(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
+}
+
 func parsePrefixes(text string) ([]netip.Prefix, error) {
 	var list []netip.Prefix
-	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
+	for _, part := range entries(text) {
 		p, err := netip.ParsePrefix(part)
 		if err != nil {
 			addr, addrErr := netip.ParseAddr(part)

@@ -31,6 +31,9 @@ func (c *Config) derive(origin map[string]string) {
 			c.Issuer = c.localIssuer(port)
 		}
 	}
+	if c.Compat == CompatTeamworkCloud && origin["oauth1_realm"] == "" {
+		c.OAuth1Realm = teamworkCloudRealm
+	}
 	if c.PasswordMemory > 0 && c.PasswordPasses == 0 {
 		c.PasswordPasses = minPasswordPasses
 	}
@@ -67,6 +70,10 @@ func (c *Config) Warnings() []string {
 	if host, _, err := net.SplitHostPort(c.PrivateListen); err == nil && !IsLoopback(host) {
 		list = append(list, "private_listen is an address that other machines may reach; metrics are served there without sign-in")
 	}
+	if c.AdminListen != "" && c.AdminURL == "" {
+		list = append(list, "admin_listen is set and admin_url is not: the rootservices document and the answers to consumers lead administrators "+
+			"to the issuer, where their pages are not; set admin_url to the URL by which they reach admin_listen")
+	}
 	if strings.HasPrefix(c.Issuer, "https:") && !c.TLS() && len(c.TrustedProxies) == 0 {
 		list = append(list, "the issuer is https and something in front speaks TLS, but trusted_proxies is empty: "+
 			"to the throttles and the audit trail everybody has the proxy's address; set trusted_proxies to it")
@@ -94,6 +101,7 @@ func (c *Config) validate(origin map[string]string) error {
 	c.validateChoices(fault)
 	c.validateDurations(fault)
 	c.validateNumbers(fault)
+	c.validateOSLC(fault)
 	return errors.Join(faults...)
 }
 

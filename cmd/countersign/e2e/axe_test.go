@@ -108,7 +108,10 @@ func (b *tab) check(axe string) []string {
 
 // pictured are the pages whose pictures the documentation shows, in the looks
 // that it shows.
-var pictured = map[string]bool{"sign-in": true, "consent": true, "waiting for approval": true, "connected applications": true, "account sign-in": true}
+var pictured = map[string]bool{
+	"sign-in": true, "consent": true, "waiting for approval": true, "connected applications": true, "account sign-in": true,
+	"clients": true, "create client": true, "client created": true, "approve client": true, "client": true,
+}
 
 // picture draws the page, and keeps the picture where `make screenshots` says.
 func (b *tab) picture(name string, l look) {

@@ -23,6 +23,8 @@ type (
 		InitialToken string `json:"initialToken"`
 		Username     string `json:"username"`
 		Password     string `json:"password"`
+
+		Consumer *consumer `json:"consumer,omitempty"`
 	}
 	// wish is what the script asks for, or how it ended.
 	wish struct {
@@ -72,7 +74,7 @@ func testRelyingParty(t *testing.T, s *server, library string, rp *script) {
 		t.Run(flow, func(t *testing.T) {
 			s, b, rp := s.as(t), *b, *rp
 			b.t, rp.t = t, t
-			rp.write(call{flow, s.issuer, webRedirect, initial.Token, u.Username, u.password})
+			rp.write(call{flow, s.issuer, webRedirect, initial.Token, u.Username, u.password, nil})
 			converse(t, s, &b, u, &rp)
 		})
 	}

@@ -370,6 +370,14 @@ func (r *course) ownToken() string {
 	return r.send("token_endpoint", url.Values{"grant_type": {"client_credentials"}, "scope": {"api"}})
 }
 
+// exchange gets a token for the one that it has.
+func (r *course) exchange() string {
+	return r.send("token_endpoint", url.Values{
+		"grant_type": {clientstore.GrantTokenExchange}, "subject_token": {r.tokens.access},
+		"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "scope": {"openid"},
+	})
+}
+
 func (r *course) begin() string {
 	a := r.sendFor("device_authorization_endpoint", url.Values{"scope": {"openid offline_access"}})
 	r.deviceCode, r.deviceURL = r.canaries.add("device code", a.str("device_code")), a.str("verification_uri_complete")

@@ -91,6 +91,7 @@ const (
 	unapproved   = "400 unauthorized_client"
 	noToken      = "401 invalid_token"
 	inactive     = "inactive"
+	noSubject    = "400 invalid_request"
 )
 
 // The steps.
@@ -103,6 +104,7 @@ var (
 	toRefresh      = step{name: "refresh", caller: true, does: (*course).refresh, uses: []thing{aRefreshToken}, gives: []thing{anAccessToken}, spoilt: invalidGrant}
 	toLogIn        = step{name: "password", caller: true, does: (*course).logIn, gives: []thing{anAccessToken, aRefreshToken}}
 	toActForItself = step{name: "client credentials", caller: true, does: (*course).ownToken, gives: []thing{anAccessToken}}
+	toExchange     = step{name: "exchange", caller: true, does: (*course).exchange, uses: []thing{anAccessToken}, gives: []thing{anAccessToken}, spoilt: noSubject}
 	toBegin        = step{name: "device authorization", caller: true, does: (*course).begin, gives: []thing{aDeviceCode}}
 	toPollEarly    = step{name: "poll too early", caller: true, does: (*course).poll, uses: []thing{aDeviceCode}, usually: "400 authorization_pending", spoilt: invalidGrant}
 	toVisit        = step{name: "open device page", does: (*course).visit}
@@ -155,6 +157,8 @@ var flows = []*flow{
 	{name: "password", steps: []step{toLogIn, toRefresh}},
 	{name: "client credentials", impersonal: true, steps: []step{toActForItself, toIntrospect}},
 	{name: "client credentials, client_secret_jwt", impersonal: true, registration: clientstore.Metadata{TokenEndpointAuthMethod: clientstore.AuthSecretJWT}, steps: []step{toActForItself}},
+	{name: "token exchange", steps: []step{toLogIn, toExchange, toUserinfo}},
+	{name: "token exchange, JWT access token", registration: clientstore.Metadata{AccessTokenFormat: clientstore.FormatJWT}, steps: []step{toLogIn, toExchange, toIntrospect}},
 	{name: "device", steps: []step{toBegin, toVisit, toSignInThere, toAllow, toPoll}},
 	{name: "device of a public client", registration: clientstore.Metadata{TokenEndpointAuthMethod: clientstore.AuthNone}, steps: []step{toBegin, toVisit, toSignInThere, toAllow, toPoll}},
 	{name: "device that polls", steps: []step{toBegin, toPollEarly}},
@@ -243,7 +247,7 @@ func (f *flow) metadata() clientstore.Metadata {
 	m.ResponseTypes = []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
 	m.GrantTypes = []string{clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantDeviceCode, clientstore.GrantPassword}
 	if m.TokenEndpointAuthMethod != clientstore.AuthNone {
-		m.GrantTypes = append(m.GrantTypes, clientstore.GrantClientCredentials)
+		m.GrantTypes = append(m.GrantTypes, clientstore.GrantClientCredentials, clientstore.GrantTokenExchange)
 	}
 	return m
 }

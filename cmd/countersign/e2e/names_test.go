@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -35,7 +36,7 @@ func trustHome() tls.Certificate {
 		panic(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"*." + homeDomain}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: homeDomain}, DNSNames: []string{"*." + homeDomain, "localhost"}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -64,8 +65,17 @@ func dialHome(ctx context.Context, network, address string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
+// certificateFile returns the file with the certificate of the server.
+func (s *server) certificateFile() string { return filepath.Join(s.dir, "tls_certificate.pem") }
+
 // startAtHome runs a server of its own with TLS at id.countersign.test.
 func startAtHome(t testing.TB, database string) *server {
+	t.Helper()
+	return startWithTLS(t, database, "id."+homeDomain)
+}
+
+// startWithTLS runs a server of its own with TLS, at a name of this machine.
+func startWithTLS(t testing.TB, database, host string) *server {
 	t.Helper()
 	s := prepare(t, database, setting{"PASSWORD_MEMORY", "0"}, setting{"PASSWORD_PASSES", "0"})
 	listen := strings.TrimPrefix(s.issuer, "http://")
@@ -73,7 +83,7 @@ func startAtHome(t testing.TB, database string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.issuer = "https://id." + homeDomain + ":" + port
+	s.issuer = "https://" + host + ":" + port
 	s.set("ISSUER", s.issuer)
 	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
 	if err != nil {

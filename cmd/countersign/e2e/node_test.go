@@ -18,12 +18,12 @@ type script struct {
 }
 
 // node runs a program of the folder node.
-func node(t testing.TB, name string) *script {
+func node(t testing.TB, name string, args ...string) *script {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join("node", "node_modules")); err != nil {
 		t.Fatal("npm's packages are not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
 	}
-	return run(t, "node", "node", name)
+	return run(t, "node", "node", append([]string{name}, args...)...)
 }
 
 // run starts a program in a folder.

@@ -1,9 +1,11 @@
 package middleware
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +13,8 @@ import (
 const maxHops = 5
 
 // forwarded are the headers by which a proxy, or anybody, claims something of
-// the original request. None of them reaches a door.
+// the original request. None of them reaches a door, but the pair that a
+// trusted proxy sends to the address that is for proxies (see [Config]).
 var forwarded = []string{
 	"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
 	"X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Uri", "X-Forwarded-Method", "Forwarded",
@@ -20,33 +23,59 @@ var forwarded = []string{
 }
 
 // realAddress puts the client's address into r.RemoteAddr and takes away every
-// header that claims one.
-func realAddress(next http.Handler, trusted []netip.Prefix) http.Handler {
+// header that claims one, or anything else of the original request. A trusted
+// proxy that asks for itself keeps the headers in which it says what it asks
+// about.
+func realAddress(next http.Handler, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keep := cfg.kept(r)
 		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			client := clientAddress(peer.Addr(), r.Header.Values("X-Forwarded-For"), trusted)
+			client := clientAddress(peer.Addr(), r.Header.Values("X-Forwarded-For"), cfg.TrustedProxies)
 			if client != peer.Addr().Unmap() {
 				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
 			}
 		}
 		for _, name := range forwarded {
-			r.Header.Del(name)
+			if !slices.Contains(keep, name) {
+				r.Header.Del(name)
+			}
+		}
+		if len(keep) > 0 {
+			r = r.WithContext(context.WithValue(r.Context(), proxyAsks{}, true))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
+// kept returns the headers that the request keeps, if its peer is a trusted
+// proxy.
+func (c *Config) kept(r *http.Request) []string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if c.Keep == nil || err != nil || !contains(c.TrustedProxies, peer.Addr().Unmap()) {
+		return nil
+	}
+	return c.Keep(r)
+}
+
+// proxyAsks marks the context of a request that a trusted proxy sent for
+// itself, to the address that is for proxies.
+type proxyAsks struct{}
+
+func isProxyAsking(r *http.Request) bool { return r.Context().Value(proxyAsks{}) != nil }
+
 // byProxy answers trusted proxies alone, and of those only what reached them by
-// https: anybody else would sign in without encryption.
-func byProxy(next http.Handler, trusted []netip.Prefix, open func(*http.Request) http.Handler) http.Handler {
+// https: anybody else would sign in without encryption. How a request reached
+// a proxy that asks about it is the affair of the site that it was sent to.
+func byProxy(next http.Handler, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
 		proto := r.Header.Get("X-Forwarded-Proto")
 		switch {
-		case open != nil && open(r) != nil:
-		case err != nil || !contains(trusted, peer.Addr().Unmap()):
+		case cfg.AnyHost != nil && cfg.AnyHost(r) != nil:
+		case err != nil || !contains(cfg.TrustedProxies, peer.Addr().Unmap()):
 			http.Error(w, "This port is for the proxy in front of it. Use the server's https address.", http.StatusForbidden)
 			return
+		case len(cfg.kept(r)) > 0:
 		case proto != "" && !strings.EqualFold(proto, "https"):
 			http.Error(w, "Use https.", http.StatusForbidden)
 			return

@@ -64,7 +64,7 @@ func checkHost(next http.Handler, hosts Hosts) http.Handler {
 	message := "This server is " + hosts.Issuer.String() + " and answers under no other name. " +
 		"If you came through a proxy, its administrator has to let it pass the Host header on.\n"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !hosts.Allow(r.Host) {
+		if !hosts.Allow(r.Host) && !isProxyAsking(r) {
 			plain(w, http.StatusMisdirectedRequest, message)
 			return
 		}

@@ -18,6 +18,11 @@ type Config struct {
 	Metrics *Metrics // nil measures nothing
 	// TrustedProxies may say which address a request comes from.
 	TrustedProxies []netip.Prefix
+	// Keep returns the headers that a trusted proxy sets for itself in the
+	// request, none for all requests but those to the address that is for
+	// proxies. Such a request may be addressed to any host: proxies send the
+	// name that they know this machine by, or their own.
+	Keep func(*http.Request) []string
 	// Patient tells of a request that may wait longer than others, because what
 	// it waits for is not the database.
 	Patient func(*http.Request) bool
@@ -49,9 +54,9 @@ func Wrap(next http.Handler, cfg Config) http.Handler {
 	h = securityHeaders(h, cfg)
 	h = recoverer(h, cfg.Log)
 	h = observe(h, cfg)
-	h = realAddress(h, cfg.TrustedProxies)
+	h = realAddress(h, cfg)
 	if cfg.BehindProxy {
-		h = byProxy(h, cfg.TrustedProxies, cfg.AnyHost)
+		h = byProxy(h, cfg)
 	}
 	return requestID(lastWhenChunked(h))
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -402,6 +403,60 @@ func TestPlainHTTPIsForTrustedProxies(t *testing.T) {
 		})
 		if w.Code != tt.want {
 			t.Errorf("%s: %d; want %d", name, w.Code, tt.want)
+		}
+	}
+}
+
+// FA-01, FA-02: the address that is for proxies learns from trusted ones alone
+// what they ask about, under whatever host, and in one pair of headers.
+func TestProxiesAskForThemselves(t *testing.T) {
+	t.Parallel()
+	var arrived http.Header
+	c := newChain(func(_ http.ResponseWriter, r *http.Request) { arrived = r.Header.Clone() }, func(cfg *Config) {
+		cfg.BehindProxy, cfg.TrustedProxies = true, prefixes("10.0.0.0/8")
+		cfg.Keep = func(r *http.Request) []string {
+			if r.URL.Path == "/asks" {
+				return []string{"X-Original-Method", "X-Original-Uri"}
+			}
+			return nil
+		}
+	})
+	open := newChain(func(_ http.ResponseWriter, r *http.Request) { arrived = r.Header.Clone() }, func(cfg *Config) {
+		cfg.TrustedProxies = prefixes("10.0.0.0/8")
+		cfg.Keep = func(*http.Request) []string { return []string{"X-Original-Method", "X-Original-Uri"} }
+	})
+	for name, tt := range map[string]struct {
+		chain            *chain
+		path, peer, host string
+		want             int
+		kept             []string
+	}{
+		"the proxy":                         {c, "/asks", "10.1.2.3:5", "id.example.org", 200, []string{"X-Original-Method", "X-Original-Uri"}},
+		"the proxy by another name":         {c, "/asks", "10.1.2.3:5", "countersign:8080", 200, []string{"X-Original-Method", "X-Original-Uri"}},
+		"the proxy elsewhere":               {c, "/", "10.1.2.3:5", "id.example.org", http.StatusForbidden, nil},
+		"a stranger":                        {c, "/asks", "192.0.2.1:5", "id.example.org", http.StatusForbidden, nil},
+		"a stranger by another name":        {open, "/asks", "192.0.2.1:5", "countersign:8080", http.StatusMisdirectedRequest, nil},
+		"a stranger at a port for everyone": {open, "/asks", "192.0.2.1:5", "id.example.org", 200, nil},
+		"a stranger who names a proxy":      {open, "/asks", "192.0.2.1:5", "id.example.org", 200, nil},
+	} {
+		arrived = nil
+		w := tt.chain.get(tt.path, func(r *http.Request) {
+			r.RemoteAddr, r.Host = tt.peer, tt.host
+			for _, header := range forwarded {
+				r.Header.Set(header, "evil")
+			}
+			r.Header.Set("X-Forwarded-For", "10.9.9.9")
+			r.Header.Set("X-Forwarded-Proto", "http") // of the site that it asks about
+		})
+		var kept []string
+		for _, header := range forwarded {
+			if arrived.Get(header) != "" {
+				kept = append(kept, header)
+			}
+		}
+		slices.Sort(kept)
+		if w.Code != tt.want || !slices.Equal(kept, tt.kept) {
+			t.Errorf("%s: %d with %q; want %d with %q", name, w.Code, kept, tt.want, tt.kept)
 		}
 	}
 }

@@ -48,6 +48,39 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
   });
 }
 
+// What is to be kept can be saved as a file, without any address that has it.
+for (const button of document.querySelectorAll("button[data-downloads]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const link = document.createElement("a");
+    const text = document.getElementById(button.dataset.downloads).textContent;
+    link.href = URL.createObjectURL(new Blob([text], {type: button.dataset.media}));
+    link.download = button.dataset.file;
+    link.click();
+    URL.revokeObjectURL(link.href);
+    taken = true;
+  });
+}
+
+// A secret that is shown once is not left behind by mistake.
+let taken = !document.querySelector("button[data-keeps]");
+document.querySelector("button[data-keeps]")?.addEventListener("click", () => { taken = true; });
+addEventListener("beforeunload", (event) => { if (!taken) event.preventDefault(); });
+
+// A menu closes when somebody is done with it.
+const menus = document.querySelectorAll("details.menu");
+if (menus.length) {
+  const close = (except) => menus.forEach((menu) => { if (menu !== except) menu.open = false; });
+  addEventListener("click", (event) => close(event.target.closest("details.menu")));
+  addEventListener("keydown", (event) => {
+    const open = document.querySelector("details.menu[open]");
+    if (event.key === "Escape" && open) {
+      open.open = false;
+      open.querySelector("summary").focus();
+    }
+  });
+}
+
 // A page that waits looks again by itself, until it is asked to stop.
 for (const button of document.querySelectorAll("button[data-looks-again]")) {
   const seconds = Number(button.dataset.seconds);

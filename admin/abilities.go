@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"countersign/clientstore"
+)
+
+// places are the redirect URIs of the client with where they lead.
+func places(c *clientstore.Client) []place {
+	var list []place
+	for _, uri := range c.Metadata.RedirectURIs {
+		list = append(list, place{uri, domain(uri)})
+	}
+	return list
+}
+
+// domain is the domain that somebody had to register to get what is sent to
+// the URI, or what it is else.
+func domain(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return ""
+	case u.Scheme != "https" && u.Scheme != "http":
+		return "an application on the person's device"
+	}
+	host := u.Hostname()
+	if host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1" {
+		return "the person's own machine"
+	}
+	registered, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil {
+		return host
+	}
+	return registered
+}
+
+// grantAbilities say what a grant lets a client do.
+var grantAbilities = []struct{ grant, sentence string }{
+	{clientstore.GrantAuthorizationCode, "Send people here to sign in, and act for those who consent."},
+	{clientstore.GrantDeviceCode, "Act for people who type a code that a device shows them."},
+	{clientstore.GrantPassword, "Act for people who type their password into it."},
+	{clientstore.GrantRefreshToken, "Go on acting for them without asking again."},
+	{clientstore.GrantTokenExchange, "Exchange what the OAuth 1.0a clients that it is registered for were allowed for tokens of its own."},
+	{clientstore.GrantClientCredentials, "Act for itself, with nobody signed in."},
+}
+
+// scopeAbilities say what a scope lets a client learn.
+var scopeAbilities = map[string]string{
+	"openid":         "Learn who signed in.",
+	"profile":        "Read people's names and profiles.",
+	"email":          "Read people's email addresses.",
+	"address":        "Read people's postal addresses.",
+	"phone":          "Read people's phone numbers.",
+	"offline_access": "Keep its access when people are not there.",
+}
+
+// abilities say in sentences what the client will be able to do.
+func abilities(c *clientstore.Client) []string {
+	m := &c.Metadata
+	var list []string
+	if c.Type == clientstore.OAuth1 {
+		list = append(list, "Send people here to allow it access, and act for those who do.")
+	}
+	for _, a := range grantAbilities {
+		if slices.Contains(m.GrantTypes, a.grant) {
+			list = append(list, a.sentence)
+		}
+	}
+	if slices.ContainsFunc(m.ResponseTypes, func(r string) bool { return slices.Contains(strings.Fields(r), "token") }) {
+		list = append(list, "Get access tokens through the browser, without proving who it is.")
+	}
+	var others []string
+	for _, s := range strings.Fields(m.Scope) {
+		if sentence, ok := scopeAbilities[s]; ok {
+			list = append(list, sentence)
+			continue
+		}
+		others = append(others, s)
+	}
+	if len(others) > 0 {
+		list = append(list, "Ask for what APIs call "+strings.Join(others, ", ")+".")
+	}
+	switch m.IntrospectionScope {
+	case clientstore.IntrospectAll:
+		list = append(list, "Ask about every token of this server.")
+	case clientstore.IntrospectAudience:
+		list = append(list, "Ask about tokens that are meant for it.")
+	}
+	return list
+}

@@ -1,0 +1,157 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"countersign/clientstore"
+	"countersign/storage"
+)
+
+// approvals is the page of what waits for an administrator.
+type approvals struct {
+	Clients   []review
+	Revisions []change
+	More      bool
+}
+
+// change is what an approved client wants to become.
+type change struct {
+	Client   *clientstore.Client
+	Revision *clientstore.Revision // nil when none waits
+	Changes  []difference
+	Warnings []string
+	// Changed tells that the client wants something else than what was looked
+	// at.
+	Changed bool
+}
+
+// manyCards is how many clients an administrator reviews on one page.
+const manyCards = 20
+
+// Domains are where the redirect URIs lead, each once.
+func (r review) Domains() []string {
+	var list []string
+	for _, p := range r.Redirects {
+		if !slices.Contains(list, p.Domain) {
+			list = append(list, p.Domain)
+		}
+	}
+	return list
+}
+
+// showApprovals serves GET /settings/approvals.
+func (h *handler) showApprovals(w http.ResponseWriter, r *http.Request, who *administrator) error {
+	pending, err := h.cfg.Clients.List(r.Context(), clientstore.Filter{
+		Status: clientstore.Pending, Sort: clientstore.Oldest, Limit: manyCards + 1,
+	})
+	if err != nil {
+		return err
+	}
+	p := approvals{More: len(pending) > manyCards}
+	for i := range pending[:min(len(pending), manyCards)] {
+		rv, err := h.review(r.Context(), &pending[i])
+		if err != nil {
+			return err
+		}
+		p.Clients = append(p.Clients, rv)
+	}
+	waiting, err := h.cfg.Clients.Revisions(r.Context(), manyCards)
+	if err != nil {
+		return err
+	}
+	for i := range waiting {
+		c, err := newChange(&waiting[i].Client, &waiting[i].Revision)
+		if err != nil {
+			return err
+		}
+		p.Revisions = append(p.Revisions, c)
+	}
+	return h.show(w, r, who, screen{Template: "approvals.html", Section: approvalsPath, Page: p})
+}
+
+func newChange(c *clientstore.Client, rev *clientstore.Revision) (change, error) {
+	ch := change{Client: c, Revision: rev}
+	if rev == nil {
+		return ch, nil
+	}
+	list, err := rev.Differences(c)
+	for _, d := range list {
+		ch.Changes = append(ch.Changes, difference{d.Member, written(d.Before), written(d.After)})
+	}
+	ch.Warnings = rev.With(*c).Warnings()
+	return ch, err
+}
+
+// showRevision serves GET /settings/oauth-clients/{key}/revision.
+func (h *handler) showRevision(w http.ResponseWriter, r *http.Request, who *administrator) error {
+	ch, err := h.change(r)
+	if err != nil {
+		return err
+	}
+	return h.show(w, r, who, screen{Template: "revision.html", Section: approvalsPath, Page: ch})
+}
+
+func (h *handler) change(r *http.Request) (change, error) {
+	c, err := h.client(r)
+	if err != nil {
+		return change{}, err
+	}
+	rev, err := h.cfg.Clients.Revision(r.Context(), c.ID)
+	if err != nil {
+		return change{}, err
+	}
+	return newChange(c, rev)
+}
+
+// decideRevision serves POST /settings/oauth-clients/{key}/revision. What was
+// looked at is what is decided on.
+func (h *handler) decideRevision(w http.ResponseWriter, r *http.Request, who *administrator) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	c, err := h.client(r)
+	if err != nil {
+		return err
+	}
+	done := "revised"
+	switch form.Get("decision") {
+	case "allow":
+		_, err = h.cfg.Clients.ApproveRevision(r.Context(), who.actor(r), c.ID, form.Get("revision"))
+	case "deny":
+		done = "rejected"
+		_, err = h.cfg.Clients.RejectRevision(r.Context(), who.actor(r), c.ID, form.Get("revision"))
+	default:
+		return undecided()
+	}
+	_, wrong := faultOf(err)
+	_, stopped := errors.AsType[*clientstore.StatusError](err)
+	switch {
+	case err == nil:
+		h.redirect(w, clientPath(c.ID), "done", done)
+		return nil
+	case wrong || stopped:
+		return outdatedRevision(err)
+	case !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrNotFound):
+		return err
+	}
+	ch, err := h.change(r)
+	if err != nil {
+		return err
+	}
+	ch.Changed = ch.Revision != nil
+	return h.show(w, r, who, screen{Status: http.StatusConflict, Template: "revision.html", Section: approvalsPath, Page: ch})
+}
+
+// outdatedRevision is a change that was acceptable when the client asked for
+// it, and is not any more.
+func outdatedRevision(cause error) *problem {
+	return &problem{
+		Status: http.StatusConflict, Code: "E-REVISION",
+		Title:  "This change cannot be approved any more",
+		What:   sentence(cause.Error()) + " Nothing was changed.",
+		Remedy: "Reject it, and tell the people who make the client.",
+	}
+}

@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"net/http"
+
+	"countersign/clientstore"
+	"countersign/storage/audit"
+	"countersign/storage/failure"
+)
+
+// details is the page of one client.
+type details struct {
+	review
+	kit
+	Grants    string
+	Secrets   []clientstore.Secret
+	Revision  *clientstore.Revision // what it wants to become, nil for nothing
+	Impact    string
+	Trail     []event
+	Signs     []string // by which methods a client of OAuth 1.0a signs
+	UsesKey   bool     // it signs with a key of its own
+	PublicKey string
+	Failures  []failure.Failure // what it was last refused
+}
+
+// trailShown is how many changes the page of a client shows.
+const trailShown = 20
+
+// showClient serves GET /settings/oauth-clients/{key}.
+func (h *handler) showClient(w http.ResponseWriter, r *http.Request, who *administrator) error {
+	c, err := h.client(r)
+	if err != nil {
+		return err
+	}
+	p, err := h.details(r, c)
+	if err != nil {
+		return err
+	}
+	return h.show(w, r, who, screen{Template: "details.html", Section: clientsPath, Page: p})
+}
+
+func (h *handler) details(r *http.Request, c *clientstore.Client) (details, error) {
+	rv, err := h.review(r.Context(), c)
+	if err != nil {
+		return details{}, err
+	}
+	k, err := h.kit(c, "")
+	if err != nil {
+		return details{}, err
+	}
+	p := details{
+		review: rv, kit: k, Grants: grantWords(c), Secrets: h.secretsPage(c).Secrets,
+		Signs: c.Metadata.OAuth1SignatureMethods, UsesKey: c.Metadata.OAuth1PublicKey != "", PublicKey: c.Metadata.OAuth1PublicKey,
+	}
+	if p.Revision, err = h.cfg.Clients.Revision(r.Context(), c.ID); err != nil {
+		return details{}, err
+	}
+	impact, err := h.cfg.Clients.Impact(r.Context(), c.ID)
+	if err != nil {
+		return details{}, err
+	}
+	p.Impact = liveWords(impact)
+	if p.Failures, err = h.cfg.Failures.List(r.Context(), c.ID, failure.Kept); err != nil {
+		return details{}, err
+	}
+	events, err := h.cfg.Audit.List(r.Context(), audit.Filter{TargetType: "client", TargetID: c.ID, Limit: trailShown})
+	p.Trail = describe(events)
+	return p, err
+}
+
+// liveWords says what is live of a client.
+func liveWords(i clientstore.Impact) string {
+	if i.Tokens == 0 {
+		return "None"
+	}
+	return count(i.Tokens, "token", "tokens") + " of " + count(i.Accounts, "person", "people")
+}

@@ -1,0 +1,69 @@
+package admin
+
+import "net/http"
+
+// problem is the page, and the error, of a request that cannot be answered.
+type problem struct {
+	Status              int
+	Code                string
+	Title, What, Remedy string
+	// Next is the name of the link to the home page, empty for none.
+	Next string
+}
+
+func (p *problem) Error() string { return p.Code + ": " + p.Title }
+
+func notFound() *problem {
+	return &problem{
+		Status: http.StatusNotFound, Code: "E-NOT-FOUND",
+		Title:  "There is no page at this address",
+		What:   "The address may be mistyped, or the link that led here may be out of date.",
+		Remedy: "Check the address, or start from the home page.",
+		Next:   "To the home page",
+	}
+}
+
+func methodNotAllowed() *problem {
+	return &problem{
+		Status: http.StatusMethodNotAllowed, Code: "E-METHOD",
+		Title:  "This address works differently",
+		What:   "The page exists, and does not answer requests of this method.",
+		Remedy: "Open it in a browser.",
+	}
+}
+
+func crossSite() *problem {
+	return &problem{
+		Status: http.StatusForbidden, Code: "E-CROSS-SITE",
+		Title:  "This form was not sent from this server's page",
+		What:   "Another site tried to act in your name, or your browser does not say where the form came from. Nothing was done.",
+		Remedy: "Go back, reload the page, and send the form from there.",
+	}
+}
+
+func unreadableForm() *problem {
+	return &problem{
+		Status: http.StatusBadRequest, Code: "E-FORM",
+		Title:  "The form could not be read",
+		What:   "It is damaged, too long, or not in the format that browsers send. Nothing was done.",
+		Remedy: "Go back, reload the page, and send the form again.",
+	}
+}
+
+func internal() *problem {
+	return &problem{
+		Status: http.StatusInternalServerError, Code: "E-INTERNAL",
+		Title:  "Something went wrong here",
+		What:   "This is a fault of this server, not of what you did. It has been written to the log.",
+		Remedy: "Try again. If it stays, look for the request number below in the log.",
+	}
+}
+
+func unavailable() *problem {
+	return &problem{
+		Status: http.StatusServiceUnavailable, Code: "E-UNAVAILABLE",
+		Title:  "Not available for the moment",
+		What:   "This server cannot reach its database. Nothing was decided and nothing is lost.",
+		Remedy: "Wait a moment and try again. `countersign doctor` looks for the cause.",
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"countersign/clientstore"
+	"countersign/cmd/countersign/clientfile"
+	"countersign/storage"
+)
+
+// exportedOwner is what a file calls itself whose clients belonged to none.
+const exportedOwner = "clients.yaml"
+
+func newClientExport(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "export [CLIENT_ID...]", Short: "Write clients as a file for `client apply`, without secrets",
+		Example: `  countersign client export > clients.yaml
+  countersign client export CLIENT_ID -o json --owner platform/clients.json`,
+	}
+	format, owner := "yaml", ""
+	cmd.Flags().StringVarP(&format, "output", "o", format, "`form` of the file: yaml or json")
+	cmd.Flags().StringVar(&owner, "owner", "", "the `name` of the file (default that of the file that all of the clients belong to, else "+exportedOwner+")")
+	cmd.RunE = func(cmd *cobra.Command, keys []string) error {
+		if format != "yaml" && format != "json" {
+			return usagef(cmd, "unknown form %q of a clients file; use yaml or json", format)
+		}
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			clients, err := exported(ctx, s, keys)
+			if err != nil {
+				return err
+			}
+			if err := nameAccounts(ctx, p, s, clients); err != nil {
+				return err
+			}
+			if owner == "" {
+				owner = ownerOf(clients)
+			}
+			write := clientfile.YAML
+			if format == "json" {
+				write = clientfile.JSON
+			}
+			content, err := write(owner, clients)
+			if err != nil {
+				return err
+			}
+			_, err = p.stdout.Write(content)
+			return err
+		})
+	}
+	return cmd
+}
+
+// exported returns the clients with the keys, or all.
+func exported(ctx context.Context, s *stores, keys []string) ([]clientstore.Client, error) {
+	var clients []clientstore.Client
+	for _, key := range keys {
+		c, err := findClient(ctx, s, key)
+		if err != nil {
+			return nil, err
+		}
+		clients = append(clients, *c)
+	}
+	if len(keys) > 0 {
+		return clients, nil
+	}
+	const page = 500
+	for f := (clientstore.Filter{Limit: page}); ; {
+		list, err := s.clients.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		clients = append(clients, list...)
+		if len(list) < page {
+			return clients, nil
+		}
+		f.After = list[len(list)-1].Cursor()
+	}
+}
+
+// nameAccounts puts the names of accounts in the place of their identifiers. An
+// account that is gone is left out.
+func nameAccounts(ctx context.Context, p *program, s *stores, clients []clientstore.Client) error {
+	for i := range clients {
+		m := &clients[i].Metadata
+		if m.OAuth1FunctionalAccount == "" {
+			continue
+		}
+		account, err := s.accounts.Get(ctx, m.OAuth1FunctionalAccount)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			p.talk("The functional account of %s is gone, and is left out.", title(&clients[i]))
+			m.OAuth1FunctionalAccount = ""
+		case err != nil:
+			return err
+		default:
+			m.OAuth1FunctionalAccount = account.Username
+		}
+	}
+	return nil
+}
+
+// ownerOf is the file that all of the clients belong to.
+func ownerOf(clients []clientstore.Client) string {
+	for i := range clients {
+		if clients[i].ManagedBy == "" || clients[i].ManagedBy != clients[0].ManagedBy {
+			return exportedOwner
+		}
+	}
+	if len(clients) == 0 {
+		return exportedOwner
+	}
+	return clients[0].ManagedBy
+}
+
+func newClientSchema(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of clients files", Args: noArgs,
+		Example: `  countersign client schema > clients.schema.json
+  countersign client schema | less`,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := clientfile.FileSchema().Text()
+			if err != nil {
+				return err
+			}
+			_, err = p.stdout.Write(text)
+			return err
+		},
+	}
+}
+
+func newClientRelease(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "release CLIENT_ID", Short: "Take a client out of the hands of its clients file", Args: oneArg,
+		Example: `  countersign client release CLIENT_ID
+  countersign client release CLIENT_ID --yes -o json`,
+	}
+	confirm, out := addConfirmation(cmd), addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			c, err := findClient(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			if c.ManagedBy == "" {
+				return remedy(nil, title(c)+" belongs to no clients file", "change it with `countersign client edit "+c.ID+"`")
+			}
+			if err := confirm.ask(cmd, p, releaseImpact(c)); err != nil {
+				return err
+			}
+			if c, err = s.clients.Release(ctx, actor(), c.ID); err != nil {
+				return err
+			}
+			return out.print(p.stdout, c.Document(), func(tw *tabwriter.Writer) {
+				row(tw, "client_id", c.ID)
+				row(tw, "client_name", c.Name)
+				row(tw, "status", c.Status)
+			})
+		})
+	}
+	return cmd
+}
+
+func releaseImpact(c *clientstore.Client) string {
+	return fmt.Sprintf("This takes %s out of the hands of the clients file %s; it goes on as it is. Take it out of the file as well: "+
+		"as long as it is listed there as %s, the file registers another client in its place.", title(c), printable(c.ManagedBy), printable(c.ManagedHandle))
+}

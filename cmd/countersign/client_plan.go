@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"countersign/clientstore"
+)
+
+// planView is a plan as JSON.
+type planView struct {
+	Owner   string     `json:"owner"`
+	Changes bool       `json:"changes"`
+	Applied bool       `json:"applied"`
+	Steps   []stepView `json:"steps"`
+}
+
+type stepView struct {
+	Handle       string                   `json:"handle"`
+	Action       clientstore.Action       `json:"action"`
+	ClientID     string                   `json:"client_id,omitempty"` // not yet known of one that is to be created
+	ClientName   string                   `json:"client_name"`
+	Status       clientstore.Status       `json:"status"`
+	Differences  []clientstore.Difference `json:"differences,omitempty"`
+	Secret       clientstore.SecretChange `json:"secret,omitempty"`
+	ClientSecret string                   `json:"client_secret,omitempty"` // a generated one, this once
+	Notes        []string                 `json:"notes,omitempty"`
+	Warnings     []string                 `json:"warnings,omitempty"`
+	Impact       *clientstore.Impact      `json:"impact,omitempty"`
+}
+
+// viewPlan shows a plan, with what was done of it.
+func viewPlan(p *clientstore.Plan, done []clientstore.Applied) planView {
+	v := planView{Owner: p.File, Changes: p.Changes(), Applied: len(done) > 0, Steps: []stepView{}}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		c := result(s)
+		view := stepView{
+			Handle: s.Handle, Action: s.Action, ClientID: c.ID, ClientName: c.Name, Status: c.Status,
+			Differences: s.Differences, Secret: s.Secret, Notes: s.Notes, Warnings: s.Warnings(), Impact: s.Impact,
+		}
+		if s.Before == nil {
+			view.ClientID = ""
+		}
+		if n := slices.IndexFunc(done, func(d clientstore.Applied) bool { return d.Handle == s.Handle && d.Client != nil }); n >= 0 {
+			view.ClientID, view.ClientSecret = done[n].Client.ID, done[n].Secret
+		}
+		v.Steps = append(v.Steps, view)
+	}
+	return v
+}
+
+// result is the client as the step leaves it, or as it was when it is removed.
+func result(s *clientstore.Step) *clientstore.Client {
+	if s.After == nil {
+		return s.Before
+	}
+	return s.After
+}
+
+// rows writes what was done, a client a line.
+func (v planView) rows(tw *tabwriter.Writer) {
+	row(tw, "HANDLE", "KEY", "NAME", "STATUS", "DONE", "SECRET")
+	for _, s := range v.Steps {
+		status := string(s.Status)
+		if s.Action == clientstore.Remove {
+			status = ""
+		}
+		row(tw, s.Handle, s.ClientID, s.ClientName, status, doneWords[s.Action], s.ClientSecret)
+	}
+}
+
+var (
+	doneWords = map[clientstore.Action]string{
+		clientstore.Create: "registered", clientstore.Adopt: "adopted", clientstore.Change: "changed", clientstore.Remove: "removed",
+		clientstore.Keep: "nothing", clientstore.Orphan: "nothing",
+	}
+	signs = map[clientstore.Action]string{
+		clientstore.Create: "+", clientstore.Adopt: ">", clientstore.Change: "~", clientstore.Remove: "-", clientstore.Keep: " ", clientstore.Orphan: "?",
+	}
+	secretWords = map[clientstore.SecretChange]string{
+		clientstore.SecretGenerated: "is generated", clientstore.SecretSet: "is set", clientstore.SecretRotated: "changed",
+		clientstore.SecretTaken: "is the one that it has, and the file's from now on", clientstore.SecretLeft: "stays, and is not the file's any more",
+	}
+)
+
+// writePlan writes a plan for people: what is registered (+), adopted (>),
+// changed (~) and removed (-), member by member.
+func writePlan(w io.Writer, p *clientstore.Plan) {
+	for i := range p.Steps {
+		writeStep(w, &p.Steps[i])
+	}
+	line(w, "Clients file %s: %s.", printable(p.File), summary(p))
+}
+
+func line(w io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format+"\n", args...) // where else to complain
+}
+
+func writeStep(w io.Writer, s *clientstore.Step) {
+	if s.Action == clientstore.Keep && len(s.Notes) == 0 {
+		return
+	}
+	c := result(s)
+	name := title(c)
+	if s.Before == nil {
+		name = printable(c.Name)
+	}
+	line(w, "%s %s: %s, %s, %s", signs[s.Action], s.Handle, name, c.Type, c.Status)
+	for _, d := range s.Differences {
+		if s.Before == nil && (d.Member == "status" || strings.HasPrefix(d.Member, "managed_")) {
+			continue // the heading says so
+		}
+		writeDifference(w, d)
+	}
+	if s.Secret != "" {
+		line(w, "    ~ secret: %s", secretWords[s.Secret])
+	}
+	if s.Impact != nil {
+		line(w, "    ! %s, which die now", live(*s.Impact))
+	}
+	if s.Action == clientstore.Orphan {
+		line(w, "    ! the file does not list it any more; --prune removes it, `countersign client release %s` gives it to the administrators", c.ID)
+	}
+	notes := s.Notes
+	if s.Changes() {
+		notes = append(s.Warnings(), notes...)
+	}
+	for _, note := range notes {
+		line(w, "    ! %s", printable(note))
+	}
+}
+
+func writeDifference(w io.Writer, d clientstore.Difference) {
+	before, after := shown(d.Before), shown(d.After)
+	switch {
+	case before == "":
+		line(w, "    + %s: %s", d.Member, after)
+	case after == "":
+		line(w, "    - %s: %s", d.Member, before)
+	default:
+		line(w, "    ~ %s: %s → %s", d.Member, before, after)
+	}
+}
+
+// shown is a value of a member, empty for none.
+func shown(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return printable(v)
+	case []any:
+		if len(v) == 0 {
+			return ""
+		}
+	}
+	return printable(cell(value))
+}
+
+// counts says how many steps do each thing.
+func counts(p *clientstore.Plan) map[clientstore.Action]int64 {
+	n := map[clientstore.Action]int64{}
+	for i := range p.Steps {
+		n[p.Steps[i].Action]++
+	}
+	return n
+}
+
+// summary says what a plan comes to, in a few words.
+func summary(p *clientstore.Plan) string {
+	if !p.Changes() {
+		return "nothing to do"
+	}
+	n := counts(p)
+	var parts []string
+	for _, a := range []struct {
+		action clientstore.Action
+		word   string
+	}{
+		{clientstore.Create, "to register"},
+		{clientstore.Adopt, "to adopt"},
+		{clientstore.Change, "to change"},
+		{clientstore.Remove, "to remove"},
+		{clientstore.Keep, "as it is"},
+	} {
+		if n[a.action] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[a.action], a.word))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// impactOf says what a plan does, for the question whether it shall.
+func impactOf(p *clientstore.Plan) string {
+	n := counts(p)
+	var parts []string
+	for _, a := range []struct {
+		action clientstore.Action
+		verb   string
+	}{
+		{clientstore.Create, "registers"}, {clientstore.Adopt, "takes over"}, {clientstore.Change, "changes"}, {clientstore.Remove, "removes for good"},
+	} {
+		if n[a.action] > 0 {
+			parts = append(parts, a.verb+" "+count(n[a.action], "client"))
+		}
+	}
+	text := strings.Join(parts, ", ")
+	var ended clientstore.Impact
+	for i := range p.Steps {
+		if impact := p.Steps[i].Impact; impact != nil {
+			ended.Tokens += impact.Tokens
+			ended.Accounts += impact.Accounts
+		}
+	}
+	if ended.Tokens > 0 {
+		text += "; " + live(ended) + " die for good"
+	}
+	return text
+}

@@ -1,0 +1,234 @@
+package clientfile
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+
+	"countersign/cmd/countersign/config"
+)
+
+// maxNodes bounds what a file may come to when its aliases are followed.
+const maxNodes = 100_000
+
+// checker holds the nodes of a file against the schema.
+type checker struct {
+	file   string
+	faults []*FileError
+	left   int // nodes that may still be looked at
+}
+
+func (c *checker) fault(n *yaml.Node, format string, args ...any) {
+	c.faults = append(c.faults, &FileError{c.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
+}
+
+// check holds a node against its schema. Path names it in messages.
+func (c *checker) check(n *yaml.Node, s *Schema, path string) {
+	n = target(n)
+	if c.left--; c.left < 0 {
+		if c.left == -1 {
+			c.fault(n, "the file is too large once its aliases are followed")
+		}
+		return
+	}
+	kind := kindOf(n)
+	if s.Type != "" && kind != s.Type {
+		c.fault(n, "%s%s", label(path), mismatch(n, s, kind))
+		return
+	}
+	switch kind {
+	case "object":
+		c.checkObject(n, s, path)
+	case "array":
+		items := s.Items
+		if items == nil {
+			items = &Schema{}
+		}
+		for i, item := range n.Content {
+			c.check(item, items, path+"["+strconv.Itoa(i)+"]")
+		}
+	case "string":
+		c.checkText(n, s, path)
+	}
+}
+
+func label(path string) string {
+	if path == "" {
+		return ""
+	}
+	return path + ": "
+}
+
+func mismatch(n *yaml.Node, s *Schema, kind string) string {
+	if s.remedy != "" {
+		return s.remedy
+	}
+	names := map[string]string{
+		"object": "members below it", "array": "a list", "string": "text", "boolean": "true or false", "integer": "a whole number", "null": "nothing", "number": "a number",
+	}
+	text := "needs " + names[s.Type] + " and has " + names[kind]
+	if n.Kind == yaml.ScalarNode && s.Type == "string" && kind != "null" {
+		text += "; put it in quotation marks: " + strconv.Quote(n.Value)
+	}
+	if s.Type == "array" && kind == "string" {
+		text += "; write it in brackets: [" + n.Value + "]"
+	}
+	return text
+}
+
+func (c *checker) checkObject(n *yaml.Node, s *Schema, path string) {
+	seen := map[string]bool{}
+	for key, value := range members(n) {
+		below := strings.TrimPrefix(path+"."+key.Value, ".")
+		if seen[key.Value] {
+			c.fault(key, "%s is there twice", below)
+			continue
+		}
+		seen[key.Value] = true
+		if p := s.property(key.Value); p != nil {
+			c.check(value, p, below)
+		} else if s.Closed {
+			c.fault(key, "%s", unknown(key.Value, s, path))
+		} else {
+			c.check(value, &Schema{}, below)
+		}
+	}
+	for _, name := range s.Required {
+		if !seen[name] {
+			c.fault(n, "%s%s is missing", label(path), name)
+		}
+	}
+	c.checkOneOf(n, s, path, seen)
+}
+
+// checkOneOf requires the members of exactly one of the schemas.
+func (c *checker) checkOneOf(n *yaml.Node, s *Schema, path string, seen map[string]bool) {
+	var names []string
+	var fit int
+	for _, one := range s.OneOf {
+		names = append(names, one.Required...)
+		if !slices.ContainsFunc(one.Required, func(name string) bool { return !seen[name] }) {
+			fit++
+		}
+	}
+	if len(s.OneOf) > 0 && fit != 1 {
+		c.fault(n, "%sneeds exactly one of %s", label(path), strings.Join(names, ", "))
+	}
+}
+
+// meant are members by what people call them elsewhere.
+var meant = map[string]string{
+	"id": "client_id", "name": "client_name", "redirect_uri": "redirect_uris", "scopes": "scope", "grants": "grant_types",
+	"reason": "status_reason", "public": "token_endpoint_auth_method: none",
+}
+
+func unknown(name string, s *Schema, path string) string {
+	where := label(path) + strconv.Quote(name)
+	if len(s.Properties) == 0 {
+		return where + " is no handle; " + s.remedy
+	}
+	if name == "client_secret" {
+		return where + " is not known here: " + secretRemedy
+	}
+	if name == "<<" {
+		return where + " is not followed here; write the members out"
+	}
+	if m, ok := meant[name]; ok && s.Properties["client_name"] != nil {
+		return where + " is not known here; did you mean " + m + "?"
+	}
+	return where + " is not known here; did you mean " + config.Nearest(name, slices.Sorted(maps.Keys(s.Properties))) + "?"
+}
+
+func (c *checker) checkText(n *yaml.Node, s *Schema, path string) {
+	switch {
+	case len(s.Enum) > 0 && !slices.Contains(s.Enum, n.Value):
+		c.fault(n, "%s%s is not known; use %s", label(path), strconv.Quote(n.Value), strings.Join(s.Enum, ", "))
+	case utf8.RuneCountInString(n.Value) < s.MinLength:
+		c.fault(n, "%sis empty", label(path))
+	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(n.Value):
+		text := s.remedy
+		if text == "" {
+			text = "it has to match " + s.Pattern
+		}
+		c.fault(n, "%s%s does not fit; %s", label(path), strconv.Quote(n.Value), text)
+	}
+}
+
+// target follows an alias.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// kindOf names the kind of a node as JSON Schema does. A date is text: JSON has
+// none.
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "object"
+	case yaml.SequenceNode:
+		return "array"
+	default: // a scalar, whose tag says what it is
+	}
+	switch n.ShortTag() {
+	case "!!bool":
+		return "boolean"
+	case "!!int":
+		return "integer"
+	case "!!float":
+		return "number"
+	case "!!null":
+		return "null"
+	default:
+		return "string"
+	}
+}
+
+// members yields the keys of a mapping with their values.
+func members(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !yield(target(n.Content[i]), target(n.Content[i+1])) {
+				return
+			}
+		}
+	}
+}
+
+// plain turns nodes that were checked into what JSON has.
+func plain(n *yaml.Node) any { //nolint:ireturn // JSON has no narrower type
+	n = target(n)
+	switch kindOf(n) {
+	case "object":
+		m := map[string]any{}
+		for key, value := range members(n) {
+			m[key.Value] = plain(value)
+		}
+		return m
+	case "array":
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			list[i] = plain(item)
+		}
+		return list
+	case "string":
+		return n.Value
+	default:
+		var v any
+		if n.Decode(&v) != nil {
+			return n.Value
+		}
+		return v
+	}
+}
+
+func place(n *yaml.Node) position { return position{n.Line, n.Column} }
