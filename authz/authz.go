@@ -29,6 +29,7 @@ import (
 	"countersign/authz/oauth1"
 	"countersign/authz/outbound"
 	"countersign/authz/page"
+	"countersign/authz/passkey"
 	"countersign/authz/registration"
 	"countersign/authz/request"
 	"countersign/authz/token"
@@ -36,6 +37,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/audit"
 	"countersign/storage/failure"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
@@ -60,6 +62,9 @@ type Config struct {
 	Registration registration.Mode
 	// SignUp lets people create their accounts.
 	SignUp bool
+	// AdminSecondFactor tells people who may configure the server that its
+	// administrators' pages ask for a second factor.
+	AdminSecondFactor bool
 	// Realm is that of OAuth 1.0a, empty for Countersign.
 	Realm string
 	// OSLC is what OSLC tools are told.
@@ -84,6 +89,7 @@ type Config struct {
 	Used         *replay.Store
 	Pushed       *pushed.Store
 	Subjects     *subject.Identifiers
+	Audit        *audit.Store
 	// Failures keeps what clients are refused, for administrators.
 	Failures *failure.Store
 	// OutboundAllow lists networks that are not public and from which keys and
@@ -168,8 +174,7 @@ func newDoor(cfg Config) (*door, error) {
 	if err := d.wireProtocol(cfg, browser.New(issuer)); err != nil {
 		return nil, err
 	}
-	d.wirePages(cfg, browser.New(issuer))
-	return d, nil
+	return d, d.wirePages(cfg, browser.New(issuer))
 }
 
 func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
@@ -238,10 +243,14 @@ func isLoopback(issuer string) bool {
 	return u.Hostname() == "localhost" || ip.IsLoopback()
 }
 
-func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
+func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
+	passkeys, err := passkey.New(passkey.Config{Issuer: cfg.Issuer, Name: cfg.Name, Accounts: cfg.Accounts, Used: cfg.Used, Now: cfg.Now})
+	if err != nil {
+		return err
+	}
 	d.login = login.New(login.Config{
-		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Clients: cfg.Clients, Cookies: cookies, Pages: d.pages, SignUp: cfg.SignUp,
+		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Clients: cfg.Clients, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, SignUp: cfg.SignUp,
 	})
 	d.consent = consent.New(consent.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
@@ -249,12 +258,15 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) {
 		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute, OAuth1Token: cfg.Lifetimes.OAuth1Token,
 	})
 	d.home = home.New(home.Config{
-		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Cookies: cookies, Pages: d.pages, Settings: cfg.Settings,
+		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients,
+		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Now: cfg.Now, SignUp: cfg.SignUp,
+		Name: cfg.Name, AdminSecondFactor: cfg.AdminSecondFactor, Settings: cfg.Settings,
 	})
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
 		Keys: cfg.Keys, SignOut: cfg.SignOut, Subjects: cfg.Subjects, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Asset: cfg.Asset,
 	})
+	return nil
 }
 
 // grantTypes are those that a client may use: of the token endpoint's, what the

@@ -15,6 +15,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage/account"
+	"countersign/storage/session"
 )
 
 // probe shows that a member of the metadata tells the truth.
@@ -109,7 +110,13 @@ var probes = map[string]probe{
 		w.wantTrue("a code", w.authorize(w.web.ask("display", display)).sent().Has("code"))
 	}),
 	"acr_values_supported": eachValue(func(w *world, acr string) {
-		claims := w.verify(w.web, w.tokens(w.web, "acr_values", acr).str("id_token"))
+		_, cookie, err := w.sessions.Start(w.Context(), session.SignIn{
+			AccountID: w.user.ID, AccountEpoch: w.user.Epoch, ACR: acr, AMR: []string{"pwd"},
+		})
+		w.must(err)
+		defer func(before string) { w.cookie = before }(w.cookie)
+		w.cookie = cookie
+		claims := w.verify(w.web, w.tokens(w.web, "claims", `{"id_token":{"acr":{"essential":true,"values":["`+acr+`"]}}}`).str("id_token"))
 		w.wantTrue("the acr claim", claims["acr"] == acr)
 	}),
 	"ui_locales_supported": eachValue(func(w *world, locale string) {

@@ -111,7 +111,7 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 			OAuth1Token: 2 * time.Hour,
 		},
 		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Failures: failure.New(db, keys),
+		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Audit: events, Failures: failure.New(db, keys),
 		Log: slog.New(slog.NewMultiHandler(
 			slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil))),
 		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,

@@ -93,6 +93,22 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 	return clients, nil
 }
 
+// Several returns the clients that have one of the keys, by key.
+func (s *Store) Several(ctx context.Context, ids []string) (map[string]*Client, error) {
+	if len(ids) == 0 {
+		return nil, nil //nolint:nilnil // no client is an answer
+	}
+	var found []Client
+	if err := s.db.With(ctx).Where("id IN ?", ids).Find(&found).Error; err != nil {
+		return nil, storage.Err("get clients", err)
+	}
+	by := map[string]*Client{}
+	for i := range found {
+		by[found[i].ID] = &found[i]
+	}
+	return by, nil
+}
+
 func (s *Store) selected(query *gorm.DB, f Filter) (*gorm.DB, error) {
 	if err := f.check(); err != nil {
 		return nil, err

@@ -27,6 +27,8 @@ import (
 var records = []any{
 	account.Account{},
 	apikey.Key{},
+	account.Activity{},
+	account.Passkey{},
 	audit.Event{},
 	clientstore.Client{},
 	failure.Failure{},
@@ -43,6 +45,7 @@ var records = []any{
 // tables are those that only statements of our own read and write.
 var tables = map[string]string{
 	"access_tokens":         "hash grant_id scope audience created_at expires_at revoked_at",
+	"application_uses":      "account_id client_id used_at",
 	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
 	"client_registrations":  "client_id hash initial_token_id created_at",
 	"client_submissions":    "hash account_id client_id secret created_at",
@@ -51,6 +54,8 @@ var tables = map[string]string{
 	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at command_line_at",
 	"subject_salt":          "id salt created_at",
 	"logout_deliveries":     "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",
+	"recovery_codes":        "hash account_id created_at used_at",
+	"totp_authenticators":   "account_id sealed last_step created_at used_at",
 	"refresh_tokens":        "hash grant_id parent_hash created_at expires_at used_at",
 	"session_clients":       "session_id client_id subject created_at",
 	"sign_in_throttles":     "key failures blocked_until expires_at",

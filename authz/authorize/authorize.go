@@ -299,7 +299,7 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 		return err
 	}
 	parameters, err := h.cfg.Engine.Authorize(r.Context(), engine.Authorization{
-		Client: s.client, Session: s.session, ResponseType: s.request.responseType, Scope: s.request.scope,
+		Client: s.client, Session: s.reported(), ResponseType: s.request.responseType, Scope: s.request.scope,
 		RedirectURI: s.request.target.redirectURI, SentRedirectURI: s.request.sentRedirectURI, State: s.request.target.state, Nonce: s.request.nonce,
 		CodeChallenge: s.request.challenge, CodeChallengeMethod: s.request.challengeMethod, Claims: s.request.claims,
 	})

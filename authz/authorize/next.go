@@ -48,6 +48,11 @@ func (s state) next() (step, *protocol.Error) {
 			return stepRefuse, protocol.Refuse(protocol.LoginRequired, "Another user signed in than the request expects.")
 		}
 		return s.request.ask(stepLogin, protocol.LoginRequired, "The user that the request expects has to sign in.")
+	case s.weak():
+		if s.fresh() {
+			return stepRefuse, protocol.Refuse(protocol.UnmetAuthenticationRequirements, "The user signs in without what the request insists on.")
+		}
+		return s.request.ask(stepLogin, protocol.UnmetAuthenticationRequirements, "The user has to sign in again, by more than before.")
 	case !s.mayAnswer():
 		return s.request.ask(stepConsent, protocol.ConsentRequired, "The user has to consent.")
 	default:
@@ -99,6 +104,23 @@ func (s state) unexpected() bool {
 	who := s.subject
 	return (s.request.hint != "" && s.request.hint != who) ||
 		slices.ContainsFunc(s.request.subjects, func(list []string) bool { return !slices.Contains(list, who) })
+}
+
+// weak reports whether the request insists on more than what the person signed
+// in with (OpenID Connect Core 1.0, section 5.5.1.1).
+func (s state) weak() bool {
+	return s.request.contexts != nil && !protocol.MeetsACR(s.session.ACR, s.request.contexts)
+}
+
+// reported is the session as the client gets to know it: a client that insists
+// on less than what the person signed in with is told of what it asked for.
+func (s state) reported() *session.Session {
+	if s.request.contexts == nil || slices.Contains(s.request.contexts, s.session.ACR) {
+		return s.session
+	}
+	told := *s.session
+	told.ACR = protocol.ACRPassword
+	return &told
 }
 
 // mayAnswer reports whether the person has allowed what the request asks for:

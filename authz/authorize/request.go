@@ -36,6 +36,7 @@ type request struct {
 	wishes          claims.Request // what it asks for
 	hint            string         // the subject of the id_token_hint
 	subjects        [][]string     // lists that the subject must be in
+	contexts        []string       // authentication contexts that it insists on one of, nil for any
 	parameters      url.Values     // in plain form, to be kept while the request waits
 	mark            string         // of parameters that did not come in plain form
 }
@@ -254,7 +255,11 @@ func (q *request) checkClaims(protocol.Parameters, *clientstore.Client) error {
 	if q.wishes, err = claims.Parse(q.claims); err != nil {
 		return protocol.Refuse(protocol.InvalidRequest, "The claims parameter is not as OpenID Connect Core 1.0, section 5.5, describes it.")
 	}
-	if acr, ok := q.wishes.InIDToken("acr"); ok && acr.Essential && acr.Limited && !slices.Contains(acr.Values, protocol.ACRPassword) {
+	acr, ok := q.wishes.InIDToken("acr")
+	if ok && acr.Essential && acr.Limited {
+		q.contexts = acr.Values
+	}
+	if q.contexts != nil && !slices.ContainsFunc(protocol.ACRValues, func(known string) bool { return slices.Contains(q.contexts, known) }) {
 		return protocol.Refuse(protocol.UnmetAuthenticationRequirements,
 			"None of the authentication contexts that the request insists on is known here. Ask for one of acr_values_supported, or leave essential out.")
 	}

@@ -1,6 +1,7 @@
 // Package browser reads and writes the cookies of one browser: the session of
 // whoever signed in, the value that ties waiting requests to the browser, and
-// the one that tells a browser in which somebody has signed in before.
+// the one that tells a browser in which somebody has signed in before. It also
+// writes down who did something in it.
 package browser
 
 import (
@@ -38,6 +39,7 @@ const (
 	browser = "browser"
 	device  = "device"
 	state   = "state"
+	step    = "step"
 )
 
 // Session returns the value of the session cookie, empty when there is none
@@ -121,6 +123,31 @@ func (c Cookies) Device(r *http.Request) string {
 func (c Cookies) SetDevice(w http.ResponseWriter, value string) {
 	c.set(w, device, value, deviceLifetime)
 }
+
+const (
+	// stepLifetime is how long the second step of a sign-in may follow the
+	// first; what the cookie says is dated besides.
+	stepLifetime = 10 * time.Minute
+	// maxStep is longer than any of ours.
+	maxStep = 1024
+)
+
+// FirstStep returns the proof that the password was right while the second
+// step of a sign-in is still to come, empty when there is none.
+func (c Cookies) FirstStep(r *http.Request) string {
+	if value := c.get(r, step); len(value) <= maxStep {
+		return value
+	}
+	return ""
+}
+
+// SetFirstStep keeps that proof.
+func (c Cookies) SetFirstStep(w http.ResponseWriter, value string) {
+	c.set(w, step, value, stepLifetime)
+}
+
+// ClearFirstStep forgets it.
+func (c Cookies) ClearFirstStep(w http.ResponseWriter) { c.set(w, step, "", -time.Second) }
 
 // token reads a cookie that must be a well-formed token: anything else was
 // never ours and is not worth a look into the database.

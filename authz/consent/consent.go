@@ -183,7 +183,7 @@ func (h *Handler) Decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch form.Get("decision") {
 	case "allow":
-		err = h.allow(r.Context(), v)
+		err = h.allow(r, v)
 	case "deny":
 		err = h.cfg.Interactions.Denied(r.Context(), v.interaction.ID)
 	default:
@@ -201,10 +201,13 @@ func (h *Handler) Decide(w http.ResponseWriter, r *http.Request) error {
 }
 
 // allow keeps what the page showed, whatever the form says (CN-03).
-func (h *Handler) allow(ctx context.Context, v *visit) error {
+func (h *Handler) allow(r *http.Request, v *visit) error {
 	scope := strings.Join(v.scope, " ")
-	return h.cfg.Tx.InTx(ctx, func(ctx context.Context) error {
+	return h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) error {
 		if err := h.cfg.Interactions.Consented(ctx, v.interaction.ID, v.session.AccountID, scope); err != nil {
+			return err
+		}
+		if err := h.cfg.Accounts.Note(ctx, browser.Consent(r, v.session.AccountID, v.client.Name)); err != nil {
 			return err
 		}
 		if v.client.IsImpersonable() || v.unproved() {

@@ -181,7 +181,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 	decision := form.Get("decision")
 	switch decision {
 	case "allow":
-		err = h.allow(r.Context(), v)
+		err = h.allow(r, v)
 	case "deny":
 		err = h.cfg.Grants.DenyDevice(r.Context(), v.userCode, s.AccountID)
 	default:
@@ -205,10 +205,13 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 }
 
 // allow keeps what the page showed, whatever the form says (CN-03).
-func (h *Handler) allow(ctx context.Context, v *visit) error {
+func (h *Handler) allow(r *http.Request, v *visit) error {
 	g := h.cfg.Grant(v.client, v.session, v.device, v.scope)
-	return h.cfg.Tx.InTx(ctx, func(ctx context.Context) error {
+	return h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) error {
 		if err := h.cfg.Grants.AllowDevice(ctx, v.userCode, g); err != nil {
+			return err
+		}
+		if err := h.cfg.Accounts.Note(ctx, browser.Consent(r, g.AccountID, v.client.Name)); err != nil {
 			return err
 		}
 		if v.client.IsImpersonable() {

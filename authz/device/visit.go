@@ -5,13 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"countersign/authz/browser"
 	"countersign/authz/page"
 	"countersign/clientstore"
 	"countersign/storage"
@@ -39,7 +39,7 @@ func (e faultError) Error() string { return "user code: " + string(e) }
 // opened it before in this session, or has answered it, is told what became of
 // it, and may look as often as they like.
 func (h *Handler) open(r *http.Request, s *session.Session, typed string) (*visit, error) {
-	v := &visit{session: s, ip: address(r)}
+	v := &visit{session: s, ip: browser.Address(r)}
 	fault, err := h.find(r.Context(), v, typed)
 	switch {
 	case err != nil:
@@ -156,13 +156,4 @@ func network(ip string) string {
 		return ip
 	}
 	return prefix.String()
-}
-
-// address is the address of the browser without its port.
-func address(r *http.Request) string {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return ip
 }

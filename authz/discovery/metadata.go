@@ -12,9 +12,6 @@ import (
 	"countersign/storage/keyset"
 )
 
-// passwordACR is the acr of a sign-in with a password.
-const passwordACR = protocol.ACRPassword
-
 // Metadata describes the server to clients (OpenID Connect Discovery 1.0,
 // section 3; RFC 8414, section 2). It names what works and nothing else: a
 // feature is added here in the change that makes it work. The members that
@@ -141,7 +138,7 @@ func metadata(cfg Config) Metadata {
 		CodeChallengeMethodsSupported: []string{"S256"},
 		PromptValuesSupported:         cfg.Prompts,
 		DisplayValuesSupported:        []string{"page", "popup", "touch", "wap"},
-		ACRValuesSupported:            []string{passwordACR},
+		ACRValuesSupported:            protocol.ACRValues,
 		UILocalesSupported:            []string{"en"},
 
 		TokenEndpointAuthMethodsSupported:         append(slices.Clone(confidential), clientstore.AuthNone),

@@ -31,6 +31,14 @@ func (e *Engine) actOnPassword(ctx context.Context, f *flow, asked TokenRequest)
 	if err != nil {
 		return wrongPassword(err)
 	}
+	second, err := e.cfg.Accounts.HasSecondFactor(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	if second {
+		return protocol.Refuse(protocol.InvalidGrant,
+			"This account signs in with a second factor, which this grant has no way to ask for. Use the authorization code grant, or the device grant.")
+	}
 	now := e.cfg.Now()
 	f.scope = scope
 	f.own = &grant.Grant{

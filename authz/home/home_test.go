@@ -14,6 +14,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/grant"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -48,8 +49,8 @@ func open(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s.handler = home.New(home.Config{
-		IssuerPath: "/auth", Accounts: s.accounts, Sessions: s.sessions,
-		Cookies: browser.New(&url.URL{Scheme: "http"}), Pages: s.pages,
+		IssuerPath: "/auth", Accounts: s.accounts, Sessions: s.sessions, Grants: grant.New(db, keys), Audit: audit.New(db),
+		Cookies: browser.New(&url.URL{Scheme: "http"}), Pages: s.pages, Now: db.Now,
 	})
 	return s
 }

@@ -4,16 +4,21 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
+	"countersign/authz/passkey"
+	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -21,12 +26,22 @@ import (
 	"countersign/storage/session"
 )
 
-// What an ID token says of a sign-in by password (OpenID Connect Core 1.0,
-// section 2; RFC 8176).
-const (
-	acr = "urn:countersign:acr:pwd"
-	amr = "pwd"
+// methods are how somebody signed in, as an ID token says it (OpenID Connect
+// Core 1.0, section 2; RFC 8176, section 2).
+type methods []string
+
+var (
+	byPassword = methods{"pwd"}
+	byCode     = methods{"pwd", "otp", session.MultiFactor}
 )
+
+// acr is the authentication context of the methods.
+func (m methods) acr() string {
+	if slices.Contains(m, session.MultiFactor) {
+		return protocol.ACRMulti
+	}
+	return protocol.ACRPassword
+}
 
 // busyFor is when to try again while too many sign in at once.
 const busyFor = 2 * time.Second
@@ -34,12 +49,15 @@ const busyFor = 2 * time.Second
 // Config is what the page needs.
 type Config struct {
 	IssuerPath   string // without a slash at its end
+	Tx           storage.Tx
 	Accounts     *account.Store
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Passkeys     *passkey.Passkeys
 	Cookies      browser.Cookies
 	Pages        *page.Pages
+	Log          *slog.Logger
 	// SignUp lets people create their accounts.
 	SignUp bool
 }
@@ -56,10 +74,10 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 	id := query.Get("interaction")
 	other := query.Get("switch") == "1"
 	if id == "" && other {
-		return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignIn{Switch: true, SignUp: h.cfg.SignUp})
+		return h.render(w, r, http.StatusOK, page.SignIn{Switch: true, SignUp: h.cfg.SignUp})
 	}
 	if id == "" {
-		return h.showAlone(w, r, page.SignIn{SignUp: h.cfg.SignUp})
+		return h.alone(w, r, func() error { return h.render(w, r, http.StatusOK, page.SignIn{SignUp: h.cfg.SignUp}) })
 	}
 	i, app, err := h.waiting(r.Context(), id, h.cfg.Cookies.EnsureBrowser(w, r))
 	if err != nil {
@@ -75,19 +93,19 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other, Scan: elsewhere(i), SignUp: h.cfg.SignUp}
+	p := page.SignIn{Application: app, Interaction: i.ID, Switch: other, Scan: elsewhere(i), SignUp: h.cfg.SignUp && !confirms(i), Confirm: confirms(i)}
 	if !other {
 		p.Username = page.Plain(i.Request.Get("login_hint"))
 	}
-	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+	return h.render(w, r, http.StatusOK, p)
 }
 
-// showAlone asks somebody whom no application sent, unless they are signed in.
-func (h *Handler) showAlone(w http.ResponseWriter, r *http.Request, p page.Page) error {
+// alone asks somebody whom no application sent, unless they are signed in.
+func (h *Handler) alone(w http.ResponseWriter, r *http.Request, ask func() error) error {
 	_, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+		return ask()
 	case err != nil:
 		return err
 	}
@@ -154,6 +172,12 @@ func elsewhere(i *interaction.Interaction) *page.Scan {
 	return page.NewScan(i.Request.Get(interaction.Elsewhere))
 }
 
+// confirms reports whether somebody who is signed in is to show again who they
+// are.
+func confirms(i *interaction.Interaction) bool {
+	return i != nil && i.ClientID == "" && i.Request.Get(interaction.Confirm) != ""
+}
+
 // Submit serves POST /login.
 func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	form, err := page.Form(r)
@@ -168,34 +192,75 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 		if i, p.Application, err = h.waiting(r.Context(), p.Interaction, h.cfg.Cookies.Browser(r)); err != nil {
 			return err
 		}
-		p.Scan = elsewhere(i)
+		p.Scan, p.Confirm = elsewhere(i), confirms(i)
 	}
 	password := form.Get("password")
 	if p.Username == "" || password == "" {
 		return h.again(w, r, p, page.Incomplete)
 	}
 	a, device, err := h.cfg.Accounts.Authenticate(r.Context(), account.SignIn{
-		Username: p.Username, Password: password, IP: address(r), Device: h.cfg.Cookies.Device(r),
+		Username: p.Username, Password: password, IP: browser.Address(r), Device: h.cfg.Cookies.Device(r),
 	})
 	if err != nil {
 		return h.refuse(w, r, p, err)
 	}
-	return h.signIn(w, r, i, a, device)
+	second, err := h.cfg.Accounts.HasSecondFactor(r.Context(), a.ID)
+	if err != nil {
+		return err
+	}
+	if second { // nobody is signed in yet, and the browser is not known
+		h.cfg.Cookies.SetFirstStep(w, h.cfg.Accounts.SealFirstStep(a))
+		h.redirect(w, pathSecond, waitingFor(i))
+		return nil
+	}
+	return h.signIn(w, r, i, arrival{account: a, device: device, by: byPassword})
+}
+
+// waitingFor names the request that waits, if one does.
+func waitingFor(i *interaction.Interaction) url.Values {
+	if i == nil {
+		return nil
+	}
+	return url.Values{"interaction": {i.ID}}
+}
+
+// arrival is somebody who has shown who they are.
+type arrival struct {
+	account *account.Account
+	device  string // the device cookie to keep
+	by      methods
+	noted   string // how they did, where by does not tell
 }
 
 // signIn begins the session and goes on with what waited for it. The cookie is
 // another one than before, whoever was signed in (LG-01: session fixation).
-func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.Interaction, a *account.Account, device string) error {
-	s, cookie, err := h.cfg.Sessions.Start(r.Context(), session.SignIn{
-		AccountID: a.ID, AccountEpoch: a.Epoch, ACR: acr, AMR: []string{amr},
-		IP: address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.Interaction, who arrival) error {
+	a := who.account
+	var (
+		s      *session.Session
+		cookie string
+	)
+	err := h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) (err error) {
+		s, cookie, err = h.cfg.Sessions.Start(ctx, session.SignIn{
+			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: who.by.acr(), AMR: who.by,
+			IP: browser.Address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
+		})
+		if err != nil {
+			return err
+		}
+		return h.cfg.Accounts.Note(ctx, account.Activity{
+			AccountID: a.ID, Kind: account.SignedIn, Methods: cmp.Or(who.noted, strings.Join(s.AMR, " ")), Failures: a.FailedBefore, IP: browser.Address(r), UserAgent: r.UserAgent(),
+		})
 	})
 	if err != nil {
 		return err
 	}
 	h.cfg.Cookies.SetSession(w, cookie)
-	if device != "" {
-		h.cfg.Cookies.SetDevice(w, device)
+	if who.device != "" {
+		h.cfg.Cookies.SetDevice(w, who.device)
+	}
+	if h.cfg.Cookies.FirstStep(r) != "" {
+		h.cfg.Cookies.ClearFirstStep(w)
 	}
 	if i == nil {
 		h.redirect(w, "/", nil)
@@ -233,7 +298,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, p page.SignIn, 
 func (h *Handler) again(w http.ResponseWriter, r *http.Request, p page.SignIn, f page.Fault) error {
 	p.Fault = f
 	retryAfter(w, p.Wait)
-	return h.cfg.Pages.Render(w, r, statusOf(f), p)
+	return h.render(w, r, statusOf(f), p)
 }
 
 // retryAfter says when to try again, if there is something to wait for.
@@ -270,13 +335,4 @@ func (h *Handler) redirect(w http.ResponseWriter, path string, query url.Values)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// address is the address of the browser without its port.
-func address(r *http.Request) string {
-	ip, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return ip
 }

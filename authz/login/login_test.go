@@ -16,6 +16,7 @@ import (
 	"countersign/authz/browser"
 	"countersign/authz/login"
 	"countersign/authz/page"
+	"countersign/authz/passkey"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -80,7 +81,12 @@ func (s *site) serve(clients *clientstore.Store) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	none, err := passkey.New(passkey.Config{Issuer: "http://127.0.0.1"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	h := login.New(login.Config{
+		Tx: s.db.Tx(), Passkeys: none,
 		Accounts: s.accounts, Sessions: s.sessions, Interactions: s.interactions, Clients: clients,
 		Cookies: browser.New(&url.URL{Scheme: "http", Host: "localhost"}), Pages: pages,
 	})

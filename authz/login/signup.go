@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"countersign/authz/browser"
 	"countersign/authz/page"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -21,7 +22,7 @@ func (h *Handler) ShowSignUp(w http.ResponseWriter, r *http.Request) error {
 	case !h.cfg.SignUp:
 		return page.NoSignUp()
 	case id == "":
-		return h.showAlone(w, r, page.SignUp{})
+		return h.alone(w, r, func() error { return h.cfg.Pages.Render(w, r, http.StatusOK, page.SignUp{}) })
 	}
 	i, app, err := h.waiting(r.Context(), id, h.cfg.Cookies.EnsureBrowser(w, r))
 	if err != nil {
@@ -61,14 +62,14 @@ func (h *Handler) SubmitSignUp(w http.ResponseWriter, r *http.Request) error {
 	if p.Faults = unfit(form); len(p.Faults) > 0 {
 		return h.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, p)
 	}
-	by := audit.Actor{Via: audit.ViaPages, IP: address(r), RequestID: r.Header.Get("X-Request-ID")}
+	by := audit.Actor{Via: audit.ViaPages, IP: browser.Address(r), RequestID: r.Header.Get("X-Request-ID")}
 	a, device, err := h.cfg.Accounts.SignUp(r.Context(), by, account.Registration{
 		Username: p.Username, Password: form.Get("password"), Claims: account.Claims{Name: p.Name, Email: p.Email},
 	}, h.cfg.Cookies.Device(r))
 	if err != nil {
 		return h.refuseSignUp(w, r, p, err)
 	}
-	return h.signIn(w, r, i, a, device)
+	return h.signIn(w, r, i, arrival{account: a, device: device, by: byPassword})
 }
 
 // unfit says which entries are missing, and whether the passwords differ.

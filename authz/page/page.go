@@ -49,7 +49,7 @@ func New(cfg Config) (*Pages, error) {
 		"path":  p.path,
 	}
 	layout, err := template.New("layout.html").Funcs(funcs).Option("missingkey=error").
-		ParseFS(templates, "templates/layout.html", "templates/parts.html")
+		ParseFS(templates, "templates/layout.html", "templates/parts.html", "templates/account_parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse layout: %w", err)
 	}
@@ -64,7 +64,7 @@ func New(cfg Config) (*Pages, error) {
 }
 
 // every lists a value of each page, for its template.
-var every = []Page{SignIn{}, SignUp{}, Consent{}, Waiting{}, Home{}, SignOut{}, SignedOut{}, FormPost{}, DeviceCode{}, Device{}, DeviceDone{}, Verifier{}, &Problem{}}
+var every = []Page{SignIn{}, SecondStep{}, SignUp{}, Consent{}, Waiting{}, Home{}, Applications{}, RemoveApplication{}, Sessions{}, Activities{}, ChangePassword{}, Profile{}, Security{}, Authenticator{}, RecoveryCodes{}, RemoveFactor{}, AddPasskey{}, SignOut{}, SignedOut{}, FormPost{}, DeviceCode{}, Device{}, DeviceDone{}, Verifier{}, &Problem{}}
 
 // view is what a template sees.
 type view struct {

@@ -49,6 +49,19 @@ func samples() map[string]Page {
 		"sign in busy":         SignIn{Fault: Busy, Wait: time.Second},
 		"sign in, or sign up":  SignIn{Application: &a, Interaction: "I", SignUp: true},
 		"sign in elsewhere":    SignIn{Interaction: "I", Scan: NewScan("https://id.example/device?user_code=BCDF-GHJK")},
+		"sign in, to confirm":  SignIn{Interaction: "I", Username: "ada", Confirm: true},
+		"sign in, or passkey":  SignIn{Passkey: "{}"},
+		"sign in, bad passkey": SignIn{Passkey: "{}", Fault: WrongPasskey},
+		"second step, passkey": SecondStep{Person: ada, Passkey: "{}", Fault: WrongPasskey},
+		"second step, both":    SecondStep{Person: ada, Passkey: "{}", Code: true, Fault: WrongPasskey},
+		"add passkey":          AddPasskey{Person: ada, Options: "{}", Label: "Chrome on Linux", First: true},
+		"add passkey wrong":    AddPasskey{Person: ada, Options: "{}", Faults: []EntryFault{{"label", "No."}}},
+		"no passkeys":          NoPasskeys(),
+		"second step":          SecondStep{Application: &a, Interaction: "I", Person: ada, Code: true},
+		"second step wrong":    SecondStep{Person: ada, Code: true, Fault: WrongSecret},
+		"second step recovery": SecondStep{Person: ada, Fault: WrongSecret, AtRecovery: true},
+		"second step empty":    SecondStep{Person: ada, Code: true, Fault: Incomplete},
+		"second step wait":     SecondStep{Person: ada, Code: true, Fault: Throttled, Wait: time.Minute},
 		"sign up":              SignUp{},
 		"sign up to":           SignUp{Application: &a, Interaction: "I"},
 		"sign up wrong":        SignUp{Username: "ada", Name: "Ada", Email: "ada@x.test", Faults: []EntryFault{{"username", "It is taken."}, {"name", "No."}, {"email", "No."}, {"password", "No."}, {"password_again", "No."}}},
@@ -68,7 +81,26 @@ func samples() map[string]Page {
 		"device":               device(a, ada),
 		"device connected":     DeviceDone{Application: a, Allowed: true},
 		"device refused":       DeviceDone{Application: a},
-		"home":                 Home{Person: ada, Since: time.Unix(1, 0).UTC(), Administrator: true},
+		"home":                 Home{Person: ada, Since: at(time.Minute), PasswordSet: at(50 * time.Hour), Administrator: true, Settings: true, Applications: 2, Sessions: 2, Recent: events(), Notice: NoticePassword},
+		"applications":         Applications{Person: ada, List: []Connected{connected(a)}, Notice: NoticeRemoved},
+		"remove application":   RemoveApplication{Person: ada, Connected: connected(a)},
+		"sessions":             Sessions{Person: ada, List: []Browser{{ID: "s1", Name: "Firefox on Linux", Address: "192.0.2.7", Current: true, Since: at(time.Hour), Seen: at(0), Methods: "password"}, {ID: "s2", Name: "Safari on iPhone", Since: at(3 * time.Hour), Seen: at(time.Hour)}}},
+		"activity":             Activities{Person: ada, List: events(), Failed: 3, Days: 90},
+		"password":             ChangePassword{Person: ada},
+		"password wrong":       ChangePassword{Person: ada, Administrator: true, Faults: []EntryFault{{"current_password", "No."}, {"password", "No."}, {"password_again", "No."}}},
+		"password throttled":   ChangePassword{Person: ada, Hindrance: Throttled, Wait: time.Second},
+		"password busy":        ChangePassword{Person: ada, Hindrance: Busy, Wait: time.Second},
+		"security":             Security{Person: ada, PasswordSet: at(time.Hour), Authenticator: &Factor{Since: at(time.Hour)}, Any: true, RecoveryCodes: 2, Notice: NoticeAuthenticator, PasskeysHere: true, Passkeys: []Factor{{ID: "k", Name: "Laptop", Since: at(time.Hour)}}},
+		"security demanded":    Security{Person: ada, PasswordSet: at(time.Hour), Demanded: true},
+		"authenticator":        Authenticator{Person: ada, Key: Grouped("GEZDGNBVGY3TQOJQ"), Scan: NewScan("otpauth://totp/x"), Sealed: "x"},
+		"authenticator wrong":  Authenticator{Person: ada, Key: "GEZD", Sealed: "x", Faults: []EntryFault{{"code", "No."}}},
+		"recovery codes":       RecoveryCodes{Person: ada, Codes: []string{"BCDFG-HJKLM"}, Added: NoticeAuthenticator},
+		"ask recovery codes":   RecoveryCodes{Person: ada, Left: 3},
+		"remove authenticator": RemoveFactor{Person: ada, Kind: KindAuthenticator, Last: true, Demanded: true},
+		"remove passkey":       RemoveFactor{Person: ada, Kind: KindPasskey, Factor: Factor{ID: "k", Name: "Laptop"}},
+		"profile":              Profile{Person: ada, Name: "Ada", Email: "ada@example.test", EmailVerified: true, OwnEmail: true, Managed: []Fact{{"Username", "ada"}}, Notice: NoticeProfile},
+		"profile wrong":        Profile{Person: ada, Website: "x", Managed: []Fact{{"Username", "ada"}}, Faults: []EntryFault{{"website", "No."}}},
+		"not connected":        NotConnected("/auth/account/applications"),
 		"sign out":             SignOut{Person: ada},
 		"sign out asked for":   SignOut{Person: ada, Application: &a, Return: "https://app.example/bye", Fields: []Field{{"state", "x"}}},
 		"sign out, and stay":   SignOut{Person: ada, Stays: true},
@@ -88,6 +120,24 @@ func samples() map[string]Page {
 		"media type":           MediaType(),
 		"unreadable form":      &Problem{Status: 400, Code: "E-FORM", Title: "Form", What: "x", Remedy: "y", Who: You},
 		"problem with details": &Problem{Status: 400, Code: "E-REDIRECT-MISMATCH", Title: "Wrong address", What: "x", Remedy: "y", Who: Developer, Detail: "redirect_uri"},
+	}
+}
+
+// at is a moment so long ago.
+func at(ago time.Duration) Moment {
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	return Moment{now.Add(-ago), now}
+}
+
+func events() []Activity {
+	return []Activity{{What: "You signed in by password.", Detail: "A wrong password was tried before.", From: "Firefox on Linux, from 192.0.2.7", At: at(time.Hour)}, {What: "You created this account.", At: at(50 * time.Hour)}}
+}
+
+func connected(a Application) Connected {
+	used := at(time.Minute)
+	return Connected{
+		ID: "web", Application: a, Protocol: Protocols[clientstore.OIDC], First: at(100 * time.Hour), Used: &used, Active: true, Offline: true,
+		Groups: []ScopeGroup{{Title: "About you", Scopes: []Scope{{Text: "Read your email address."}, {Text: "Use", Name: "models.read"}}}},
 	}
 }
 
@@ -264,7 +314,10 @@ func TestTitlesAreUnique(t *testing.T) {
 	for name, page := range samples() {
 		in, isSignIn := page.(SignIn)
 		up, isSignUp := page.(SignUp)
-		if isSignIn && (in.Fault != NoFault || in.SignUp || in.Scan != nil) || isSignUp && !up.Quiet() {
+		change, isChange := page.(ChangePassword)
+		second, isSecond := page.(SecondStep)
+		security, isSecurity := page.(Security)
+		if isSecurity && security.Demanded || isSecond && second.Fault != NoFault || isChange && !change.Quiet() || isSignIn && (in.Fault != NoFault || in.SignUp || in.Passkey != "" || in.Scan != nil) || isSignUp && !up.Quiet() {
 			continue // the same page in another state
 		}
 		_, doc := render(t, p, page)

@@ -19,11 +19,44 @@ type SignIn struct {
 	Scan *Scan
 	// SignUp tells that people may create an account.
 	SignUp bool
+	// Passkey is what the browser is to ask a passkey by, as JSON; empty where
+	// there are none.
+	Passkey string
+	// Confirm tells that the person is signed in, and is to show again who
+	// they are.
+	Confirm bool
 	// Fault says why the last attempt did not succeed.
 	Fault Fault
 	// Wait is how long to wait before the next one.
 	Wait time.Duration
 }
+
+// SecondStep is the page that asks for more than the password.
+type SecondStep struct {
+	// Application is who asked, nil when nobody did.
+	Application *Application
+	// Interaction is the request that waits, empty when none does.
+	Interaction string
+	Person      Person
+	// Code tells that the account has an authenticator application.
+	Code bool
+	// Passkey is what the browser is to ask one of the account's passkeys by,
+	// as JSON; empty when it has none.
+	Passkey string
+	// Fault says why the last attempt did not succeed, and AtRecovery that it
+	// was with a recovery code.
+	Fault      Fault
+	AtRecovery bool
+	// Wait is how long to wait before the next one.
+	Wait time.Duration
+}
+
+func (SecondStep) template() string { return "second_step.html" }
+
+func (p SecondStep) destination() string { return SignIn{Application: p.Application}.destination() }
+
+// WaitWords is how long to wait, in words.
+func (p SecondStep) WaitWords() string { return Duration(p.Wait) }
 
 // Fault is why an attempt to sign in did not succeed.
 type Fault string
@@ -35,6 +68,8 @@ const (
 	WrongSecret Fault = "wrong"
 	Throttled   Fault = "throttled"
 	Busy        Fault = "busy"
+	// WrongPasskey is a passkey that proves nothing.
+	WrongPasskey Fault = "passkey"
 )
 
 func (SignIn) template() string { return "sign_in.html" }
@@ -187,17 +222,6 @@ type Verifier struct {
 }
 
 func (Verifier) template() string { return "verifier.html" }
-
-// Home is the page of somebody who is signed in.
-type Home struct {
-	Person        Person
-	Since         time.Time
-	Administrator bool
-	// Settings tells that the Settings application is served here.
-	Settings bool
-}
-
-func (Home) template() string { return "home.html" }
 
 // SignOut is the page that asks whether to sign out.
 type SignOut struct {

@@ -138,6 +138,18 @@ func NotFound() *Problem {
 	}
 }
 
+// NotConnected is an application that has no access to the account that is
+// signed in.
+func NotConnected(listURL string) *Problem {
+	return &Problem{
+		Status: http.StatusNotFound, Code: "E-NOT-CONNECTED", Who: You,
+		Title:     "This application has no access to your account",
+		What:      "Its access may have been removed already, in another window or by its removal from this server.",
+		Remedy:    "There is nothing left to do. The list shows what has access now.",
+		ReturnURL: listURL, ReturnName: "Connected applications",
+	}
+}
+
 // MethodNotAllowed is a request by a method that the page does not know.
 func MethodNotAllowed() *Problem {
 	return &Problem{

@@ -32,14 +32,18 @@ type EntryFault struct {
 
 var entryLabels = map[EntryName]string{
 	"username": "Username", "name": "Name", "email": "Email address", "password": "Password", "password_again": "Password again",
+	"current_password": "Current password", "given_name": "Given name", "family_name": "Family name", "nickname": "Nickname", "website": "Website",
+	"code": "Code", "label": "Name of the passkey",
 }
 
 // Label is what the form calls the field.
 func (f EntryFault) Label() string { return entryLabels[f.Field] }
 
 // Entry returns the field with what is wrong with it, if anything is.
-func (p SignUp) Entry(name EntryName) EntryFault {
-	for _, f := range p.Faults {
+func (p SignUp) Entry(name EntryName) EntryFault { return entry(p.Faults, name) }
+
+func entry(faults []EntryFault, name EntryName) EntryFault {
+	for _, f := range faults {
 		if f.Field == name {
 			return f
 		}

@@ -3,11 +3,27 @@
 // library.
 package protocol
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // ACRPassword is the authentication context of a sign-in by password alone
 // (OpenID Connect Core 1.0, section 2).
 const ACRPassword = "urn:countersign:acr:pwd"
+
+// ACRMulti is the authentication context of a sign-in by two factors, or by a
+// passkey whose authenticator verified its user.
+const ACRMulti = "urn:countersign:acr:mfa"
+
+// ACRValues are the authentication contexts there are.
+var ACRValues = []string{ACRPassword, ACRMulti}
+
+// MeetsACR reports whether a sign-in of the authentication context meets one
+// of those asked for: by two factors is by password, and more.
+func MeetsACR(context string, asked []string) bool {
+	return slices.Contains(asked, context) || context == ACRMulti && slices.Contains(asked, ACRPassword)
+}
 
 // Code is an error code of OAuth 2.0, OpenID Connect or their extensions.
 type Code string

@@ -35,14 +35,14 @@ func (s *server) authz() (http.Handler, error) {
 			RefreshIdle: s.cfg.RefreshIdle, RefreshAbsolute: s.cfg.RefreshAbsolute, RefreshGrace: s.cfg.RefreshGrace,
 			OAuth1Token: s.cfg.OAuth1TokenLifetime,
 		},
-		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", Settings: s.listeners.admin == nil, Stopping: s.stopping,
+		Registration: registration.Mode(s.cfg.Registration), SignUp: s.cfg.SignUp == "open", AdminSecondFactor: s.cfg.AdminMFA(), Settings: s.listeners.admin == nil, Stopping: s.stopping,
 		Realm: s.cfg.OAuth1Realm, TeamworkCloud: s.cfg.Compat == config.CompatTeamworkCloud,
 		OSLC: authz.OSLC{Domain: s.cfg.OSLCDomain, Catalogs: s.cfg.Catalogs(), Approval: s.cfg.AdminBase() + approvalPath},
 
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,
-		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Failures: s.stores.failures, OutboundAllow: s.cfg.OutboundAllow,
+		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Audit: s.stores.audit, Failures: s.stores.failures, OutboundAllow: s.cfg.OutboundAllow,
 		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }

@@ -54,7 +54,7 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 // named are the routes that log and metrics call by name. Whatever else is
 // requested is "other" there, so that strangers cannot make up names.
 var named = []string{
-	"/", "/authorize", "/authorize/resume", "/login", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
+	"/", "/authorize", "/authorize/resume", "/login", "/login/second", "/login/passkey", "/sign-up", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
 	"/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/caddy",
 	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
 	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", discovery.RootservicesPath,
@@ -65,6 +65,8 @@ var named = []string{
 	"/oauth2/authorize", "/api/oauth2/token", "/api/oauth2/device_code", "/api/oauth2/register",
 	"/oauth/authorize", "/api/oauth/register", "/api/oauth/request_token", "/api/oauth/access_token",
 	"/api/token", "/api/validate", "/api/signout",
+	"/account/profile", "/account/security", "/account/password", "/account/authenticator", "/account/authenticator/remove", "/account/passkeys",
+	"/account/passkeys/remove", "/account/recovery-codes", "/account/applications", "/account/applications/remove", "/account/sessions", "/account/activity",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
 }
 

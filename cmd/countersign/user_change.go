@@ -145,3 +145,40 @@ func newUserRemove(p *program) *cobra.Command {
 	}
 	return cmd
 }
+
+func newUserRemoveFactors(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "remove-factors USERNAME", Short: "Remove the second factors of a user who has lost them", Args: oneArg,
+		Long: "Removes the passkeys, the authenticator app and the recovery codes of a user who has lost them all.\n" +
+			"Their password alone signs them in again, until they set up others. Make sure that it is they who ask.",
+		Example: `  countersign user remove-factors ada
+  countersign user remove-factors bob --yes`,
+	}
+	confirm := addConfirmation(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			a, err := findUser(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			has, err := s.accounts.HasSecondFactor(ctx, a.ID)
+			if err != nil {
+				return err
+			}
+			if !has {
+				p.talk("%s has no second factor.", printable(a.Username))
+				return nil
+			}
+			impact := "This removes the second factors of " + printable(a.Username) + ". Their password alone signs them in again."
+			if err := confirm.ask(cmd, p, impact); err != nil {
+				return err
+			}
+			if err := s.accounts.RemoveFactors(ctx, actor(), a.ID); err != nil {
+				return err
+			}
+			p.talk("The second factors of %s are removed.", printable(a.Username))
+			return nil
+		})
+	}
+	return cmd
+}

@@ -30,6 +30,10 @@ type Account struct {
 	PasswordChangedAt time.Time    `json:"password_changed_at"`
 	LastSignInAt      *time.Time   `json:"last_sign_in_at"`
 	DisabledAt        *time.Time   `json:"disabled_at"`
+
+	// FailedBefore is how many wrong passwords were tried, where this one was
+	// right: [Store.Authenticate] sets it.
+	FailedBefore int64 `gorm:"-" json:"-"`
 }
 
 // Has reports whether the account has the permission and is not disabled.

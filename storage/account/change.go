@@ -72,11 +72,7 @@ func (s *Store) SetPassword(ctx context.Context, by audit.Actor, id, password st
 	if err != nil {
 		return err
 	}
-	return s.edit(ctx, by, id, "account.set_password", func(a *Account) {
-		a.PasswordHash = hash
-		a.PasswordChangedAt = s.db.Now()
-		a.Epoch++
-	})
+	return s.edit(ctx, by, id, "account.set_password", s.passwordSetter(hash))
 }
 
 // Disable refuses the account from now on; everything issued to it is dead and

@@ -1,5 +1,7 @@
 package account
 
+import "time"
+
 // OnHash has f called with each hash that a password is about to be compared
 // with. Set it before the store is used.
 func (s *Store) OnHash(f func(encoded string)) {
@@ -20,3 +22,6 @@ const (
 	MaxDelay    = maxDelay
 	SignUpFree  = signUpFree
 )
+
+// TOTPCode is the code of a moment.
+func TOTPCode(secret []byte, at time.Time) string { return totpCode(secret, totpStep(at)) }

@@ -109,6 +109,7 @@ func (s *Store) admit(ctx context.Context, a *Account, password string, made []r
 		return errors.Join(err, s.release(ctx, made))
 	}
 	a.LastSignInAt, a.PasswordHash = &now, upgraded
+	a.FailedBefore = made[0].failures - 1
 	return nil
 }
 

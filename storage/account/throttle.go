@@ -237,9 +237,14 @@ func (s *Store) settle(ctx context.Context, made []reservation) error {
 	return nil
 }
 
-// Purge deletes throttles that no longer count, at most limit of them.
+// Purge deletes throttles that no longer count and activities that are too old,
+// at most limit of each.
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
+	old, err := s.purgeActivities(ctx, limit)
+	if err != nil {
+		return old, err
+	}
 	res := s.db.With(ctx).Exec("DELETE FROM sign_in_throttles WHERE key IN"+
 		" (SELECT key FROM sign_in_throttles WHERE expires_at <= ? LIMIT ?)", s.db.Now(), limit)
-	return res.RowsAffected, storage.Err("purge sign-in throttles", res.Error)
+	return old + res.RowsAffected, storage.Err("purge sign-in throttles", res.Error)
 }

@@ -88,7 +88,7 @@ func union(a, b string) string {
 }
 
 // WithdrawConsent forgets what the account allowed the client and ends every
-// grant between the two.
+// grant between the two, whichever protocol made it.
 func (s *Store) WithdrawConsent(ctx context.Context, accountID, clientID string) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		err := s.db.With(ctx).Where("account_id = ? AND client_id = ?", accountID, clientID).Delete(&Consent{}).Error
@@ -97,6 +97,10 @@ func (s *Store) WithdrawConsent(ctx context.Context, accountID, clientID string)
 		}
 		err = s.db.With(ctx).Exec(`UPDATE grants SET revoked_at = @now WHERE account_id = @account AND client_id = @client AND revoked_at IS NULL`,
 			map[string]any{"now": s.db.Now(), "account": accountID, "client": clientID}).Error
+		if err != nil {
+			return storage.Err("withdraw consent", err)
+		}
+		err = s.db.With(ctx).Exec(`DELETE FROM application_uses WHERE account_id = ? AND client_id = ?`, accountID, clientID).Error
 		return storage.Err("withdraw consent", err)
 	})
 }

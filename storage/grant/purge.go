@@ -7,13 +7,12 @@ import (
 	"countersign/storage"
 )
 
-// purges are the statements that delete what can matter no more, each a batch
-// found by an index. A grant goes, and its codes and tokens with it, when it
+// purges are the statements that delete what can matter no more, beside what
+// [Store.purgeNoting] deletes, each a batch found by an index. A grant goes, and its codes and tokens with it, when it
 // expired, when its code was never redeemed, and when its last refresh token
 // was not used in time. A spent code and a used refresh token stay with their
 // grant, so that their reuse is seen.
 var purges = []string{
-	`DELETE FROM access_tokens WHERE hash IN (SELECT hash FROM access_tokens WHERE expires_at <= @now LIMIT @limit)`,
 	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM refresh_tokens WHERE expires_at <= @now AND used_at IS NULL LIMIT @limit)`,
 	`DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_at <= @now AND used_at IS NOT NULL LIMIT @limit)`,
 	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM authorization_codes WHERE expires_at <= @now AND spent_at IS NULL LIMIT @limit)`,
@@ -21,7 +20,6 @@ var purges = []string{
 	`DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_at <= @past AND spent_at IS NULL LIMIT @limit)`,
 	`DELETE FROM grants WHERE id IN (SELECT grant_id FROM temporary_credentials WHERE expires_at <= @past AND spent_at IS NULL AND grant_id IS NOT NULL LIMIT @limit)`,
 	`DELETE FROM temporary_credentials WHERE hash IN (SELECT hash FROM temporary_credentials WHERE expires_at <= @past LIMIT @limit)`,
-	`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= @now LIMIT @limit)`,
 }
 
 // requestKept is how long the request of a device, or of a client of OAuth
@@ -33,8 +31,16 @@ const requestKept = time.Hour
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	var total int64
 	now := s.db.Now()
+	args := map[string]any{"now": now, "past": now.Add(-requestKept), "limit": limit}
+	for _, noted := range []notedPurge{tokenPurge, grantPurge} {
+		n, err := s.purgeNoting(ctx, noted, args)
+		if err != nil {
+			return total, storage.Err("purge grants", err)
+		}
+		total += n
+	}
 	for _, statement := range purges {
-		res := s.db.With(ctx).Exec(statement, map[string]any{"now": now, "past": now.Add(-requestKept), "limit": limit})
+		res := s.db.With(ctx).Exec(statement, args)
 		if res.Error != nil {
 			return total, storage.Err("purge grants", res.Error)
 		}

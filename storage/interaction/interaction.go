@@ -20,6 +20,10 @@ var ErrExpired = errors.New("interaction expired")
 // address where it can be taken up on another device.
 const Elsewhere = "elsewhere"
 
+// Confirm is the name under which the request of a page of ours says that
+// somebody who is signed in is to show again who they are.
+const Confirm = "confirm"
+
 // WithoutVerifier is the name under which a request of OAuth Core 1.0 notes
 // that nothing but the person's answer tells whose it is: it is asked about
 // with a warning, and the answer is not remembered.

@@ -149,6 +149,14 @@ func (s *Store) note(ctx context.Context, id string, columns map[string]any) err
 	return nil
 }
 
+// Withdraw takes back what the account consented to on the pages of requests of
+// the client that have not been answered, or could be answered again.
+func (s *Store) Withdraw(ctx context.Context, accountID, clientID string) error {
+	err := s.db.With(ctx).Model(&Interaction{}).Where("client_id = ? AND consented_by = ?", clientID, accountID).
+		UpdateColumns(map[string]any{"consented_by": "", "consented_scope": ""}).Error
+	return storage.Err("withdraw consent from requests", err)
+}
+
 // Remove forgets the interaction, once its request has been answered.
 func (s *Store) Remove(ctx context.Context, id string) error {
 	if !wellFormed(id) {

@@ -3,6 +3,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 )
 
@@ -22,3 +23,12 @@ type Session struct {
 	ExpiresAt    time.Time  `json:"expires_at"` // absolute
 	EndedAt      *time.Time `json:"ended_at"`
 }
+
+// MultiFactor is the method that a session lists beside others when somebody
+// signed in with more than one factor (RFC 8176, section 2).
+const MultiFactor = "mfa"
+
+// SecondFactor reports whether somebody signed in to this session with more
+// than a password. What an account has done otherwise, or could do, is nothing
+// to it.
+func (s *Session) SecondFactor() bool { return slices.Contains(s.AMR, MultiFactor) }

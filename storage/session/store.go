@@ -207,8 +207,24 @@ func (s *Store) EndAll(ctx context.Context, accountID string) error {
 	return s.end(ctx, "account_id = ?", accountID)
 }
 
-func (s *Store) end(ctx context.Context, condition string, arg any) error {
-	return signout.Sessions(ctx, s.db, condition, arg)
+// EndOne ends the session if it is the account's and has not ended, and
+// reports whether it did.
+func (s *Store) EndOne(ctx context.Context, accountID, id string) (bool, error) {
+	if strings.ContainsRune(id, 0) { // no session's
+		return false, nil
+	}
+	ended, err := signout.Sessions(ctx, s.db, "id = ? AND account_id = ?", strings.ToValidUTF8(id, ""), accountID)
+	return ended > 0, err
+}
+
+// EndOthers ends every session of the account but this one.
+func (s *Store) EndOthers(ctx context.Context, sess *Session) error {
+	return s.end(ctx, "account_id = ? AND id <> ?", sess.AccountID, sess.ID)
+}
+
+func (s *Store) end(ctx context.Context, condition string, args ...any) error {
+	_, err := signout.Sessions(ctx, s.db, condition, args...)
+	return err
 }
 
 // Purge deletes sessions that ended or expired, at most limit of them.

@@ -42,11 +42,11 @@ func owe(ctx context.Context, db *storage.DB, rows string, args map[string]any) 
 }
 
 // Sessions ends the sessions for which the condition holds, unless they have
-// ended, and owes their clients a logout token.
-func Sessions(ctx context.Context, db *storage.DB, condition string, arg any) error {
-	return db.InTx(ctx, func(ctx context.Context) error {
-		var ended []string
-		err := db.With(ctx).Raw(`UPDATE sessions SET ended_at = ? WHERE `+condition+` AND ended_at IS NULL RETURNING id`, db.Now(), arg).
+// ended, and owes their clients a logout token. It returns how many it ended.
+func Sessions(ctx context.Context, db *storage.DB, condition string, args ...any) (int, error) {
+	var ended []string
+	err := db.InTx(ctx, func(ctx context.Context) error {
+		err := db.With(ctx).Raw(`UPDATE sessions SET ended_at = ? WHERE `+condition+` AND ended_at IS NULL RETURNING id`, append([]any{db.Now()}, args...)...).
 			Scan(&ended).Error
 		if err != nil || len(ended) == 0 {
 			return storage.Err("end session", err)
@@ -57,6 +57,7 @@ func Sessions(ctx context.Context, db *storage.DB, condition string, arg any) er
 			map[string]any{"sessions": ended, "dismissed": false})
 		return storage.Err("tell applications of the session's end", err)
 	})
+	return len(ended), err
 }
 
 // offline selects the grants with which a client may still act for somebody
@@ -71,10 +72,11 @@ const offline = `SELECT DISTINCT g.session_id, g.client_id, g.subject FROM grant
 // another password, and tells also those applications that may act for it in
 // its absence. It belongs into the transaction of that change, before it.
 func Account(ctx context.Context, db *storage.DB, accountID string) error {
-	if err := Sessions(ctx, db, "account_id = ?", accountID); err != nil {
+	_, err := Sessions(ctx, db, "account_id = ?", accountID)
+	if err != nil {
 		return err
 	}
-	err := owe(ctx, db, offline+`g.account_id = @account`, map[string]any{"account": accountID, "dismissed": false})
+	err = owe(ctx, db, offline+`g.account_id = @account`, map[string]any{"account": accountID, "dismissed": false})
 	return storage.Err("tell applications of the account's end", err)
 }
 
@@ -90,4 +92,20 @@ func Client(ctx context.Context, db *storage.DB, clientID string) error {
 		err = db.With(ctx).Exec(`DELETE FROM session_clients WHERE client_id = ?`, clientID).Error
 	}
 	return storage.Err("tell the client of its end", err)
+}
+
+// Connection tells a client that an account takes its access away that the
+// person is signed out of it: for the sessions it was used in, and for those
+// whose access outlived them. It belongs into the transaction of that change,
+// before it.
+func (s *Store) Connection(ctx context.Context, accountID, clientID string) error {
+	args := map[string]any{"account": accountID, "client": clientID, "dismissed": false}
+	err := owe(ctx, s.db, offline+`g.account_id = @account AND g.client_id = @client
+		UNION SELECT u.session_id, u.client_id, u.subject FROM session_clients u
+		JOIN sessions s ON s.id = u.session_id AND s.ended_at IS NULL WHERE u.client_id = @client AND s.account_id = @account`, args)
+	if err == nil {
+		err = s.db.With(ctx).Exec(`DELETE FROM session_clients WHERE client_id = @client
+			AND session_id IN (SELECT id FROM sessions WHERE account_id = @account)`, args).Error
+	}
+	return storage.Err("tell the application that its access ends", err)
 }

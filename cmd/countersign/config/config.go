@@ -105,6 +105,12 @@ type Config struct {
 	// applications may be used is for administrators to approve either way, and
 	// `policy` changes nothing here.
 	SignUp string `config:"sign_up" usage:"off, or open for anybody to create an account"`
+	// RequireAdminMFA is whether who may configure this server needs a second
+	// factor, a passkey or an authenticator app, for the administrators' pages:
+	// `on`, `off`, or `auto`, which is on unless the issuer is a loopback
+	// address. Signing in anywhere else does not need one for it, so that
+	// whoever has none yet can set it up on their account page.
+	RequireAdminMFA string `config:"require_admin_mfa" usage:"on, off or auto: administrators need a second factor"`
 	// Name is what pages call this server.
 	Name string `config:"name" usage:"what pages call this server"`
 	// Contact is whom pages tell people to ask: a name, an address or both.
@@ -183,6 +189,7 @@ func Default() *Config {
 		Policy:              "default",
 		Registration:        "open",
 		SignUp:              "off",
+		RequireAdminMFA:     "auto",
 		Name:                "Countersign",
 		Contact:             "your administrator",
 		SessionIdle:         30 * time.Minute,

@@ -184,6 +184,11 @@ func IsLoopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
+// AdminMFA reports whether the administrators' pages ask for a second factor.
+func (c *Config) AdminMFA() bool {
+	return c.RequireAdminMFA == "on" || c.RequireAdminMFA == "auto" && !c.LoopbackIssuer()
+}
+
 // LoopbackIssuer reports whether only this machine can use the server.
 func (c *Config) LoopbackIssuer() bool {
 	return c.Issuer == "" && c.loopbackListen() || IsLoopback(c.IssuerURL().Hostname())
@@ -248,6 +253,7 @@ func (c *Config) validateChoices(fault faulter) {
 	oneOf("policy", c.Policy, "default", "strict")
 	oneOf("registration", c.Registration, "open", "token", "off")
 	oneOf("sign_up", c.SignUp, "off", "open")
+	oneOf("require_admin_mfa", c.RequireAdminMFA, "on", "off", "auto")
 	oneOf("log_format", c.LogFormat, "auto", "text", "json")
 	if c.Data == "" {
 		fault("data", "is empty; name a folder")
