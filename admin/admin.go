@@ -45,6 +45,8 @@ type Config struct {
 	// waits for that to its browser, which it gets if it has none.
 	SessionCookie func(*http.Request) string
 	BrowserCookie func(http.ResponseWriter, *http.Request) string
+	// SecondFactor lets in nobody who signed in with a password alone.
+	SecondFactor bool
 	// Sector fetches what is kept at a client's sector_identifier_uri, nil
 	// when nothing is to be fetched. Before is what the client was.
 	Sector func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error)

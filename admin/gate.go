@@ -51,6 +51,9 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (*administrator,
 		return nil, err
 	case !slices.Contains(v.Permissions, string(account.ConfigureServer)):
 		return nil, forbidden(printable(v.Username))
+	case h.cfg.SecondFactor && !v.Session.SecondFactor():
+		h.askForFactor(w)
+		return nil, nil //nolint:nilnil // as for nobody
 	}
 	return &administrator{AccountID: v.Session.AccountID, Username: v.Username, SessionID: v.Session.ID}, nil
 }
@@ -74,6 +77,13 @@ func (h *handler) askToSignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	h.redirect(w, "/login", "interaction", i.ID)
 	return nil
+}
+
+// askForFactor leads to the page on which people set up how they sign in. It
+// says what is missing, and is at the other door.
+func (h *handler) askForFactor(w http.ResponseWriter) {
+	w.Header().Set("Location", h.cfg.Issuer+"/account/security")
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 // resume serves GET /settings/resume: back to the page that was asked for. It

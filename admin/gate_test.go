@@ -8,6 +8,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage/account"
+	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
 
@@ -141,4 +142,28 @@ func (d *desk) events() int {
 		d.t.Fatal(err)
 	}
 	return n
+}
+
+// Where administrators need a second factor, a password alone opens no route
+// and does nothing; it leads to the page that says how to get one.
+func TestGateForAPasswordAlone(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		d.door.cfg.SecondFactor = true
+		before := d.events()
+		walk(d, func(method, path string) {
+			a := d.do(d.request(method, path, url.Values{"decision": {"approve"}}))
+			if to := a.header.Get("Location"); a.status != http.StatusSeeOther || to != "https://id.example/auth/account/security" {
+				t.Errorf("%s %s: %d to %q", method, path, a.status, to)
+			}
+		})
+		if after := d.events(); after != before+1 { // the client of the walk
+			t.Errorf("%d events were recorded", after-before-1)
+		}
+		_, strong, err := d.sessions.Start(t.Context(), session.SignIn{AccountID: d.who.ID, AccountEpoch: d.who.Epoch, AMR: []string{"pwd", "otp", session.MultiFactor}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.want(d.as(strong).open("/settings/oauth-clients"), http.StatusOK, "OAuth clients")
+	})
 }

@@ -14,6 +14,7 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/audit"
 	"countersign/storage/seal"
+	"countersign/storage/session"
 )
 
 // caller is who sends a request, as it stands at this moment.
@@ -22,6 +23,7 @@ type caller struct {
 	permissions         []account.Permission
 	scopes              []string
 	credential          credential
+	weak                bool // nobody signed in for it with a second factor
 }
 
 // credential is what a caller proves itself by.
@@ -74,6 +76,10 @@ func (h *Handler) admit(one route, r *request) error {
 	}
 	if !slices.Contains(r.caller.permissions, account.ConfigureServer) {
 		return noPermission(r.caller)
+	}
+	if h.cfg.SecondFactor && r.caller.weak {
+		return problemOf(weakSignIn, "Whoever may configure this server needs a second factor to sign in, and this access token came of a sign-in without one.").
+			challenge("insufficient_user_authentication", one.scope) // RFC 9470, section 3
 	}
 	if one.scope != "" && !slices.Contains(r.caller.scopes, one.scope) {
 		return outOfScope(one.scope)
@@ -162,6 +168,7 @@ func (h *Handler) byToken(r *http.Request, presented string) (*caller, error) {
 	return &caller{
 		accountID: t.Grant.AccountID, username: t.Username, permissions: permissions, scopes: scopes,
 		credential: credential{Type: "access_token", ID: t.Grant.ClientID, ExpiresAt: t.ExpiresAt},
+		weak:       !slices.Contains(strings.Fields(t.Grant.AMR), session.MultiFactor),
 	}, err
 }
 

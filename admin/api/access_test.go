@@ -214,3 +214,26 @@ func (w *world) otherKey() string {
 	w.must(err)
 	return value
 }
+
+// Where administrators need a second factor, an access token tells whether
+// there was one; a key is made where nobody signs in.
+func TestTokenOfAPasswordAlone(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		tool := w.register("clients:read")
+		password, both := w.token(tokenOf{client: tool, account: w.ada, amr: "pwd"}), w.token(tokenOf{client: tool, account: w.ada, amr: "pwd otp mfa"})
+		list := func(key string) answer { return w.do(call{method: http.MethodGet, path: "/v1/clients", key: key}) }
+		w.want(list(both), 200)
+		w.open(true)
+		res := list(password)
+		w.problem(res, 401, "weak-sign-in")
+		if got := res.header.Get("WWW-Authenticate"); !strings.Contains(got, `error="insufficient_user_authentication"`) {
+			w.Errorf("WWW-Authenticate: %s", got)
+		}
+		for name, key := range map[string]string{"two factors": both, "an API key": w.all} {
+			if res := list(key); res.status != http.StatusOK {
+				w.Errorf("%s: %d %s", name, res.status, res.text)
+			}
+		}
+	})
+}

@@ -44,6 +44,9 @@ type Config struct {
 	Audit    *audit.Store
 	Keys     *keyset.Store
 	Failures *failure.Store
+	// SecondFactor takes no access token that came of a sign-in with a password
+	// alone. API keys are made where there is no sign-in.
+	SecondFactor bool
 	// Sector fetches what a client's sector_identifier_uri holds, nil when the
 	// metadata stand without it.
 	Sector func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error)

@@ -33,6 +33,7 @@ var (
 	badIdempotencyKey  = kind{"bad-idempotency-key", "The header Idempotency-Key is not acceptable", "Send a fresh UUID for every new request, and the same one when you repeat it.", http.StatusBadRequest}
 	notAuthenticated   = kind{"not-authenticated", "Nobody is signed in", "Send `Authorization: Bearer` with an access token of an administrator, or an API key made by `countersign api-key create`.", http.StatusUnauthorized}
 	invalidToken       = kind{"invalid-token", "The credential is not valid", "Get a new token, or have a new API key made. Both end with the account's password, its disabling and the client's disapproval.", http.StatusUnauthorized}
+	weakSignIn         = kind{"weak-sign-in", "A password alone is not enough", "Set up a passkey or an authenticator app on your account page, sign in with it, and get the access token anew.", http.StatusUnauthorized}
 	forbidden          = kind{"no-permission", "The account may not administer this server", "Use the credential of an account with the permission configure_server; another administrator gives it.", http.StatusForbidden}
 	insufficientScope  = kind{"insufficient-scope", "The credential does not cover this", "Ask for the scope that the error names when you get the token, or have an API key made with it.", http.StatusForbidden}
 	notFound           = kind{"not-found", "There is no such thing", "Check the address and the identifiers in it; list what there is.", http.StatusNotFound}
@@ -55,7 +56,7 @@ var (
 
 // kinds are all of them, for who looks one up.
 var kinds = []kind{
-	badJSON, unknownMember, badQuery, badIdempotencyKey, notAuthenticated, invalidToken, forbidden, insufficientScope, notFound,
+	badJSON, unknownMember, badQuery, badIdempotencyKey, notAuthenticated, invalidToken, weakSignIn, forbidden, insufficientScope, notFound,
 	methodNotAllowed, conflict, inFlight, managed, lastAdministrator, stale, bodyTooLarge, wrongMediaType, invalidClient, invalidMember,
 	keyReused, preconditionNeeded, tooManyRequests, internal, unavailable,
 }

@@ -75,20 +75,28 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 		allow:    func(string) bool { return true },
 	}
 	w.must(db.CheckKey(t.Context(), keys))
+	w.open(false)
+	w.ada = w.person("ada", account.ConfigureServer)
+	w.all = w.key(w.ada, clientstore.AdministrationScopes...)
+	return w
+}
+
+// open serves the API, to a second factor alone or not.
+func (w *world) open(secondFactor bool) {
+	w.Helper()
+	events := audit.New(w.db)
 	var err error
 	w.handler, err = api.New(api.Config{
-		Issuer: issuer, Tx: db.Tx(), Accounts: w.accounts, Clients: w.clients, Grants: w.grants, APIKeys: w.apiKeys, Once: w.once, Audit: events, Failures: w.failures,
-		Keys: keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour}),
+		SecondFactor: secondFactor,
+		Issuer:       issuer, Tx: w.db.Tx(), Accounts: w.accounts, Clients: w.clients, Grants: w.grants, APIKeys: w.apiKeys, Once: w.once, Audit: events, Failures: w.failures,
+		Keys: keysettest.Open(w.T, w.db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour}),
 		Sector: func(context.Context, *clientstore.Metadata, *clientstore.Metadata) (*clientstore.Sector, error) {
 			return nil, nil //nolint:nilnil // documented
 		},
 		Allow: func(caller string) bool { return w.allow(caller) },
-		Log:   slog.New(slog.NewTextHandler(&w.logged, nil)), Now: db.Now,
+		Log:   slog.New(slog.NewTextHandler(&w.logged, nil)), Now: w.db.Now,
 	})
 	w.must(err)
-	w.ada = w.person("ada", account.ConfigureServer)
-	w.all = w.key(w.ada, clientstore.AdministrationScopes...)
-	return w
 }
 
 func (w *world) must(err error) {
@@ -131,6 +139,7 @@ type tokenOf struct {
 	account      *account.Account // nil for the client itself
 	audience     string
 	confirmation string
+	amr          string
 }
 
 // token issues an access token of ten minutes with the client's scope.
@@ -139,7 +148,7 @@ func (w *world) token(of tokenOf) string {
 	now := w.clock.Now()
 	g := grant.Grant{
 		ID: seal.NewToken(seal.SetupToken), Kind: "test", ClientID: of.client.ID, Scope: of.client.Metadata.Scope,
-		Audience: of.audience, Confirmation: of.confirmation, Offline: true, ExpiresAt: now.Add(time.Hour),
+		Audience: of.audience, Confirmation: of.confirmation, AMR: of.amr, Offline: true, ExpiresAt: now.Add(time.Hour),
 	}
 	i := grant.Issue{AccessToken: seal.NewToken(seal.AccessToken), AccessTokenExpiresAt: now.Add(10 * time.Minute)}
 	if of.account == nil {

@@ -20,6 +20,7 @@ func (s *server) admin() (http.Handler, error) {
 		Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures,
 		SessionCookie: cookies.Session, BrowserCookie: cookies.EnsureBrowser,
+		SecondFactor: s.cfg.AdminMFA(),
 		Sector: func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error) {
 			return outbound.Sector(ctx, s.stores.outbound, before, after)
 		},

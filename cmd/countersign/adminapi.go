@@ -22,7 +22,8 @@ const (
 func (s *server) adminAPI() (http.Handler, error) {
 	calls := limit.New(callsPerSecond, callsAtOnce, s.stores.db.Now)
 	return api.New(api.Config{
-		Issuer: s.cfg.Issuer, Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Clients: s.stores.clients, Grants: s.stores.grants,
+		SecondFactor: s.cfg.AdminMFA(),
+		Issuer:       s.cfg.Issuer, Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Clients: s.stores.clients, Grants: s.stores.grants,
 		APIKeys: s.stores.apiKeys, Once: s.stores.once, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures,
 		Sector: func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error) {
 			return outbound.Sector(ctx, s.stores.outbound, before, m)
