@@ -77,7 +77,7 @@ func (p *Passkeys) check(ctx context.Context, purpose string, of *account.Accoun
 	if err := p.use(ctx, purpose, challenge); err != nil {
 		return nil, err
 	}
-	u, key, err := p.owner(ctx, parsed)
+	u, err := p.owner(ctx, parsed)
 	if err != nil {
 		return nil, err
 	}
@@ -90,32 +90,31 @@ func (p *Passkeys) check(ctx context.Context, purpose string, of *account.Accoun
 	if err != nil {
 		return nil, refused(err)
 	}
-	return p.accept(ctx, u, key, shown)
+	return p.accept(ctx, u, shown)
 }
 
 // owner returns the account whose passkey the answer names.
-func (p *Passkeys) owner(ctx context.Context, parsed *protocol.ParsedCredentialAssertionData) (*user, *account.Passkey, error) {
+func (p *Passkeys) owner(ctx context.Context, parsed *protocol.ParsedCredentialAssertionData) (*user, error) {
 	key, err := p.cfg.Accounts.Passkey(ctx, base64.RawURLEncoding.EncodeToString(parsed.RawID))
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, fmt.Errorf("%w: it is not registered here, or was removed", ErrRefused)
+		return nil, fmt.Errorf("%w: it is not registered here, or was removed", ErrRefused)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	a, err := p.cfg.Accounts.Get(ctx, key.AccountID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, fmt.Errorf("%w: its account was removed this very moment", ErrRefused)
+		return nil, fmt.Errorf("%w: its account was removed this very moment", ErrRefused)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	u, err := newUser(a, []account.Passkey{*key})
-	return u, key, err
+	return newUser(a, []account.Passkey{*key})
 }
 
 // accept keeps what the authenticator says of itself now, unless its counter
 // shows that there is a copy of it.
-func (p *Passkeys) accept(ctx context.Context, u *user, key *account.Passkey, shown *webauthn.Credential) (*Proof, error) {
+func (p *Passkeys) accept(ctx context.Context, u *user, shown *webauthn.Credential) (*Proof, error) {
 	if shown.Authenticator.CloneWarning {
 		return nil, fmt.Errorf("%w: its counter went back: there may be a copy of it", ErrRefused)
 	}

@@ -70,7 +70,7 @@ const enrolmentFor = 30 * time.Minute
 // enrolment is the secret of an authenticator that is being set up. It is kept
 // by the page, sealed, so that nothing is stored before it is known to work.
 type enrolment struct {
-	Secret []byte
+	Shared []byte
 	At     time.Time
 }
 
@@ -87,7 +87,7 @@ func (s *Store) OpenEnrolment(accountID, sealed string) ([]byte, error) {
 	if err := s.open(sealed, "totp enrolment/"+accountID, &e); err != nil || s.db.Now().Sub(e.At) > enrolmentFor {
 		return nil, storage.Err("open enrolment", storage.ErrNotFound)
 	}
-	return e.Secret, nil
+	return e.Shared, nil
 }
 
 func (s *Store) open(sealed, place string, into any) error {

@@ -230,8 +230,13 @@ func TestPasskeyCounters(t *testing.T) {
 			count int64
 			want  error
 		}{
-			{"does not", 0, nil}, {"does not", 0, nil}, {"counts", 5, nil}, {"counts", 5, storage.ErrConflict}, {"counts", 4, storage.ErrConflict},
-			{"counts", 0, storage.ErrConflict}, {"counts", 6, nil},
+			{"does not", 0, nil},
+			{"does not", 0, nil},
+			{"counts", 5, nil},
+			{"counts", 5, storage.ErrConflict},
+			{"counts", 4, storage.ErrConflict},
+			{"counts", 0, storage.ErrConflict},
+			{"counts", 6, nil},
 		} {
 			err := s.UsePasskey(t.Context(), &account.Passkey{ID: step.id, SignCount: step.count, Credential: "{}"})
 			if !errors.Is(err, step.want) {

@@ -55,7 +55,7 @@ var traces = `
 	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false
 	FROM grants g JOIN token_credentials t ON t.grant_id = g.id WHERE g.account_id = @account GROUP BY g.client_id
 	UNION ALL
-	SELECT u.client_id, 'use', '', u.used_at, u.used_at, false FROM application_uses u WHERE u.account_id = @account`
+	SELECT u.client_id, 'use', '', u.used_at AS first_at, u.used_at AS last_at, false FROM application_uses u WHERE u.account_id = @account`
 
 // Connections returns the applications that the account has allowed something,
 // whichever protocol they speak: what is remembered of it, and what they hold.

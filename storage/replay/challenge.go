@@ -25,8 +25,8 @@ const (
 // then. The purpose names whoever may meet it.
 func (s *Store) NewChallenge(purpose string, until time.Time) []byte {
 	challenge := make([]byte, challengeHead, challengeSize)
-	_, _ = rand.Read(challenge[:challengeRandom])                                         // never fails
-	binary.BigEndian.PutUint64(challenge[challengeRandom:], uint64(max(0, until.Unix()))) //nolint:gosec // not negative
+	_, _ = rand.Read(challenge[:challengeRandom]) // never fails
+	binary.BigEndian.PutUint64(challenge[challengeRandom:], uint64(max(0, until.Unix())))
 	return append(challenge, s.challengeHash(purpose, challenge)...)
 }
 
