@@ -329,6 +329,30 @@ func TestLG18ChangingThePassword(t *testing.T) {
 	})
 }
 
+// Who shows the password has not signed in: the session is as old as it was, so
+// that a second factor is asked for again where it has to be fresh.
+func TestChangingThePasswordIsNoSignIn(t *testing.T) {
+	each(t, func(w *world) {
+		w.install()
+		me := w.me()
+		me.enrol()
+		before, err := w.sessions.Get(w.Context(), me.jar["cs_session"])
+		w.must(err)
+		w.clock.Advance(11 * time.Minute)
+		if res := me.submit("/account/password", change(password, nextPassword)); res.StatusCode != http.StatusSeeOther {
+			w.Fatalf("change: %s %.500s", res.Status, res.body)
+		}
+		after, err := w.sessions.Get(w.Context(), me.jar["cs_session"])
+		w.must(err)
+		if !after.AuthTime.Equal(before.AuthTime) {
+			w.Errorf("signed in at %s; want %s", after.AuthTime, before.AuthTime)
+		}
+		if res := me.get("/account/recovery-codes"); !strings.Contains(res.Header.Get("Location"), "/login") {
+			w.Errorf("factors are changed without the factor: %s %q", res.Status, res.Header.Get("Location"))
+		}
+	})
+}
+
 func TestChangingThePasswordRefuses(t *testing.T) {
 	each(t, func(w *world) {
 		me := w.me()

@@ -7,11 +7,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"html"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/seal"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -378,6 +381,63 @@ func TestAdministratorsAreLedToASecondFactor(t *testing.T) {
 		me.enrol()
 		if res := me.get("/account/security"); strings.Contains(html.UnescapeString(res.body), html.UnescapeString(said)) {
 			w.Error("told, with a second factor")
+		}
+	})
+}
+
+// slow is the body of a request, before which something else happens. It is
+// sent when the server asks for it.
+type slow struct {
+	io.Reader
+	before func()
+	once   sync.Once
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	s.once.Do(s.before)
+	return s.Reader.Read(p)
+}
+
+// A request that was let in waits for its body, and meanwhile the session ends,
+// or the account gets a factor that the session lacks: nothing is added.
+func TestFactorsNeedTheSessionToTheEnd(t *testing.T) {
+	each(t, func(w *world) {
+		w.install()
+		for name, meanwhile := range map[string]func(*session.Session){
+			"signed out": func(s *session.Session) { w.must(w.sessions.End(w.Context(), s.ID)) },
+			"a factor": func(*session.Session) {
+				_, err := w.accounts.AddPasskey(w.Context(), admin, w.user, account.Passkey{ID: "k", Name: "Laptop", Credential: "{}"})
+				w.must(err)
+			},
+		} {
+			s, cookie, err := w.sessions.Start(w.Context(), session.SignIn{AccountID: w.user.ID, AccountEpoch: w.user.Epoch, AMR: []string{"pwd"}})
+			w.must(err)
+			me := visitor{w, map[string]string{"cs_session": cookie, "cs_browser": seal.NewToken(seal.BrowserCookie)}}
+			page := me.get("/account/authenticator")
+			p := phone{shownKey.FindStringSubmatch(page.body)[1]}
+			form := url.Values{"enrolment": {html.UnescapeString(sealedField.FindStringSubmatch(page.body)[1])}, "code": {p.code(w.clock.Now())}}.Encode()
+			r := w.request(http.MethodPost, "/account/authenticator", formType, form)
+			r.Body = io.NopCloser(&slow{Reader: strings.NewReader(form), before: func() { meanwhile(s) }})
+			r.Header.Set("Expect", "100-continue")
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			for n, v := range me.jar {
+				r.AddCookie(&http.Cookie{Name: n, Value: v})
+			}
+			res := w.surf(&http.Client{
+				Transport:     &http.Transport{ExpectContinueTimeout: time.Minute, DisableKeepAlives: true},
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			}, r)
+			if res.StatusCode != http.StatusSeeOther || !strings.Contains(res.Header.Get("Location"), "/login?interaction=") {
+				w.Errorf("%s: %s %q", name, res.Status, res.Header.Get("Location"))
+			}
+			f, err := w.accounts.Factors(w.Context(), w.user.ID)
+			w.must(err)
+			if f.TOTP != nil {
+				w.Fatalf("%s: the authenticator counts", name)
+			}
+			for _, k := range f.Passkeys {
+				w.must(w.accounts.RemovePasskey(w.Context(), admin, w.user, k.ID))
+			}
 		}
 	})
 }

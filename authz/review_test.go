@@ -196,3 +196,41 @@ func TestAlgorithmOfJWTAccessTokens(t *testing.T) {
 		}
 	})
 }
+
+// What strangers guess through a resource server is no reason to refuse those
+// who sign rightly there: it says who sent a request, or nobody is held back.
+func TestGuessesAtAResourceServerLockNobodyOut(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
+		rs := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "RS", Metadata: clientstore.Metadata{
+			GrantTypes: []string{"client_credentials"}, IntrospectionScope: clientstore.IntrospectAll,
+		}})
+		token := w.credentials(a)
+		verify := func(secret, from string) answer {
+			r := w.signed(signing{method: http.MethodGet, path: "/x", app: a, token: token.Token, secret: secret, host: "https://rs.example"})
+			form := url.Values{"method": {"GET"}, "url": {"https://rs.example/x"}, "authorization": {r.Header.Get("Authorization")}}
+			if from != "" {
+				form.Set("client_address", from)
+			}
+			return w.post("/oauth1/verify", rs, form)
+		}
+		for _, tt := range []struct {
+			name, secret, from string
+			times, status      int
+		}{
+			{"guesses of nobody knows whom", "wrong", "", 60, 401},
+			{"the consumer", token.TokenSecret, "", 1, 200},
+			{"guesses from one network", "wrong", "203.0.113.7", 50, 401},
+			{"one more from there", "wrong", "203.0.113.8", 1, 429},
+			{"the consumer from elsewhere", token.TokenSecret, "198.51.100.1", 1, 200},
+			{"the consumer from somewhere", token.TokenSecret, "", 1, 200},
+			{"no address", token.TokenSecret, "rs.example:80", 1, 400},
+		} {
+			for range tt.times {
+				if res := verify(tt.secret, tt.from); res.StatusCode != tt.status {
+					w.Fatalf("%s: %s %s; want %d", tt.name, res.Status, res.body, tt.status)
+				}
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package clientstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,13 @@ func (m *Metadata) checkConsumer(p Policy) error {
 // policy may have become strict since that was decided.
 func (s *Store) SkipsVerifier(c *Client) bool {
 	return c.Metadata.OAuth1WithoutVerifier && s.cfg.Policy != Strict
+}
+
+// Unasked reports whether an administrator lets the client have access that
+// people are not asked about: it is trusted, or takes over what they allowed
+// another.
+func (c *Client) Unasked() bool {
+	return c.Metadata.OAuth1Trusted || slices.Contains(c.Metadata.GrantTypes, GrantTokenExchange)
 }
 
 // Functional is the account that a client's requests without a token act as.

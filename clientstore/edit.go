@@ -62,7 +62,10 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id string, e edit) (*C
 		maps.Copy(columns, further)
 		return columns, nil
 	}, first: func(ctx context.Context) error {
-		return s.checkFunctional(ctx, &was.Metadata, &edited.Metadata)
+		if err := s.checkFunctional(ctx, &was.Metadata, &edited.Metadata); err != nil {
+			return err
+		}
+		return s.renewRevision(ctx, id)
 	}})
 }
 

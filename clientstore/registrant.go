@@ -1,6 +1,9 @@
 package clientstore
 
-import "slices"
+import (
+	"reflect"
+	"slices"
+)
 
 // NaturalType returns the type of client that registers itself with the
 // metadata: OpenID Connect, unless it can only be plain OAuth 2.0, because it
@@ -68,6 +71,14 @@ func (c *Client) applicationFault(uri string) string {
 	default:
 		return ""
 	}
+}
+
+// DecidesOtherwise reports whether a member that is an administrator's to give
+// is another than before.
+func (m *Metadata) DecidesOtherwise(before *Metadata) bool {
+	kept := *m
+	kept.keepDecisions(before)
+	return !reflect.DeepEqual(kept, *m)
 }
 
 // keepDecisions sets the members that are an administrator's to give to what

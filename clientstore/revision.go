@@ -158,6 +158,13 @@ func (s *Store) decide(ctx context.Context, id, revisionID string, do func(conte
 	return after, nil
 }
 
+// renewRevision gives the revision that waits another ID: what it changes is
+// another thing now that the client is, and who looked at it before has not
+// seen that.
+func (s *Store) renewRevision(ctx context.Context, id string) error {
+	return storage.Err("renew revision", s.db.With(ctx).Exec("UPDATE client_revisions SET id = ? WHERE client_id = ?", uuid.NewString(), id).Error)
+}
+
 func (s *Store) dropRevision(ctx context.Context, id string) error {
 	return storage.Err("drop revision", s.db.With(ctx).Exec("DELETE FROM client_revisions WHERE client_id = ?", id).Error)
 }

@@ -107,6 +107,31 @@ func TestRaceForOneRevision(t *testing.T) {
 	})
 }
 
+// What a revision changes is another thing once an administrator has changed
+// the client: who looked at it before has not seen that.
+func TestEditRenewsTheRevision(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clients := newStore(t, db)
+		c, token := enrolled(t, clients)
+		seen := revise(t, clients, token, "Bank")
+		name := "Robot 2"
+		if _, err := clients.Edit(t.Context(), ada, c.ID, clientstore.Edit{Name: &name, Version: c.Version}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := clients.ApproveRevision(t.Context(), ada, c.ID, seen.ID); !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("approving what was looked at before: %v; want ErrConflict", err)
+		}
+		now, err := clients.Revision(t.Context(), c.ID)
+		if err != nil || now == nil || now.Name != "Bank" {
+			t.Fatalf("Revision() = %+v, %v", now, err)
+		}
+		if after, err := clients.ApproveRevision(t.Context(), ada, c.ID, now.ID); err != nil || after.Name != "Bank" {
+			t.Errorf("approving what is there now: %+v, %v", after, err)
+		}
+	})
+}
+
 func TestNaturalType(t *testing.T) {
 	t.Parallel()
 	age := int64(1)

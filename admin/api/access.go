@@ -172,6 +172,13 @@ func (h *Handler) byToken(r *http.Request, presented string) (*caller, error) {
 	}, err
 }
 
+// mayTouch refuses to change a client that holds more of this API than the
+// credential covers: whoever changes where its answers go, or its secret, has
+// what it gets.
+func (r *request) mayTouch(c *clientstore.Client) error {
+	return r.mayGive(&clientstore.Metadata{}, &c.Metadata)
+}
+
 // mayGive refuses to give a client more of this API than the credential
 // itself covers: a tool that may edit clients must not make itself one that
 // may make administrators.

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"time"
 
 	"countersign/clientstore"
@@ -147,11 +149,20 @@ func (h *Handler) edited(r *request, m members, c *clientstore.Client, wanted cl
 	if err := wanted.Read(m, c); err != nil {
 		return clientstore.Edit{}, err
 	}
-	if err := r.mayGive(&c.Metadata, &wanted.Metadata); err != nil {
+	if err := cmp.Or(r.mayTouch(c), r.mayDecide(c, &wanted.Metadata), r.mayGive(&c.Metadata, &wanted.Metadata)); err != nil {
 		return clientstore.Edit{}, err
 	}
 	sector, err := h.cfg.Sector(r.Context(), &c.Metadata, &wanted.Metadata)
 	return clientstore.Edit{Name: &wanted.Name, Metadata: &wanted.Metadata, Version: c.Version, Sector: sector}, err
+}
+
+// mayDecide refuses to decide about an approved client what is an approver's:
+// whom it acts as, whose tokens it reads, whether people are asked.
+func (r *request) mayDecide(c *clientstore.Client, m *clientstore.Metadata) error {
+	if c.Status == clientstore.Approved && m.DecidesOtherwise(&c.Metadata) && !slices.Contains(r.caller.scopes, clientstore.ScopeClientsApprove) {
+		return outOfScope(clientstore.ScopeClientsApprove)
+	}
+	return nil
 }
 
 // removeClient serves DELETE /v1/clients/{client_id}.
@@ -232,7 +243,13 @@ func (h *Handler) rotateSecret(r *request) (*answer, error) {
 	}
 	return h.once(r, job{
 		content: string(content),
-		prepare: func(context.Context) error { return nil },
+		prepare: func(ctx context.Context) error {
+			c, err := h.cfg.Clients.Get(ctx, r.value("client_id"))
+			if err != nil {
+				return err
+			}
+			return r.mayTouch(c)
+		},
 		work: func(ctx context.Context) (*answer, error) {
 			c, secret, err := h.cfg.Clients.RotateSecret(ctx, r.actor(), r.value("client_id"), rotation)
 			if err != nil {

@@ -291,7 +291,10 @@ func TestGivingScopes(t *testing.T) {
 		wide := `{"client_name":"Tool","type":"oauth2","redirect_uris":["https://t.example/cb"],"scope":"clients:read accounts:write"}`
 		w.problem(w.do(call{method: "POST", path: "/v1/clients", body: wide, key: narrow}), 403, "insufficient-scope", "accounts:write")
 		id := w.create(wide).json["client_id"].(string)
-		w.want(w.do(call{method: "PATCH", path: "/v1/clients/" + id, body: `{"client_name":"Tool 2"}`, key: narrow}.with("If-Match", `"1"`)), http.StatusOK, "accounts:write")
+		w.problem(w.do(call{method: "PATCH", path: "/v1/clients/" + id, body: `{"redirect_uris":["https://evil.example/cb"]}`, key: narrow}.with("If-Match", `"1"`)), 403, "insufficient-scope", "accounts:write")
+		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + id + "/secrets", body: `{}`, key: narrow}), 403, "insufficient-scope", "accounts:write")
+		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + id + "/approve", key: narrow}.with("If-Match", `"1"`)), 403, "insufficient-scope", "accounts:write")
+		w.want(w.do(call{method: "PATCH", path: "/v1/clients/" + id, body: `{"scope":"clients:read"}`}.with("If-Match", `"1"`)), http.StatusOK, "Tool")
 		w.problem(w.do(call{method: "PATCH", path: "/v1/clients/" + id, body: `{"scope":"clients:read keys:write"}`, key: narrow}.with("If-Match", `"2"`)), 403, "insufficient-scope", "keys:write")
 		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + id + "/approve", body: `{"changes":{"scope":"keys:write"}}`, key: narrow}.with("If-Match", `"2"`)), 403, "insufficient-scope", "keys:write")
 		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + id + "/approve", body: `{"changes":{"scope":"clients:read"}}`, key: w.key(w.ada, "clients:approve")}.with("If-Match", `"2"`)), 403, "insufficient-scope", "clients:write")
@@ -302,6 +305,20 @@ func TestGivingScopes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "administrator") {
 			w.Errorf("a client that registers itself gets clients:read: %v", err)
 		}
+	})
+}
+
+// Whom an approved client acts as is decided by who may approve.
+func TestDecidingAboutApprovedClients(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		bob := w.person("bob")
+		id := w.create(`{"client_name":"Nightly","type":"oauth1"}`).json["client_id"].(string)
+		w.want(w.do(call{method: "POST", path: "/v1/clients/" + id + "/approve"}.with("If-Match", `"1"`)), http.StatusOK, `"status":"approved"`)
+		edit := call{method: "PATCH", path: "/v1/clients/" + id, body: `{"oauth1_functional_account":"` + bob.ID + `"}`, key: w.key(w.ada, "clients:read", "clients:write")}.with("If-Match", `"2"`)
+		w.problem(w.do(edit), 403, "insufficient-scope", "clients:approve")
+		edit.key = w.all
+		w.want(w.do(edit), http.StatusOK, bob.ID)
 	})
 }
 

@@ -49,6 +49,9 @@ func (h *Handler) approveClient(r *request) (*answer, error) {
 	if changes != nil {
 		return h.approveEdited(r, c, changes)
 	}
+	if err := r.mayTouch(c); err != nil {
+		return nil, err
+	}
 	return decided(h.cfg.Clients.ApproveSeen(r.Context(), r.actor(), c))
 }
 
@@ -125,6 +128,9 @@ func (h *Handler) getRevision(r *request) (*answer, error) {
 func (h *Handler) approveRevision(r *request) (*answer, error) {
 	v, err := h.revisionSeen(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.mayGive(&clientstore.Metadata{}, &v.Metadata); err != nil {
 		return nil, err
 	}
 	return decided(h.cfg.Clients.ApproveRevision(r.Context(), r.actor(), v.ClientID, v.ID))

@@ -69,7 +69,7 @@ func (h *Handler) AskRemove(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return h.cfg.Pages.Render(w, r, http.StatusOK, page.RemoveApplication{Person: v.person(), Connected: h.connected(c, *to)})
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page.RemoveApplication{Person: v.person(), Connected: h.connected(c, *to), Unasked: c.Unasked()})
 	})
 }
 

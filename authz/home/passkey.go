@@ -72,6 +72,8 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, s *security
 	}
 	fault, isFault := errors.AsType[*account.FieldError](err)
 	switch {
+	case errors.Is(err, errUnconfirmed):
+		return h.confirm(w, r, s.visit, r.URL.Path)
 	case errors.Is(err, passkey.ErrRefused):
 		h.cfg.Log.InfoContext(r.Context(), "passkey refused", "request_id", r.Header.Get("X-Request-ID"), "account_id", s.account.ID, "cause", page.Plain(err.Error()))
 		again.Faults = []page.EntryFault{{Field: "label", Reason: "The passkey could not be added: this page may have stood for too long. Try again."}}

@@ -55,9 +55,11 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, v *visi
 		IP: browser.Address(r), Device: h.cfg.Cookies.Device(r),
 	}, func(ctx context.Context, a *account.Account) (err error) {
 		// The session that goes on is another one, as after every sign-in, and
-		// begun no weaker.
+		// begun no weaker, and no later: who shows the password has not shown
+		// the second factor again.
 		_, cookie, err = h.cfg.Sessions.Start(ctx, session.SignIn{
-			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: v.session.ACR, AMR: v.session.AMR, IP: browser.Address(r), UserAgent: r.UserAgent(),
+			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: v.session.ACR, AMR: v.session.AMR, AuthTime: v.session.AuthTime,
+			IP: browser.Address(r), UserAgent: r.UserAgent(),
 		})
 		return err
 	})

@@ -160,6 +160,8 @@ func (h *Handler) addAuthenticator(w http.ResponseWriter, r *http.Request, s *se
 		return "otp", err
 	})
 	switch {
+	case errors.Is(err, errUnconfirmed):
+		return h.confirm(w, r, s.visit, r.URL.Path)
 	case errors.Is(err, account.ErrWrongCode):
 		p := h.enrolment(s, secret)
 		p.Faults = []page.EntryFault{{Field: "code", Reason: "This is not the code of this moment. Enter the one that the app shows now, and check that the clock of your phone is right."}}
@@ -175,12 +177,38 @@ func (h *Handler) addAuthenticator(w http.ResponseWriter, r *http.Request, s *se
 	return h.cfg.Pages.Render(w, r, http.StatusOK, page.RecoveryCodes{Person: s.person(), Codes: codes, Added: page.NoticeAuthenticator})
 }
 
+// errUnconfirmed reports that what let somebody change how they sign in does
+// not hold any more.
+var errUnconfirmed = errors.New("the session ended, or lacks the second factor that the account has by now")
+
+// still returns the factors of the account as they are now, if the session may
+// still change them. A request whose body comes slowly was let in long before.
+func (h *Handler) still(ctx context.Context, r *http.Request, s *security) (*account.Factors, error) {
+	now, err := h.cfg.Sessions.Get(ctx, h.cfg.Cookies.Session(r))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && now.ID != s.session.ID {
+		return nil, errUnconfirmed
+	}
+	if err != nil {
+		return nil, err
+	}
+	factors, err := h.cfg.Accounts.Factors(ctx, s.account.ID)
+	if err == nil && factors.Any() && !now.SecondFactor() {
+		return nil, errUnconfirmed
+	}
+	return factors, err
+}
+
 // strengthen adds a factor as one change with what follows from it: the
 // session is from now on one of that factor, under another cookie (LG-01), and
-// if it is the first, those that were begun without one end.
+// if it is the first, those that were begun without one end. It fails with
+// [errUnconfirmed] when the session may not any more.
 func (h *Handler) strengthen(w http.ResponseWriter, r *http.Request, s *security, add func(context.Context) (method string, err error)) error {
 	var cookie string
 	err := h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) error {
+		before, err := h.still(ctx, r, s)
+		if err != nil {
+			return err
+		}
 		method, err := add(ctx)
 		if err != nil {
 			return err
@@ -190,7 +218,7 @@ func (h *Handler) strengthen(w http.ResponseWriter, r *http.Request, s *security
 			AccountID: s.account.ID, AccountEpoch: s.account.Epoch, ACR: protocol.ACRMulti, AMR: methodsWith(s.session.AMR, method, session.MultiFactor),
 			IP: browser.Address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
 		})
-		if err != nil || s.factors.Any() {
+		if err != nil || before.Any() {
 			return err
 		}
 		return h.cfg.Sessions.EndOthers(ctx, begun)

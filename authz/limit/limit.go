@@ -54,8 +54,8 @@ func (l *Limiter) Exhausted(key string) bool {
 	return ok && one.TokensAt(l.now()) < 1
 }
 
-// forget makes room: who has not come lately goes first, and anybody else only
-// when that is not enough.
+// forget makes room: who has not come lately goes first, then who may still do
+// it, and who may not only when that is not enough.
 func (l *Limiter) forget() {
 	now := l.now()
 	for key, one := range l.by {
@@ -63,11 +63,15 @@ func (l *Limiter) forget() {
 			delete(l.by, key)
 		}
 	}
-	for key := range l.by {
-		if len(l.by) < maxKeys/2 { // looking through them all is not for every key
-			return
+	for _, least := range []float64{1, 0} {
+		for key, one := range l.by {
+			if len(l.by) < maxKeys/2 { // looking through them all is not for every key
+				return
+			}
+			if one.TokensAt(now) >= least {
+				delete(l.by, key)
+			}
 		}
-		delete(l.by, key)
 	}
 }
 

@@ -59,3 +59,18 @@ func TestNetwork(t *testing.T) {
 		}
 	}
 }
+
+// Names that are made up do not crowd out who is held back.
+func TestWhoIsHeldBackIsForgottenLast(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := New(1, 2, func() time.Time { return now })
+	l.Allow("held back")
+	l.Allow("held back")
+	for i := range 3 * maxKeys {
+		l.Allow(strconv.Itoa(i))
+	}
+	if !l.Exhausted("held back") || len(l.by) > maxKeys {
+		t.Errorf("held back: %t, of %d keys", l.Exhausted("held back"), len(l.by))
+	}
+}

@@ -18,7 +18,7 @@ const maxBody = 64 << 10
 type received struct {
 	*signature.Request
 	url     string
-	network string // that it came from
+	network string // that it came from, empty where nobody knows
 	ip      string
 	id      string // that the log knows it by
 }
@@ -30,6 +30,19 @@ func receive(r *http.Request, request *signature.Request, url string) *received 
 		ip = r.RemoteAddr
 	}
 	return &received{request, url, limit.Network(r.RemoteAddr), ip, r.Header.Get("X-Request-ID")}
+}
+
+// maxKey is longer than any consumer key.
+const maxKey = 64
+
+// guesser is who guesses secrets if the signature does not match, empty for
+// somebody who cannot be told from others.
+func (r *received) guesser() string {
+	if r.network == "" {
+		return ""
+	}
+	key := r.Get("oauth_consumer_key")
+	return r.network + " " + key[:min(len(key), maxKey)]
 }
 
 // read reads a request to this server. Its URL is the issuer's, whatever the

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
+	"countersign/authz/limit"
 	"countersign/authz/oauth1/signature"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
@@ -63,7 +65,25 @@ func (h *Handler) Verify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refuse(w, h.noted(r, nil, err))
 	}
-	return h.tell(w, r, receive(r, request, m.URL))
+	signed := receive(r, request, m.URL)
+	if signed.network, err = sender(form.Get("client_address")); err != nil {
+		return err
+	}
+	return h.tell(w, r, signed)
+}
+
+// sender is the network of who sent a request to a resource server, empty when
+// that does not say. The resource server's own is not the one that guesses
+// secrets: anybody could use up what it may get wrong.
+func sender(address string) (network string, err error) {
+	if address == "" {
+		return "", nil
+	}
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return "", protocol.Refuse(protocol.InvalidRequest, "The client_address is no IP address. Send that of the client without a port, or leave it out.")
+	}
+	return limit.Network(ip.String()), nil
 }
 
 // tell says what a request is worth.

@@ -36,7 +36,7 @@ type signed struct {
 // was not used before. What is precise about a refusal is said to whoever
 // proves to be the client.
 func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
-	if h.failures.Exhausted(r.network + " " + r.Get("oauth_consumer_key")) {
+	if h.failures.Exhausted(r.guesser()) {
 		return nil, tooMany()
 	}
 	if err := h.checkTime(r); err != nil {
@@ -196,7 +196,9 @@ var (
 // and answers what everybody is answered. What was signed is for who debugs a
 // client, as far as it is no secret: parameters of the application may be.
 func (h *Handler) disbelieve(ctx context.Context, r *received, why reason) error {
-	h.failures.Allow(r.network + " " + r.Get("oauth_consumer_key"))
+	if who := r.guesser(); who != "" {
+		h.failures.Allow(who)
+	}
 	h.cfg.Log.InfoContext(ctx, "signature refused", "client_id", protocol.Printable(r.Get("oauth_consumer_key")), "reason", why.cause,
 		"signature_method", string(r.Method()), "request_id", r.id)
 	if h.cfg.Log.Enabled(ctx, slog.LevelDebug) {

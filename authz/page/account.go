@@ -120,6 +120,9 @@ var Protocols = map[clientstore.Type]Protocol{
 type RemoveApplication struct {
 	Person    Person
 	Connected Connected
+	// Unasked tells that an administrator lets the application have access
+	// without asking the person.
+	Unasked bool
 }
 
 func (RemoveApplication) template() string { return "application_remove.html" }

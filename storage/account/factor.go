@@ -257,7 +257,12 @@ func (s *Store) useSecond(ctx context.Context, in Second) (bool, error) {
 // still be a stranger, who must not lock the owner's own browser out.
 func (s *Store) secondLimits(in Second) []limit {
 	if device := s.knownDevice(in.Device, in.Account.ID); device != "" {
-		return []limit{{s.throttleKey("second factor of device", in.Account.ID, device), guessFree, guessWindow}}
+		return []limit{
+			{s.throttleKey("second factor of device", in.Account.ID, device), guessFree, guessWindow},
+			// Whoever had the password before there was a factor may have made
+			// many devices known.
+			{s.throttleKey("second factor of known devices", in.Account.ID), guessDevicesFree, guessWindow},
+		}
 	}
 	return []limit{
 		{s.throttleKey("second factor of account", in.Account.ID), guessFree, guessWindow},

@@ -158,6 +158,28 @@ func TestLG11SecondStepIsThrottled(t *testing.T) {
 	})
 }
 
+// Who had the password before there was a factor may have made many devices
+// known: they are held back together.
+func TestSecondStepIsThrottledOverDevices(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clock := storagetest.Clock(db)
+		s := open(t, db)
+		ada := create(t, s, "ada")
+		enrol(t, s, ada, clock.Now())
+		wrong := 0
+		for range 100 {
+			err := s.ProveSecond(t.Context(), account.Second{Account: ada, Code: "000000", Device: s.KnowDevice("", ada.ID), By: operator})
+			if errors.Is(err, account.ErrWrongCode) {
+				wrong++
+			}
+		}
+		if wrong != 50 {
+			t.Errorf("%d guesses were looked at; want 50", wrong)
+		}
+	})
+}
+
 func TestFactorsComeAndGo(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

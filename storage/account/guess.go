@@ -9,6 +9,7 @@ import (
 const (
 	guessFree        = 5
 	guessNetworkFree = 20 // an office or a school may share one address
+	guessDevicesFree = 50 // of all devices that are known to one account
 	guessWindow      = time.Hour
 )
 

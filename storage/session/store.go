@@ -56,6 +56,8 @@ type SignIn struct {
 	AMR          []string
 	IP           string
 	UserAgent    string
+	// AuthTime is when the person signed in; the zero time means now.
+	AuthTime time.Time
 	// Replaces is the cookie that the browser sent, if any. It is dead
 	// afterwards, whoever knows it.
 	Replaces string
@@ -96,6 +98,9 @@ func (s *Store) begin(in SignIn, cookie string) *Session {
 		AuthTime: now, ACR: in.ACR, AMR: in.AMR,
 		IP: text(in.IP), UserAgent: text(in.UserAgent),
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(s.cfg.Absolute),
+	}
+	if !in.AuthTime.IsZero() {
+		sess.AuthTime = in.AuthTime
 	}
 	if sess.AMR == nil {
 		sess.AMR = []string{} // the column takes no NULL

@@ -99,25 +99,14 @@ func TestStyleSheetNamesWhatIsServed(t *testing.T) {
 	}
 }
 
+// What a browser loads once, of all pages together.
 func TestFirstLoadIsSmall(t *testing.T) {
 	t.Parallel()
 	total := 0
 	for name := range all.hashed {
 		total += len(body(t, get(t, http.MethodGet, Path(name), "gzip").Body))
 	}
-	if total > 12<<10 {
+	if total > 15_000 {
 		t.Errorf("all assets together are %d bytes", total)
-	}
-}
-
-// TestAssetsAreSmall measures what a browser loads once, compressed.
-func TestAssetsAreSmall(t *testing.T) {
-	t.Parallel()
-	total := 0
-	for _, one := range all.served {
-		total += len(one.small)
-	}
-	if total > 15_000 || total == 0 {
-		t.Errorf("%d bytes", total)
 	}
 }

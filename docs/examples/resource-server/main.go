@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -172,6 +173,9 @@ func (s *resourceServer) introspect(w http.ResponseWriter, r *http.Request, toke
 // the challenges from there as well.
 func (s *resourceServer) verify(w http.ResponseWriter, r *http.Request, body string) (*caller, error) {
 	form := url.Values{"method": {r.Method}, "url": {s.origin + r.URL.RequestURI()}, "authorization": {r.Header.Get("Authorization")}}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		form.Set("client_address", host) // whoever guesses secrets is slowed down, and nobody else
+	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		form.Set("body", body)
 	}
