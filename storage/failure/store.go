@@ -2,6 +2,7 @@ package failure
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 
@@ -51,7 +52,8 @@ func (s *Store) Flush(ctx context.Context) (dropped int64, err error) {
 	}
 	for _, id := range known {
 		noted := byClient[id]
-		if err := s.keep(ctx, id, noted[max(0, len(noted)-Kept):]); err != nil {
+		err := s.keep(ctx, id, noted[max(0, len(noted)-Kept):])
+		if err != nil && !errors.Is(err, storage.ErrNotFound) { // the client was removed this very moment
 			return dropped, err
 		}
 	}

@@ -35,14 +35,15 @@ func TestAdminAPIHowTo(t *testing.T) {
 			t.Errorf("the page does not list the problem %s", name)
 		}
 	}
+	const administrator = "keeper-of-clients" // others call somebody Ada on the same server
 	each(t, func(t *testing.T, s *server) {
-		s.CLI("The engine weaves patterns\n", "user", "create", "--username", "ada", "--password-stdin", "--permission", "configure_server")
+		s.CLI("The engine weaves patterns\n", "user", "create", "--username", administrator, "--password-stdin", "--permission", "configure_server")
 		sh := &shell{t: t, dir: s.dir, env: append([]string{"HOME=" + s.dir, "PATH=" + filepath.Dir(s.bin) + ":" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, s.env...)}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		login, signedIn := &logs{}, make(chan error, 1)
 		for i, b := range blocks(t, page) {
-			commands, out := strings.ReplaceAll(b.commands, "http://localhost:8080", s.issuer), &logs{}
+			commands, out := strings.NewReplacer("http://localhost:8080", s.issuer, "--username ada", "--username "+administrator).Replace(b.commands), &logs{}
 			if b.kind == "login" {
 				other := *sh // a terminal of its own
 				go func() { signedIn <- other.run(ctx, commands, login) }()
@@ -59,7 +60,7 @@ func TestAdminAPIHowTo(t *testing.T) {
 				t.Fatalf("block %d: %v\n%s\n%s", i, err, commands, out)
 			case b.kind == "meanwhile":
 				code := shownCode.FindStringSubmatch(login.String())[1]
-				s.browse().allowDevice(s.issuer+"/device?user_code="+code, &user{Username: "ada", password: "The engine weaves patterns"})
+				s.browse().allowDevice(s.issuer+"/device?user_code="+code, &user{Username: administrator, password: "The engine weaves patterns"})
 				if err := <-signedIn; err != nil {
 					t.Fatalf("login: %v\n%s", err, login)
 				}

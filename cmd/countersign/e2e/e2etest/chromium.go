@@ -80,7 +80,7 @@ func OpenTab(t testing.TB, profile cdp.BrowserContextID) context.Context {
 	}
 	tab, end := chromedp.NewContext(ctx, chromedp.WithTargetID(id))
 	t.Cleanup(end)
-	tab, cancel := context.WithTimeout(tab, 3*time.Minute)
+	tab, cancel := context.WithTimeout(tab, 15*time.Minute)
 	t.Cleanup(cancel)
 	if err := chromedp.Run(tab); err != nil { // what runs first decides how long the tab is listened to
 		t.Fatal(err)
