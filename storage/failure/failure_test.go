@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -131,6 +132,35 @@ func TestFailuresGoWithTheClient(t *testing.T) {
 		}
 		if got := list(t, s, "a", 10); len(got) != 0 {
 			t.Errorf("left: %v", got)
+		}
+	})
+}
+
+// A client that is removed while the failures of several are being kept takes
+// no others along.
+func TestClientThatGoesMeanwhile(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := failure.New(db, storagetest.Keys(t))
+		client(t, db, "a")
+		client(t, db, "b")
+		s.Note(failure.Failure{ClientID: "a", Cause: "x"})
+		s.Note(failure.Failure{ClientID: "b", Cause: "y"})
+		var once sync.Once
+		restore := storagetest.FailStatements(db, func(statement string) bool {
+			if strings.HasPrefix(statement, "BEGIN") { // they have been looked up
+				once.Do(func() {
+					if err := db.With(t.Context()).Exec(`DELETE FROM clients WHERE id = 'a'`).Error; err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			return false
+		})
+		flush(t, s)
+		restore()
+		if a, b := list(t, s, "a", 1), list(t, s, "b", 1); len(a) != 0 || len(b) != 1 {
+			t.Errorf("kept %d and %d; want none and one", len(a), len(b))
 		}
 	})
 }
