@@ -1,10 +1,11 @@
 package failure_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,19 +147,28 @@ func TestClientThatGoesMeanwhile(t *testing.T) {
 		client(t, db, "b")
 		s.Note(failure.Failure{ClientID: "a", Cause: "x"})
 		s.Note(failure.Failure{ClientID: "b", Cause: "y"})
-		var once sync.Once
+		var removing atomic.Bool
+		deleted, removed := make(chan struct{}), make(chan error, 1)
 		restore := storagetest.FailStatements(db, func(statement string) bool {
-			if strings.HasPrefix(statement, "BEGIN") { // they have been looked up
-				once.Do(func() {
-					if err := db.With(t.Context()).Exec(`DELETE FROM clients WHERE id = 'a'`).Error; err != nil {
-						t.Error(err)
-					}
-				})
+			if statement != "BEGIN" || removing.Swap(true) {
+				return false
 			}
+			go func() { // they have been looked up, and one is being removed
+				removed <- db.InTx(t.Context(), func(ctx context.Context) error {
+					err := db.With(ctx).Exec(`DELETE FROM clients WHERE id = 'a'`).Error
+					close(deleted)
+					time.Sleep(200 * time.Millisecond) // until the others wait for what becomes of it
+					return err
+				})
+			}()
+			<-deleted
 			return false
 		})
 		flush(t, s)
 		restore()
+		if err := <-removed; err != nil {
+			t.Fatal(err)
+		}
 		if a, b := list(t, s, "a", 1), list(t, s, "b", 1); len(a) != 0 || len(b) != 1 {
 			t.Errorf("kept %d and %d; want none and one", len(a), len(b))
 		}
