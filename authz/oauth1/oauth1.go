@@ -54,7 +54,6 @@ type Handler struct {
 	cfg    Config
 	origin string // of the issuer: scheme and authority
 	// What a signature is held against where there is nothing else.
-	stranger  *clientstore.Stranger
 	nobodys   *clientstore.Client
 	nobody    grant.Signer
 	unmatched string // a secret
@@ -83,7 +82,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	return &Handler{
 		cfg: cfg, origin: scheme + "://" + authority,
-		stranger: stranger, nobodys: nobodys, nobody: cfg.Grants.NobodysSigner(), unmatched: seal.NewToken(seal.ClientSecret),
+		nobodys: nobodys, nobody: cfg.Grants.NobodysSigner(), unmatched: seal.NewToken(seal.ClientSecret),
 		failures: limit.New(failuresPerSecond, failuresBurst, cfg.Now),
 	}, nil
 }
