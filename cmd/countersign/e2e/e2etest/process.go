@@ -47,15 +47,16 @@ func built(t testing.TB, build func() (string, error)) string {
 	return path
 }
 
-var raced, plain = building(raceFlag), building("-race=false")
+var raced, plain = building(raceFlags), building([]string{"-race=false"})
 
-func building(flag string) func() (string, error) {
+func building(flags []string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
-		path := filepath.Join(Process.TempDir(), flag, "countersign")
+		path := filepath.Join(Process.TempDir(), flags[0], "countersign")
 		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 			return "", err
 		}
-		cmd := exec.CommandContext(Process.Context(), "go", "build", flag, "-o", path, "countersign/cmd/countersign") //nolint:gosec // our own program
+		args := append(append([]string{"build"}, flags...), "-o", path, "countersign/cmd/countersign")
+		cmd := exec.CommandContext(Process.Context(), "go", args...) //nolint:gosec // our own program
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build the program: %w\n%s", err, out)
 		}

@@ -2,5 +2,5 @@
 
 package e2etest
 
-// raceFlag makes the binary like the tests.
-const raceFlag = "-race=false"
+// raceFlags make the binary like the tests.
+var raceFlags = []string{"-race=false"}
