@@ -1,6 +1,7 @@
 package clientstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -172,26 +173,26 @@ type Signing struct {
 // Signing reads, in one statement, the client with what the token of its
 // request stands for: a request that waits, access or, where there is no token,
 // the client's functional account. Tokens of other clients are not found. For a
-// key that is nobody's it reads the client that has the place in the index,
-// which takes as long.
+// key that is nobody's it reads the client that has the place in the index, and
+// for such a token likewise another, which takes as long.
 func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, token string) (*Signing, error) {
 	if !wellFormedKey(id) {
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	}
-	var query, prefix, owner string
+	var query, prefix, owned string
 	var columns []string
 	args := map[string]any{}
 	switch {
 	case seal.WellFormed(seal.TemporaryToken, token):
 		query, args = tokens.TemporaryQuery(token)
-		columns, prefix, owner = grant.TemporaryColumns, "temporary_", "client_id"
+		columns, prefix, owned = grant.TemporaryColumns, "temporary_", "true"
 	case seal.WellFormed(seal.TokenCredential, token):
 		query, args = tokens.SignerQuery(token)
-		columns, prefix, owner = grant.SignerColumns, "signer_", "grant_client_id"
+		columns, prefix, owned = grant.SignerColumns, "signer_", "true"
 	case token == "":
-		query, columns, prefix, owner = functionalRow[s.db.Dialect()], functionalColumns, "functional_", "client_id"
+		query, columns, prefix, owned = functionalRow[s.db.Dialect()], functionalColumns, "functional_", "x.client_id = caller.id"
 	default:
-		query, owner = `SELECT '' AS client_id`, "client_id"
+		query, owned = `SELECT 1 AS one`, "false"
 	}
 	named := ""
 	for _, c := range columns {
@@ -201,13 +202,25 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 	var found []Signing
 	err := s.db.With(ctx).Raw(`SELECT caller.*`+named+`
 		FROM (SELECT 1 AS one) always
-			LEFT JOIN clients caller ON caller.id = (SELECT id FROM clients WHERE id >= @caller ORDER BY id LIMIT 1)
-			LEFT JOIN (`+query+`) x ON x.`+owner+` = caller.id`, args).Scan(&found).Error
+			LEFT JOIN clients caller ON caller.id = COALESCE((SELECT id FROM clients WHERE id >= @caller ORDER BY id LIMIT 1),
+				(SELECT id FROM clients WHERE id >= '' ORDER BY id LIMIT 1))
+			LEFT JOIN (`+query+`) x ON `+owned, args).Scan(&found).Error
 	if err != nil {
 		return nil, storage.Err("get client and credentials", err)
 	}
 	if len(found) == 0 || found[0].Client.ID != id || found[0].Client.Type != OAuth1 {
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	}
+	found[0].keep(tokens.Hash(token))
 	return &found[0], nil
+}
+
+// keep forgets what was read in the place of a token that is not the client's.
+func (s *Signing) keep(hash []byte) {
+	if !bytes.Equal(s.Temporary.Hash, hash) || s.Temporary.ClientID != s.Client.ID {
+		s.Temporary = grant.Temporary{}
+	}
+	if !bytes.Equal(s.Signer.Hash, hash) || s.Signer.Grant.ClientID != s.Client.ID {
+		s.Signer = grant.Signer{}
+	}
 }

@@ -123,19 +123,33 @@ var temporaryRow = `
 		LEFT JOIN grants g ON g.id = t.grant_id
 		LEFT JOIN accounts a ON a.id = g.account_id
 		LEFT JOIN sessions s ON s.id = g.session_id
-	WHERE t.hash = @token`
+	WHERE t.hash = `
+
+// orNeighbour names the row with the hash or, where there is none, another of
+// the table: to read it and find out takes as long, so that the time does not
+// tell who holds a token that is nobody's.
+func orNeighbour(table string) string {
+	next := `(SELECT hash FROM ` + table + ` WHERE hash >= %s ORDER BY hash LIMIT 1)`
+	return `COALESCE(` + fmt.Sprintf(next, "@token") + `, ` + fmt.Sprintf(next, "@first") + `)`
+}
+
+// lookup are the arguments of a query with [orNeighbour].
+func (s *Store) lookup(token string) map[string]any {
+	return map[string]any{"token": s.Hash(token), "first": []byte{}, "now": s.db.Now()}
+}
 
 // TemporaryQuery returns the query for the request with this token, for a
-// statement that reads more than that, and the arguments that it takes.
+// statement that reads more than that, and the arguments that it takes. Where
+// there is no such request its row is another's: hold the hash against it.
 func (s *Store) TemporaryQuery(token string) (query string, args map[string]any) {
-	return temporaryRow, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
+	return temporaryRow + orNeighbour("temporary_credentials"), s.lookup(token)
 }
 
 // Temporary returns the request whose token has the hash, whatever became of
 // it; [storage.ErrNotFound] when there is none.
 func (s *Store) Temporary(ctx context.Context, hash []byte) (*Temporary, error) {
 	var found []Temporary
-	err := s.db.With(ctx).Raw(temporaryRow, map[string]any{"token": hash, "now": s.db.Now()}).Scan(&found).Error
+	err := s.db.With(ctx).Raw(temporaryRow+`@token`, map[string]any{"token": hash, "now": s.db.Now()}).Scan(&found).Error
 	return one("get request", found, err)
 }
 
@@ -245,11 +259,12 @@ func (s *Store) Secret(c *Signer) (string, error) {
 var SignerColumns = append([]string{"hash", "sealed", "created_at", "expires_at", "username", "live"}, grantColumns...)
 
 // SignerQuery returns the query for the token credentials with this token, for
-// a statement that reads more than that, and the arguments that it takes.
+// a statement that reads more than that, and the arguments that it takes. Where
+// there are none its row is of others: hold the hash against it.
 func (s *Store) SignerQuery(token string) (query string, args map[string]any) {
 	return `
 		SELECT t.hash, t.sealed, t.created_at, t.expires_at, a.username, ` + columns + `,
 			COALESCE(t.expires_at > @now AND ` + Live + `, false) AS live
 		FROM token_credentials t JOIN grants g ON g.id = t.grant_id` + Standing + `
-		WHERE t.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
+		WHERE t.hash = ` + orNeighbour("token_credentials"), s.lookup(token)
 }
