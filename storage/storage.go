@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -42,6 +43,10 @@ type DB struct {
 	conns  *sql.DB
 	hook   *hooks
 	target target
+
+	forms     sync.Map // text of a statement to *form
+	preparing sync.WaitGroup
+	schemas   sync.Map // gorm's, of what rows are read into
 
 	// Now tells the time that is compared with and written to records, in UTC
 	// and whole microseconds, which is what both dialects keep. Tests may
@@ -88,7 +93,10 @@ func (db *DB) check(ctx context.Context, log *slog.Logger) error {
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // Close closes the database.
-func (db *DB) Close() error { return db.conns.Close() }
+func (db *DB) Close() error {
+	db.preparing.Wait()
+	return db.conns.Close()
+}
 
 // Ping asks the database for an answer.
 func (db *DB) Ping(ctx context.Context) error {

@@ -98,18 +98,17 @@ func (s *Store) keepGrant(ctx context.Context, doing, grant string, yields []str
 		for i, insert := range yields {
 			query += fmt.Sprintf(`, y%d AS (%s)`, i, insert)
 		}
-		var kept int64
-		err := s.db.With(ctx).Raw(query+` SELECT count(*) FROM g`, args).Scan(&kept).Error
-		return issued(doing, kept, err)
+		kept, err := storage.Select[int64](ctx, s.db, query+` SELECT count(*) FROM g`, args)
+		return issued(doing, first(kept), err)
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		res := s.db.With(ctx).Exec(grant, args)
-		if err := issued(doing, res.RowsAffected, res.Error); err != nil {
+		kept, err := s.db.Exec(ctx, grant, args)
+		if err := issued(doing, kept, err); err != nil {
 			return err
 		}
 		for _, insert := range yields {
-			res := s.db.With(ctx).Exec(`WITH g AS (SELECT id, session_id, client_id, subject FROM grants WHERE id = @grant)`+insert, args)
-			if err := issued(doing, res.RowsAffected, res.Error); err != nil {
+			kept, err := s.db.Exec(ctx, `WITH g AS (SELECT id, session_id, client_id, subject FROM grants WHERE id = @grant)`+insert, args)
+			if err := issued(doing, kept, err); err != nil {
 				return err
 			}
 		}
@@ -140,13 +139,20 @@ func (s *Store) grantArgs(g Grant) map[string]any {
 // Code returns the authorization code, spent or not; [storage.ErrNotFound]
 // when it was never issued or its client was removed.
 func (s *Store) Code(ctx context.Context, code string) (*Code, error) {
-	var found []Code
-	err := s.db.With(ctx).Raw(`
+	found, err := storage.Select[Code](ctx, s.db, `
 		SELECT ac.redirect_uri, ac.redirect_uri_sent, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
 			COALESCE(`+Live+`, false) AS live, `+columns+`
 		FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id`+Standing+`
-		WHERE ac.hash = @code`, map[string]any{"code": s.Hash(code), "now": s.db.Now()}).Scan(&found).Error
+		WHERE ac.hash = @code`, map[string]any{"code": s.Hash(code), "now": s.db.Now()})
 	return one("get authorization code", found, err)
+}
+
+// first returns the only value of a statement that selects one.
+func first[T any](list []T) (v T) {
+	if len(list) > 0 {
+		v = list[0]
+	}
+	return v
 }
 
 func one[T any](doing string, found []T, err error) (*T, error) {

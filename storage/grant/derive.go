@@ -7,12 +7,12 @@ import "context"
 func (s *Store) Narrow(ctx context.Context, token string, i Issue) error {
 	args := s.issueArgs(i)
 	args["subject_token"] = s.Hash(token)
-	res := s.db.With(ctx).Exec(`
+	kept, err := s.db.Exec(ctx, `
 		INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 		SELECT g.id, @access, @scope, @audience, @now, @access_expires_at
 		FROM access_tokens t JOIN grants g ON g.id = t.grant_id`+Standing+`
 		WHERE t.hash = @subject_token AND t.revoked_at IS NULL AND t.expires_at > @now AND `+Live, args)
-	return issued("narrow access token", res.RowsAffected, res.Error)
+	return issued("narrow access token", kept, err)
 }
 
 // derivedGrant takes over whose the parent is and how that person signed in. A

@@ -77,19 +77,18 @@ func (s *Store) StartDevice(ctx context.Context, d DeviceStart) error {
 	}
 	const waiting = `(SELECT count(*) FROM (SELECT 1 FROM device_codes d
 		WHERE d.client_id = @client AND d.spent_at IS NULL AND d.expires_at > @now`
-	res := s.db.With(ctx).Exec(`
+	kept, err := s.db.Exec(ctx, `
 		INSERT INTO device_codes (client_id, client_epoch, hash, user_hash, scope, ip, network, poll_interval, created_at, expires_at)
 		SELECT c.id, c.epoch, @hash, @user_hash, @scope, @ip, @network, @interval, @now, @expires_at
 		FROM clients c WHERE c.id = @client AND (
 			(c.status = 'approved' AND @max > `+waiting+` AND d.network = @network LIMIT @max) w))
 			OR (c.status = 'pending' AND @max_parked > `+waiting+` AND d.network = @network LIMIT @max_parked) w)
 				AND @max_overall > `+waiting+` LIMIT @max_overall) w)))`, args)
-	if res.Error != nil || res.RowsAffected == 1 {
-		return storage.Err("start device", res.Error)
+	if err != nil || kept == 1 {
+		return storage.Err("start device", err)
 	}
-	var may int64
-	err := s.db.With(ctx).Raw(`SELECT count(*) FROM clients WHERE id = @client AND status IN ('approved', 'pending')`, args).Scan(&may).Error
-	if err == nil && may == 1 {
+	may, err := storage.Select[int64](ctx, s.db, `SELECT count(*) FROM clients WHERE id = @client AND status IN ('approved', 'pending')`, args)
+	if err == nil && first(may) == 1 {
 		return fmt.Errorf("start device: %w", ErrTooMany)
 	}
 	return issued("start device", 0, err)
@@ -120,9 +119,8 @@ func (s *Store) DeviceQuery(deviceCode string) (query string, args map[string]an
 // DeviceByUserCode returns the device's request with this user code, whatever
 // became of it; [storage.ErrNotFound] when there is none.
 func (s *Store) DeviceByUserCode(ctx context.Context, userCode string) (*Device, error) {
-	var found []Device
-	err := s.db.With(ctx).Raw(deviceRow+` WHERE d.user_hash = @user`,
-		map[string]any{"user": s.userHash(userCode), "now": s.db.Now()}).Scan(&found).Error
+	found, err := storage.Select[Device](ctx, s.db, deviceRow+` WHERE d.user_hash = @user`,
+		map[string]any{"user": s.userHash(userCode), "now": s.db.Now()})
 	return one("get device", found, err)
 }
 
@@ -169,9 +167,9 @@ func (s *Store) PollDevice(ctx context.Context, deviceCode string, read *Device,
 	if read.PolledAt != nil {
 		before, args["before"] = `polled_at = @before`, *read.PolledAt
 	}
-	res := s.db.With(ctx).Exec(`UPDATE device_codes SET polled_at = @now, poll_interval = @interval
+	kept, err := s.db.Exec(ctx, `UPDATE device_codes SET polled_at = @now, poll_interval = @interval
 		WHERE hash = @device AND poll_interval = @read_interval AND `+before, args)
-	return res.RowsAffected == 1, storage.Err("poll device", res.Error)
+	return kept == 1, storage.Err("poll device", err)
 }
 
 // RedeemDevice spends a device code that somebody allowed and issues what it

@@ -149,15 +149,15 @@ func (s *Store) exchangeInOne(ctx context.Context, e exchange) (o outcome, err e
 	if e.refresh {
 		query += `, r AS (` + e.insertRefresh() + `)`
 	}
-	err = s.db.With(ctx).Raw(query+` SELECT (SELECT count(*) FROM u) AS spent, (SELECT count(*) FROM l) AS live`, e.args).Scan(&o).Error
-	return o, err
+	found, err := storage.Select[outcome](ctx, s.db, query+` SELECT (SELECT count(*) FROM u) AS spent, (SELECT count(*) FROM l) AS live`, e.args)
+	return first(found), err
 }
 
 // exchangeInTurn is the exchange as statements of one SQLite transaction,
 // which nothing can come between. SQLite has no data-modifying WITH.
 func (s *Store) exchangeInTurn(ctx context.Context, e exchange) (o outcome, err error) {
-	var granted []string
-	if err := s.db.With(ctx).Raw(e.spend+spentGrant, e.args).Scan(&granted).Error; err != nil {
+	granted, err := storage.Select[string](ctx, s.db, e.spend+spentGrant, e.args)
+	if err != nil {
 		return o, err
 	}
 	o.Spent = int64(len(granted))
@@ -167,9 +167,10 @@ func (s *Store) exchangeInTurn(ctx context.Context, e exchange) (o outcome, err 
 	args := e.args
 	args["spent_grant"] = granted[0]
 	l := `WITH l AS (SELECT g.id AS grant_id FROM grants g` + Standing + ` WHERE g.id = @spent_grant AND ` + Live + `)`
-	res := s.db.With(ctx).Exec(l+e.insert(), args)
-	if o.Live = res.RowsAffected; res.Error != nil || o.Live == 0 || !e.refresh {
-		return o, res.Error
+	o.Live, err = s.db.Exec(ctx, l+e.insert(), args)
+	if err != nil || o.Live == 0 || !e.refresh {
+		return o, err
 	}
-	return o, s.db.With(ctx).Exec(l+e.insertRefresh(), args).Error
+	_, err = s.db.Exec(ctx, l+e.insertRefresh(), args)
+	return o, err
 }

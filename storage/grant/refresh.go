@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"countersign/storage"
 	"time"
 )
 
@@ -18,11 +19,10 @@ type Refresh struct {
 // Refresh returns the refresh token, used or not; [storage.ErrNotFound] when
 // it was never issued, is long gone, or its client was removed.
 func (s *Store) Refresh(ctx context.Context, token string) (*Refresh, error) {
-	var found []Refresh
-	err := s.db.With(ctx).Raw(`
+	found, err := storage.Select[Refresh](ctx, s.db, `
 		SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(`+Live+`, false) AS live, `+columns+`
 		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+Standing+`
-		WHERE rt.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()}).Scan(&found).Error
+		WHERE rt.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()})
 	return one("get refresh token", found, err)
 }
 
@@ -56,12 +56,12 @@ func (s *Store) Keep(ctx context.Context, token string, i Issue) error {
 func (s *Store) Repeat(ctx context.Context, old string, i Issue) error {
 	args := s.issueArgs(i)
 	args["old"] = s.Hash(old)
-	res := s.db.With(ctx).Exec(`
+	kept, err := s.db.Exec(ctx, `
 		INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 		SELECT g.id, @access, @scope, @audience, @now, @access_expires_at
 		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+Standing+`
 		WHERE rt.parent_hash = @old AND `+Live, args)
-	return issued("repeat refresh", res.RowsAffected, res.Error)
+	return issued("repeat refresh", kept, err)
 }
 
 // Successor returns the refresh token that takes the place of token, the same

@@ -150,8 +150,7 @@ func (s *Store) AccessToken(ctx context.Context, token string) (*Token, error) {
 		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
 	}
 	query, args := s.TokenQuery(seal.AccessToken, token)
-	var found []Token
-	err := s.db.With(ctx).Raw(query, args).Scan(&found).Error
+	found, err := storage.Select[Token](ctx, s.db, query, args)
 	t, err := one("get access token", found, err)
 	if err == nil && !t.Live {
 		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
@@ -175,9 +174,8 @@ func (s *Store) Bearer(ctx context.Context, token string) (*Bearer, error) {
 		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
 	}
 	query, args := s.TokenQuery(seal.AccessToken, token)
-	var found []Bearer
-	err := s.db.With(ctx).Raw(`SELECT x.*, holder.permissions AS account_permissions
-		FROM (`+query+`) x LEFT JOIN accounts holder ON holder.id = x.grant_account_id`, args).Scan(&found).Error
+	found, err := storage.Select[Bearer](ctx, s.db, `SELECT x.*, holder.permissions AS account_permissions
+		FROM (`+query+`) x LEFT JOIN accounts holder ON holder.id = x.grant_account_id`, args)
 	b, err := one("get access token", found, err)
 	if err == nil && !b.Live {
 		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)

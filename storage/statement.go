@@ -1,0 +1,207 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+)
+
+// The token path runs the same few statements for every request. [Select] and
+// [DB.Exec] bring them to the form that the driver takes once, where gorm's
+// Raw does so at every call and takes the row apart by way of a copy of each
+// column. What they read is the same: columns go where gorm's names say.
+
+// form is a statement as the driver takes it.
+type form struct {
+	sql   string
+	names []string // of the values, in the order of their placeholders
+	plans sync.Map // reflect.Type of a row to *plan
+
+	preparing atomic.Bool
+	prepared  atomic.Pointer[sql.Stmt] // SQLite: compiled once for each connection
+}
+
+// form finds the form of a statement whose values are named @name. Statements
+// are put together from constants, so that there are few.
+func (db *DB) form(text string) *form {
+	if f, ok := db.forms.Load(text); ok {
+		return f.(*form) //nolint:forcetypeassert // nothing else is stored
+	}
+	f, _ := db.forms.LoadOrStore(text, compile(text, db.Dialect()))
+	return f.(*form) //nolint:forcetypeassert // nothing else is stored
+}
+
+// compile writes the dialect's placeholders in the place of names. Each place
+// has a value of its own, because PostgreSQL finds the type of each by itself.
+func compile(text string, d Dialect) *form {
+	f := &form{}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		end := i
+		switch {
+		case text[i] == '\'':
+			end = i + 1 + strings.IndexByte(text[i+1:], '\'')
+			b.WriteString(text[i : end+1])
+			i = end
+			continue
+		case text[i] == '@':
+			end = i + 1 + nameLength(text[i+1:])
+		}
+		if end <= i+1 {
+			b.WriteByte(text[i])
+			continue
+		}
+		f.names = append(f.names, text[i+1:end])
+		b.WriteString(placeholder(d, len(f.names)))
+		i = end - 1
+	}
+	f.sql = b.String()
+	return f
+}
+
+func nameLength(s string) int {
+	n := strings.IndexFunc(s, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	if n < 0 {
+		return len(s)
+	}
+	return n
+}
+
+func placeholder(d Dialect, n int) string {
+	if d == PostgreSQL {
+		return "$" + strconv.Itoa(n)
+	}
+	return "?"
+}
+
+// bind puts the values in order. A name without a value is a mistake in the
+// store that the first call of its test shows.
+func (f *form) bind(args map[string]any) ([]any, error) {
+	values := make([]any, len(f.names))
+	for i, name := range f.names {
+		v, ok := args[name]
+		if !ok {
+			return nil, fmt.Errorf("statement without a value for @%s", name)
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+// Exec runs a statement of the token path whose values are named @name, in the
+// transaction in ctx if there is one, and returns how many rows it changed.
+func (db *DB) Exec(ctx context.Context, text string, args map[string]any) (int64, error) {
+	f := db.form(text)
+	values, err := f.bind(args)
+	if err != nil {
+		return 0, err
+	}
+	if err := db.hook.before(ctx, f.sql); err != nil {
+		return 0, err
+	}
+	res, err := db.exec(ctx, f, values)
+	if err != nil {
+		return 0, db.translate(err)
+	}
+	return res.RowsAffected()
+}
+
+// Select runs a statement of the token path whose values are named @name, in
+// the transaction in ctx if there is one, and returns its rows: structs, whose
+// fields have the columns that gorm gives them, or values of one column.
+func Select[T any](ctx context.Context, db *DB, text string, args map[string]any) ([]T, error) {
+	f := db.form(text)
+	values, err := f.bind(args)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.hook.before(ctx, f.sql); err != nil {
+		return nil, err
+	}
+	rows, err := db.query(ctx, f, values)
+	if err != nil {
+		return nil, db.translate(err)
+	}
+	list, err := collect[T](ctx, db, f, rows)
+	if err != nil {
+		return nil, db.translate(err)
+	}
+	return list, nil
+}
+
+func collect[T any](ctx context.Context, db *DB, f *form, rows *sql.Rows) (list []T, err error) {
+	defer func() { _ = rows.Close() }()
+	p, err := f.plan(db, reflect.TypeFor[T](), rows)
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var row T
+		if err := p.scan(ctx, rows, reflect.ValueOf(&row).Elem()); err != nil {
+			return nil, err
+		}
+		list = append(list, row)
+	}
+	return list, rows.Err()
+}
+
+// translate restates what violates a constraint in gorm's words, which [Err]
+// knows.
+func (db *DB) translate(err error) error {
+	if t, ok := db.pool.Dialector.(gorm.ErrorTranslator); ok {
+		return t.Translate(err)
+	}
+	return err
+}
+
+// plan says where the columns of a statement go.
+type plan struct {
+	fields []*schema.Field // nil for a row that is one value
+}
+
+func (f *form) plan(db *DB, t reflect.Type, rows *sql.Rows) (*plan, error) {
+	if p, ok := f.plans.Load(t); ok {
+		return p.(*plan), nil //nolint:forcetypeassert // nothing else is stored
+	}
+	p := &plan{}
+	if t.Kind() == reflect.Struct {
+		parsed, err := schema.Parse(reflect.New(t).Interface(), &db.schemas, db.pool.NamingStrategy)
+		if err != nil {
+			return nil, err
+		}
+		names, err := rows.Columns()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			field := parsed.LookUpField(name)
+			if field == nil {
+				return nil, fmt.Errorf("%s has no field for the column %s", t, name)
+			}
+			p.fields = append(p.fields, field)
+		}
+	}
+	f.plans.Store(t, p)
+	return p, nil
+}
+
+func (p *plan) scan(ctx context.Context, rows *sql.Rows, row reflect.Value) error {
+	if p.fields == nil {
+		return rows.Scan(row.Addr().Interface())
+	}
+	cells := make([]cell, len(p.fields))
+	targets := make([]any, len(p.fields))
+	for i, field := range p.fields {
+		cells[i] = cell{ctx, field, row}
+		targets[i] = &cells[i]
+	}
+	return rows.Scan(targets...)
+}
