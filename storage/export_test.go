@@ -8,3 +8,6 @@ func Explain(url string, err error) error {
 	}
 	return t.explain(err)
 }
+
+// WaitPrepared waits until the statements that ran are compiled.
+func WaitPrepared(db *DB) { db.preparing.Wait() }
