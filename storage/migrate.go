@@ -30,6 +30,9 @@ type Migration struct {
 type SchemaError struct {
 	// Database and Program are the newest migration of each.
 	Database, Program int64
+	// Oldest is what the newest migration of a program has to be for it to
+	// serve the database; 0 when the database does not say.
+	Oldest int64
 }
 
 func (e *SchemaError) Error() string {
@@ -41,12 +44,16 @@ func (e *SchemaError) Error() string {
 }
 
 // Migrate brings the schema up to date, one transaction a migration, under a
-// lock that holds back other processes. It refuses a schema newer than its own
-// with a [SchemaError] and leaves alone one that is up to date.
+// lock that holds back other processes. It leaves alone a schema that is up to
+// date, and one that is newer and still serves this program, as
+// [DB.CheckSchema] has it.
 func (db *DB) Migrate(ctx context.Context) error {
 	current, newest, err := db.versions(ctx)
 	if err != nil || current == newest {
 		return err
+	}
+	if current > newest {
+		return db.checkNewer(ctx, current, newest)
 	}
 	conns, unlock, err := db.lockMigrations(ctx)
 	if err != nil {
@@ -57,7 +64,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 		return err
 	}
 	if current > newest {
-		return &SchemaError{Database: current, Program: newest}
+		return db.checkNewer(ctx, current, newest)
 	}
 	dialect := goose.DialectSQLite3
 	if db.Dialect() == PostgreSQL {
@@ -79,11 +86,7 @@ func (db *DB) lockMigrations(ctx context.Context) (conns *sql.DB, unlock func(),
 		unlock, err = lockFile(ctx, db.target.path+".migrating")
 		return db.conns, unlock, err
 	}
-	cfg := db.target.pg.Copy()
-	for _, timeout := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
-		cfg.RuntimeParams[timeout] = "0"
-	}
-	conns = openPostgres(cfg, 2) // one holds the lock, one migrates
+	conns = openPostgres(db.target.unbounded(), 2) // one holds the lock, one migrates
 	conn, err := conns.Conn(ctx)
 	if err != nil {
 		return nil, nil, errors.Join(err, conns.Close())
@@ -97,13 +100,44 @@ func (db *DB) lockMigrations(ctx context.Context) (conns *sql.DB, unlock func(),
 	}, nil
 }
 
-// CheckSchema returns a [SchemaError] unless the schema is this program's.
+// CheckSchema returns a [SchemaError] unless this program can serve the schema:
+// it is this program's, or that of a newer release which took nothing away that
+// this one needs.
 func (db *DB) CheckSchema(ctx context.Context) error {
+	current, newest, err := db.versions(ctx)
+	switch {
+	case err != nil || current == newest:
+		return err
+	case current > newest:
+		return db.checkNewer(ctx, current, newest)
+	default:
+		return &SchemaError{Database: current, Program: newest}
+	}
+}
+
+// CheckSameSchema returns a [SchemaError] unless the schema is exactly this
+// program's, which alone knows what every table and column of it means.
+func (db *DB) CheckSameSchema(ctx context.Context) error {
 	current, newest, err := db.versions(ctx)
 	if err == nil && current != newest {
 		return &SchemaError{Database: current, Program: newest}
 	}
 	return err
+}
+
+// checkNewer refuses a newer schema that does not serve this program any more.
+func (db *DB) checkNewer(ctx context.Context, current, newest int64) error {
+	oldest, err := db.oldest(ctx)
+	if err == nil && (oldest == 0 || oldest > newest) {
+		return &SchemaError{Database: current, Program: newest, Oldest: oldest}
+	}
+	return err
+}
+
+// oldest reads which programs the schema serves; 0 when it does not say.
+func (db *DB) oldest(ctx context.Context) (oldest int64, err error) {
+	err = db.With(ctx).Raw(`SELECT oldest FROM schema_support WHERE id = 1`).Scan(&oldest).Error
+	return oldest, Err("read which releases the schema serves", err)
 }
 
 // Migrations lists the migrations of this program in order.
