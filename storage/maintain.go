@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,13 +62,9 @@ func Exclusive(ctx context.Context, raw string, fn func(Conn) error) error {
 	if err != nil {
 		return err
 	}
-	conns, begin := openPostgres(t.unbounded(), 1), "BEGIN"
-	if t.dialect == SQLite {
-		begin = "BEGIN EXCLUSIVE"
-		if conns, err = sql.Open("sqlite", exclusiveDSN(t.path)); err != nil {
-			return fmt.Errorf("open database %s: %w", t.path, err)
-		}
-		conns.SetMaxOpenConns(1)
+	conns, begin, err := t.openExclusive()
+	if err != nil {
+		return err
 	}
 	defer func() { _ = conns.Close() }()
 	conn, err := conns.Conn(ctx)
@@ -89,6 +86,19 @@ func Exclusive(ctx context.Context, raw string, fn func(Conn) error) error {
 	return Err("commit", err)
 }
 
+// openExclusive opens a pool for one connection, and says how its transaction
+// begins.
+func (t target) openExclusive() (conns *sql.DB, begin string, err error) {
+	if t.dialect == PostgreSQL {
+		return openPostgres(t.unbounded(), 1), "BEGIN ISOLATION LEVEL REPEATABLE READ", nil
+	}
+	if conns, err = sql.Open("sqlite", exclusiveDSN(t.path)); err != nil {
+		return nil, "", fmt.Errorf("open database %s: %w", t.path, err)
+	}
+	conns.SetMaxOpenConns(1)
+	return conns, "BEGIN EXCLUSIVE", nil
+}
+
 // rollback ends what was not committed; after a commit there is nothing to
 // undo, which is an error that nobody needs.
 func rollback(ctx context.Context, conn *sql.Conn) {
@@ -97,9 +107,6 @@ func rollback(ctx context.Context, conn *sql.Conn) {
 
 // unbounded are the parameters of a connection whose statements may take long.
 func (t target) unbounded() *pgx.ConnConfig {
-	if t.pg == nil {
-		return &pgx.ConnConfig{}
-	}
 	cfg := t.pg.Copy()
 	for _, timeout := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		cfg.RuntimeParams[timeout] = "0"
@@ -162,4 +169,20 @@ func (t target) notAlone(err error) error {
 		return fmt.Errorf("database %s is %w", t.shown, ErrInUse)
 	}
 	return t.explain(err)
+}
+
+// Rebind writes the placeholders ? of a statement as the dialect has them. The
+// statement has no ? of another meaning.
+func (c Conn) Rebind(statement string) string {
+	if c.Dialect == SQLite {
+		return statement
+	}
+	var b strings.Builder
+	for i, part := range strings.Split(statement, "?") {
+		if i > 0 {
+			fmt.Fprintf(&b, "$%d", i)
+		}
+		b.WriteString(part)
+	}
+	return b.String()
 }
