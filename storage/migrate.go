@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 )
 
@@ -74,8 +75,40 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
-	_, err = p.Up(ctx)
-	return Err("migrate the database", err)
+	return Err("migrate the database", up(ctx, p))
+}
+
+const (
+	// migrationWait is how long a migration waits for a table that requests
+	// use. Whoever comes after it waits behind it, so that is short; it is also
+	// shorter than PostgreSQL takes to find a deadlock, which could end a
+	// request instead.
+	migrationWait = "300ms"
+	// migrationTries bounds how often it tries again.
+	migrationTries = 100
+	migrationPause = 200 * time.Millisecond
+)
+
+// up applies the migrations. One that found a table in use has left nothing
+// behind, and is tried again.
+func up(ctx context.Context, p *goose.Provider) (err error) {
+	for range migrationTries {
+		if _, err = p.Up(ctx); !inUse(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(migrationPause):
+		}
+	}
+	return err
+}
+
+// inUse reports whether PostgreSQL refused to wait for a lock any longer.
+func inUse(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "55P03" || e.Code == "40P01") // lock_not_available, deadlock_detected
 }
 
 // lockMigrations waits until no other process migrates and returns the
@@ -86,12 +119,17 @@ func (db *DB) lockMigrations(ctx context.Context) (conns *sql.DB, unlock func(),
 		unlock, err = lockFile(ctx, db.target.path+".migrating")
 		return db.conns, unlock, err
 	}
-	conns = openPostgres(db.target.unbounded(), 2) // one holds the lock, one migrates
+	cfg := db.target.unbounded()
+	cfg.RuntimeParams["lock_timeout"] = migrationWait
+	conns = openPostgres(cfg, 2) // one holds the lock, one migrates
 	conn, err := conns.Conn(ctx)
 	if err != nil {
 		return nil, nil, errors.Join(err, conns.Close())
 	}
-	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
+	if _, err = conn.ExecContext(ctx, `SET lock_timeout = 0`); err == nil {
+		_, err = conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock))
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close(), conns.Close())
 	}
 	return conns, func() {
