@@ -86,7 +86,8 @@ func newImport(p *program) *cobra.Command {
 		Long: "Puts an export into an empty database, or with --replace in the place of what is there, with all that\n" +
 			"it holds: sessions and tokens go on. The key-encryption key has to be the same. FILE may be - for\n" +
 			"standard input.",
-		Example: `  countersign --database postgres://countersign@db.example.org/countersign import countersign.export`,
+		Example: `  countersign --database postgres://countersign@db.example.org/countersign import countersign.export
+  ssh old.example.org 'cat countersign.export' | countersign import -`,
 	}
 	willing := cmd.Flags().Bool("replace", false, "replace what the database holds")
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
