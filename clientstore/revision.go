@@ -97,7 +97,7 @@ func (s *Store) Revision(ctx context.Context, id string) (*Revision, error) {
 func (s *Store) Revisions(ctx context.Context, limit int) ([]Registered, error) {
 	var found []Registered
 	err := s.db.With(ctx).Raw(`
-		SELECT c.*, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
+		SELECT `+storage.Columns("c", Client{})+`, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
 			v.created_at AS revision_created_at, v.created_by AS revision_created_by
 		FROM client_revisions v JOIN clients c ON c.id = v.client_id ORDER BY v.created_at, v.client_id LIMIT @limit`,
 		map[string]any{"limit": limit}).Scan(&found).Error

@@ -13,6 +13,8 @@ const (
 	rotateEvery = time.Hour
 	// sendEvery is how soon after a sign-out applications learn of it.
 	sendEvery = time.Second
+	// watchEvery is how soon a server stops whose database was taken from it.
+	watchEvery = 2 * time.Second
 	// noteEvery is how soon administrators see what a client was refused.
 	noteEvery = time.Second
 	// lastNotes bounds the writing of what is left when the server stops.

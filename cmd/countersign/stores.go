@@ -30,6 +30,7 @@ import (
 // stores are all records of one database.
 type stores struct {
 	db           *storage.DB
+	opened       storage.Installation // as it was then
 	sealing      *seal.Keys
 	outbound     *http.Client // by which addresses that clients registered are reached
 	keys         *keyset.Store
@@ -73,10 +74,19 @@ func openStores(ctx context.Context, cfg *config.Config, log *slog.Logger, migra
 	if err == nil {
 		err = db.CheckKey(ctx, keys)
 	}
+	if err == nil {
+		err = db.CheckHere(ctx)
+	}
+	var opened storage.Installation
+	if err == nil {
+		opened, err = db.Installation(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return newStores(db, keys, cfg), nil
+	s := newStores(db, keys, cfg)
+	s.opened = opened
+	return s, nil
 }
 
 // migrateAlways brings the schema up to date, whatever it is.
