@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	tryouts "countersign/storage/tryout"
 )
 
 // guard is who may use a route.
@@ -51,6 +53,9 @@ func (h *handler) routes() []route {
 		{client + "/edit", administrators, form(h.showEdit, h.edit)},
 		{client + "/secrets", administrators, form(h.showSecrets, h.changeSecrets)},
 		{client + "/revision", administrators, form(h.showRevision, h.decideRevision)},
+		{client + "/test", administrators, form(h.showTest, h.beginTest)},
+		{client + "/claims", administrators, shown(h.showClaims)},
+		{tryouts.Path + "{id}", administrators, form(h.showRun, h.continueTest)},
 		{client + "/disapprove", administrators, form(h.showDisapprove, h.disapprove)},
 		{client + "/remove", administrators, form(h.showRemove, h.remove)},
 		{approvalsPath, administrators, shown(h.showApprovals)},

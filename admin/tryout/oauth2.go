@@ -211,9 +211,10 @@ func (p *Party) userinfo(run *Run, t tokens) error {
 	return err
 }
 
-// introspect asks what the access token is worth (RFC 7662).
+// introspect asks what the access token is worth (RFC 7662), which only who
+// proves to be a client may.
 func (p *Party) introspect(run *Run, t tokens) error {
-	if !run.provesAgain() {
+	if run.AuthMethod == clientstore.AuthNone || !run.provesAgain() {
 		return nil
 	}
 	_, err := p.post(run, "introspect", "/introspect", url.Values{"token": {t.access}})
