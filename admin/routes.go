@@ -47,6 +47,7 @@ func (h *handler) routes() []route {
 		{resumePath, administrators, shown(h.resume)},
 
 		{clientsPath, administrators, shown(h.listClients)},
+		{clientsPath + "/export", administrators, shown(h.exportClients)},
 		{clientsPath + "/create", administrators, form(h.showCreate, h.create)},
 		{clientsPath + "/approve", administrators, form(h.showApprove, h.approve)},
 		{client, administrators, shown(h.showClient)},
