@@ -229,7 +229,7 @@ func TestTryoutWithATypedSecret(t *testing.T) {
 	}
 }
 
-// TestTryoutLendsToNobodyElse goes at the redirect URI of a test, which is not
+// TestTryoutLendsToNobodyElse is AD-31: it goes at the redirect URI of a test, which is not
 // registered: it is the test's, for its client, its administrator, its browser
 // and its one answer.
 func TestTryoutLendsToNobodyElse(t *testing.T) {
