@@ -81,8 +81,8 @@ func (d *desk) row(c *client) (coloured bool, text string) {
 func (d *desk) stands(p breadth, c *client, status string) {
 	d.t.Helper()
 	coloured, text := d.row(c)
-	works := status == "Approved"
-	if coloured != works || !strings.Contains(text, status) || !strings.Contains(text, c.Name) || status == "" && text != "" {
+	works, there := status == "Approved", status != ""
+	if coloured != works || !strings.Contains(text, status) || there != strings.Contains(text, c.Name) {
 		d.t.Errorf("the list shows (in colour: %v) %q; want %s", coloured, text, status)
 	}
 	if got := p.works(d.s, c); got != works {

@@ -211,6 +211,7 @@ func TestSettingsOnTheirOwnListener(t *testing.T) {
 	b.open("http://" + address + "/")
 	b.signIn(u.Username, u.password)
 	b.shows("Create your first client")
+	b.testsFrom(s, address)
 	b.click(`.me a`)
 	b.click(signInButton)
 	b.shows("You are signed out")
@@ -220,6 +221,23 @@ func TestSettingsOnTheirOwnListener(t *testing.T) {
 	b.open(s.issuer + "/login")
 	b.signIn(u.Username, u.password)
 	b.shows("its administrators' own address")
+}
+
+// testsFrom tests a client from the administrators' own address: the browser
+// goes to the other one and comes back, also past the policy of the page on
+// which the person consents.
+func (b *tab) testsFrom(s *server, address string) {
+	b.t.Helper()
+	b.open("http://" + address + "/settings/oauth-clients/" + s.Client().ID + "/test")
+	b.click(`form.panel button.primary`)
+	b.click(`.buttons a.primary`)
+	b.click(allowButton)
+	b.shows("The browser is back", "Exchange it")
+	if at := b.location(); at.Host != address || at.RawQuery != "" {
+		b.t.Errorf("the browser is back at %s", at)
+	}
+	b.click(`button[value="end"]`)
+	b.shows("The test is over")
 }
 
 // TestSettingsAccessibility goes through every page of the Settings
