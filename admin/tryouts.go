@@ -129,7 +129,7 @@ func (h *handler) begin(w http.ResponseWriter, r *http.Request, who *administrat
 			Document: func(redirectURI string) ([]byte, error) {
 				run = tryout.New(s.Client, s.Flow, redirectURI)
 				run.Scope, run.Secret, run.SecretID, run.Assertion = s.Scope, secret, secretID, strings.TrimSpace(s.form.Get("assertion"))
-				return json.Marshal(run)
+				return json.Marshal(run) //nolint:gosec // it is sealed before it is kept
 			},
 		})
 		if err != nil {
@@ -181,7 +181,7 @@ func (h *handler) step(w http.ResponseWriter, r *http.Request, who *administrato
 			return errors.Join(failed, err)
 		}
 	}
-	document, err := json.Marshal(s.run)
+	document, err := json.Marshal(s.run) //nolint:gosec // it is sealed before it is kept
 	if err != nil {
 		return fmt.Errorf("encode test: %w", err)
 	}
@@ -285,20 +285,13 @@ func (h *handler) continueTest(w http.ResponseWriter, r *http.Request, who *admi
 	if err != nil {
 		return err
 	}
-	s := step{t, run, nil}
-	decision := form.Get("decision")
-	switch {
-	case decision == "end" && run.Next != tryout.Nothing:
-		s.take = func(run *tryout.Run) error { run.Next = tryout.Nothing; return nil }
-	case decision == "exchange" && run.Next == tryout.Exchange:
-		s.take = h.party(r).Exchange
-	case decision == "poll" && run.Next == tryout.Poll:
-		s.take = h.party(r).Poll
-	case slices.Contains([]string{"end", "exchange", "poll"}, decision): // it was taken
+	take, known := nextStep(form.Get("decision"), run, h.party(r))
+	if !known {
+		return undecided()
+	}
+	if take == nil { // it was taken
 		h.redirect(w, tryouts.Path+t.ID)
 		return nil
-	default:
-		return undecided()
 	}
 	if err := h.cfg.Tryouts.Claim(r.Context(), t); errors.Is(err, storage.ErrConflict) {
 		h.redirect(w, tryouts.Path+t.ID)
@@ -306,7 +299,24 @@ func (h *handler) continueTest(w http.ResponseWriter, r *http.Request, who *admi
 	} else if err != nil {
 		return err
 	}
-	return h.step(w, r, who, s)
+	return h.step(w, r, who, step{t, run, take})
+}
+
+// nextStep returns the step that was asked for, nil when it is not its turn.
+func nextStep(decision string, run *tryout.Run, p *tryout.Party) (take func(*tryout.Run) error, known bool) {
+	steps := map[string]struct {
+		next tryout.Next
+		take func(*tryout.Run) error
+	}{
+		"exchange": {tryout.Exchange, p.Exchange},
+		"poll":     {tryout.Poll, p.Poll},
+		"end":      {run.Next, func(run *tryout.Run) error { run.Next = tryout.Nothing; return nil }},
+	}
+	s, known := steps[decision]
+	if run.Next == tryout.Nothing || s.next != run.Next {
+		return nil, known
+	}
+	return s.take, known
 }
 
 func noTest() *problem {

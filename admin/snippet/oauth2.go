@@ -37,7 +37,10 @@ func oauth2(c Client) []Snippet {
 			text string
 			fits bool
 		}{
-			{"«secret»", !c.Public}, {"«none»", c.Public}, {"«basic»", !c.Public && !c.Posts}, {"«post»", !c.Public && c.Posts},
+			{"«secret»", !c.Public},
+			{"«none»", c.Public},
+			{"«basic»", !c.Public && !c.Posts},
+			{"«post»", !c.Public && c.Posts},
 			{"«http»", strings.HasPrefix(c.Issuer, "http:")},
 		} {
 			text = without(text, mark.text, mark.fits)
