@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
@@ -17,12 +16,13 @@ import (
 	"countersign/storage/tryout"
 )
 
+const clientID = "c1"
+
 // bench is a store with a client and an administrator to test it.
 type bench struct {
 	*tryout.Store
 	db      *storage.DB
 	clock   *storagetest.StoppedClock
-	client  *clientstore.Client
 	account *account.Account
 	browser string
 }
@@ -32,10 +32,10 @@ func each(t *testing.T, test func(t *testing.T, b bench)) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		keys, trail, by := storagetest.Keys(t), audit.New(db), audit.Actor{Name: "root", Via: audit.ViaCLI}
 		b := bench{Store: tryout.New(db, keys), db: db, clock: storagetest.Clock(db), browser: seal.NewToken(seal.BrowserCookie)}
-		var err error
-		if b.client, _, err = clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail}).Register(t.Context(), by, clientstore.Registration{
-			Type: clientstore.OAuth1, Name: "Bridge",
-		}); err != nil {
+		now := db.Now()
+		err := db.With(t.Context()).Exec(`INSERT INTO clients (id, type, name, status, metadata, secrets, consent_digest, created_at, created_by, updated_at, status_at)
+			VALUES (?, 'oauth1', 'Bridge', 'pending', '{}', '[]', '', ?, '', ?, ?)`, clientID, now, now, now).Error
+		if err != nil {
 			t.Fatal(err)
 		}
 		accounts := account.New(db, account.Config{Keys: keys, Audit: trail, Cost: account.HashCost{Memory: 8, Passes: 1}})
@@ -49,7 +49,7 @@ func each(t *testing.T, test func(t *testing.T, b bench)) {
 func (b bench) begin(t *testing.T) *tryout.Tryout {
 	t.Helper()
 	tried, err := b.Begin(t.Context(), tryout.Start{
-		ClientID: b.client.ID, AccountID: b.account.ID, Browser: b.browser, Base: "https://id.example",
+		ClientID: clientID, AccountID: b.account.ID, Browser: b.browser, Base: "https://id.example",
 		Document: func(uri string) ([]byte, error) { return []byte("what was sent to " + uri), nil },
 	})
 	if err != nil {
@@ -108,21 +108,21 @@ func TestLends(t *testing.T) {
 			name, client, account, uri string
 			want                       bool
 		}{
-			{"nobody yet", b.client.ID, "", uri, true},
-			{"who runs it", b.client.ID, b.account.ID, uri, true},
-			{"somebody else", b.client.ID, "somebody", uri, false},
+			{"nobody yet", clientID, "", uri, true},
+			{"who runs it", clientID, b.account.ID, uri, true},
+			{"somebody else", clientID, "somebody", uri, false},
 			{"another client", "other", b.account.ID, uri, false},
-			{"longer", b.client.ID, b.account.ID, uri + "/", false},
-			{"elsewhere", b.client.ID, b.account.ID, "https://evil.example" + tryout.Path + begun.ID, false},
-			{"with a query", b.client.ID, b.account.ID, uri + "?x", false},
-			{"nothing of ours", b.client.ID, b.account.ID, "https://app.example/cb", false},
+			{"longer", clientID, b.account.ID, uri + "/", false},
+			{"elsewhere", clientID, b.account.ID, "https://evil.example" + tryout.Path + begun.ID, false},
+			{"with a query", clientID, b.account.ID, uri + "?x", false},
+			{"nothing of ours", clientID, b.account.ID, "https://app.example/cb", false},
 		} {
 			if got := b.lends(t, tt.client, tt.account, tt.uri); got != tt.want {
 				t.Errorf("%s: %v", tt.name, got)
 			}
 		}
 		counted := storagetest.CountStatements(b.db)
-		b.lends(t, b.client.ID, "", "https://app.example/cb")
+		b.lends(t, clientID, "", "https://app.example/cb")
 		if n := counted.Count(); n != 0 {
 			t.Errorf("%d statements for what cannot be lent", n)
 		}
@@ -132,12 +132,12 @@ func TestLends(t *testing.T) {
 		if err := b.Save(t.Context(), begun, []byte("over"), true); err != nil {
 			t.Fatal(err)
 		}
-		if b.lends(t, b.client.ID, b.account.ID, uri) {
+		if b.lends(t, clientID, b.account.ID, uri) {
 			t.Error("a test that is over lends its redirect URI")
 		}
 		second := b.begin(t)
 		b.clock.Advance(tryout.Lifetime)
-		if b.lends(t, b.client.ID, b.account.ID, second.RedirectURI) {
+		if b.lends(t, clientID, b.account.ID, second.RedirectURI) {
 			t.Error("a test whose time is up lends its redirect URI")
 		}
 	})
