@@ -19,9 +19,11 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
+	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
+	"countersign/storage/tryout"
 )
 
 // Config is what the door needs.
@@ -39,6 +41,16 @@ type Config struct {
 	Audit        *audit.Store
 	Keys         *keyset.Store
 	Failures     *failure.Store
+	Grants       *grant.Store
+	Tryouts      *tryout.Store
+
+	// Applications is the door for applications, which a test of a client asks.
+	Applications http.Handler
+	// Preview returns what a client would be told of somebody.
+	Preview func(ctx context.Context, asked ClaimsAsked) (ClaimsTold, error)
+	// Base is what the addresses of these pages begin with, for the browser
+	// that sends a request.
+	Base func(*http.Request) string
 
 	// SessionCookie returns the value of the cookie by which the other door
 	// signed somebody in, and BrowserCookie the one that ties a request which

@@ -29,7 +29,9 @@ type clientList struct {
 	// Previous, Next and First lead to other pages, empty where there are none.
 	Previous, Next, First string
 	// ByName and ByTime lead to the list in another order.
-	ByName, ByTime sortLink
+	ByName, ByTime, ByUse sortLink
+	// Export is the file of what is listed.
+	Export string
 }
 
 // tab is a type of client.
@@ -163,6 +165,8 @@ func (q listQuery) cut(clients []clientstore.Client) []clientstore.Client {
 func (q listQuery) page(clients []clientstore.Client) clientList {
 	p := clientList{query: q, Tabs: q.tabs(), ByName: q.sortLink("Name", clientstore.ByName, clientstore.ByNameBack)}
 	p.ByTime = q.sortLink("Created", clientstore.Newest, clientstore.Oldest)
+	p.ByUse = q.sortLink("Last used", clientstore.LastUsed, clientstore.LeastUsed)
+	p.Export = q.exported()
 	shown, more := q.cut(clients), len(clients) > pageSize
 	if len(shown) == 0 {
 		if q.after != "" || q.before != "" {
@@ -202,7 +206,7 @@ func (q listQuery) sortLink(name string, first, second clientstore.Sort) sortLin
 	to, sorted := q, "none"
 	to.sort = string(first)
 	switch current {
-	case clientstore.ByName, clientstore.Oldest:
+	case clientstore.ByName, clientstore.Oldest, clientstore.LeastUsed:
 		if current == first || current == second {
 			sorted = "ascending"
 		}

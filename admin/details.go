@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 
+	"countersign/admin/tryout"
 	"countersign/clientstore"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
@@ -22,6 +23,9 @@ type details struct {
 	PublicKey string
 	Failures  []failure.Failure // what it was last refused
 }
+
+// Testable reports whether the server can try the client out.
+func (p details) Testable() bool { return len(tryout.Flows(p.Client)) > 0 }
 
 // trailShown is how many changes the page of a client shows.
 const trailShown = 20

@@ -30,7 +30,7 @@ type difference struct{ Member, Before, After string }
 // actionNames say what was done, in the past tense.
 var actionNames = map[string]string{ //nolint:gosec // these are names of deeds
 	"client.register": "Registered", "client.edit": "Edited", "client.approve": "Approved", "client.disapprove": "Disapproved",
-	"client.remove": "Removed", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
+	"client.remove": "Removed", "client.test": "Tested", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
 	"client.revise": "Asked to be changed", "client.withdraw_revision": "Took its wish to be changed back",
 	"client.approve_revision": "Change approved", "client.reject_revision": "Change rejected", "client.expire": "Expired and was removed",
 	"account.create": "Account created", "account.setup": "First administrator created", "account.sign_up": "Signed up",

@@ -30,7 +30,7 @@ func (kit) Label(c *clientstore.Client, of string) string {
 // kit gathers what belongs to a client; the secret may be empty.
 func (h *handler) kit(c *clientstore.Client, secret string) (kit, error) {
 	s := snippet.Client{
-		Type: string(c.Type), Key: c.ID, Name: c.Name, Secret: secret, Public: !c.UsesSecret(), Scope: c.Metadata.Scope,
+		Type: string(c.Type), Key: c.ID, Name: c.Name, Secret: secret, Public: !c.UsesSecret(), Posts: c.Metadata.TokenEndpointAuthMethod == clientstore.AuthPost, Scope: c.Metadata.Scope,
 		Redirect: firstOf(c.Metadata.RedirectURIs), Grants: c.Metadata.GrantTypes, Issuer: h.cfg.Issuer,
 	}
 	document, err := json.MarshalIndent(c.Document().WithSecret(secret), "", "  ") //nolint:gosec // the secret is what it is for

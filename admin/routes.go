@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	tryouts "countersign/storage/tryout"
 )
 
 // guard is who may use a route.
@@ -45,12 +47,16 @@ func (h *handler) routes() []route {
 		{resumePath, administrators, shown(h.resume)},
 
 		{clientsPath, administrators, shown(h.listClients)},
+		{clientsPath + "/export", administrators, shown(h.exportClients)},
 		{clientsPath + "/create", administrators, form(h.showCreate, h.create)},
 		{clientsPath + "/approve", administrators, form(h.showApprove, h.approve)},
 		{client, administrators, shown(h.showClient)},
 		{client + "/edit", administrators, form(h.showEdit, h.edit)},
 		{client + "/secrets", administrators, form(h.showSecrets, h.changeSecrets)},
 		{client + "/revision", administrators, form(h.showRevision, h.decideRevision)},
+		{client + "/test", administrators, form(h.showTest, h.beginTest)},
+		{client + "/claims", administrators, shown(h.showClaims)},
+		{tryouts.Path + "{id}", administrators, form(h.showRun, h.continueTest)},
 		{client + "/disapprove", administrators, form(h.showDisapprove, h.disapprove)},
 		{client + "/remove", administrators, form(h.showRemove, h.remove)},
 		{approvalsPath, administrators, shown(h.showApprovals)},

@@ -18,10 +18,12 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
+	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
+	"countersign/storage/tryout"
 )
 
 const password = "correct horse battery staple"
@@ -62,6 +64,9 @@ func openOn(t *testing.T, db *storage.DB) *site {
 		Tx: db.Tx(), Accounts: s.accounts, Sessions: s.sessions, Interactions: interaction.New(db, keys), Clients: s.clients, Audit: trail,
 		Keys:          keyset.New(db, keyset.Config{Keys: keys, Audit: trail, KeptAfter: time.Hour, RotateEvery: 90 * 24 * time.Hour}),
 		Failures:      failure.New(db, keys),
+		Grants:        grant.New(db, keys),
+		Tryouts:       tryout.New(db, keys),
+		Base:          func(*http.Request) string { return "https://id.example/auth" },
 		SessionCookie: func(r *http.Request) string { return cookie(r, "session") },
 		BrowserCookie: func(_ http.ResponseWriter, r *http.Request) string { return cookie(r, "browser") },
 		Sector: func(context.Context, *clientstore.Metadata, *clientstore.Metadata) (*clientstore.Sector, error) {

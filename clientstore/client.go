@@ -59,6 +59,8 @@ type Client struct {
 	ManagedHandle string  // what the file calls it
 	ManagedStatus Status  // what the file decides about it, empty for nothing
 	ManagedSecret *Secret `gorm:"serializer:json" json:"-"` // what it gave last, nil for nothing
+
+	lent string // a redirect URI that it has for this request; see [Lender]
 }
 
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).

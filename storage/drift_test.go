@@ -21,6 +21,7 @@ import (
 	"countersign/storage/pushed"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
+	"countersign/storage/tryout"
 )
 
 // records are the types that gorm reads and writes whole.
@@ -40,6 +41,7 @@ var records = []any{
 	keyset.Key{},
 	pushed.Request{},
 	session.Session{},
+	tryout.Tryout{},
 }
 
 // tables are those that only statements of our own read and write.

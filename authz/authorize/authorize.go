@@ -60,6 +60,8 @@ type Config struct {
 	Now     func() time.Time
 	// SignUp lets people create their accounts.
 	SignUp bool
+	// Lender lends redirect URIs for administrators' tests.
+	Lender clientstore.Lender
 }
 
 // Handler serves the endpoint.
@@ -106,6 +108,9 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) startByPost(w http.ResponseWriter, r *http.Request, p protocol.Parameters) error {
 	v, err := h.visit(r, p.Get("client_id"), "")
 	if err != nil {
+		return err
+	}
+	if err := h.lend(r.Context(), p, v); err != nil {
 		return err
 	}
 	if v.Client.Usable() != nil {
@@ -162,10 +167,23 @@ func (h *Handler) visit(r *http.Request, clientID, cookie string) (*clientstore.
 	return v, err
 }
 
+// lend lets the client have the redirect URI of a test that runs with it. Who
+// is signed in has to be who runs the test: nobody else's answer goes there.
+func (h *Handler) lend(ctx context.Context, p protocol.Parameters, v *clientstore.Visit) error {
+	account := ""
+	if s := h.live(v); s != nil {
+		account = s.AccountID
+	}
+	return h.cfg.Lender.Lend(ctx, &v.Client, account, p.Get("redirect_uri"))
+}
+
 // proceed takes a request one step further.
 func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Parameters, i *interaction.Interaction) error {
 	v, err := h.visit(r, p.Get("client_id"), h.cfg.Cookies.Session(r))
 	if err != nil {
+		return err
+	}
+	if err := h.lend(r.Context(), p, v); err != nil {
 		return err
 	}
 	if v.Client.Usable() != nil {
@@ -179,6 +197,9 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 		return h.unresolved(w, r, p, &v.Client, err)
 	}
 	p = plain.Parameters
+	if err := h.lend(r.Context(), p, v); err != nil { // it may have been pushed
+		return err
+	}
 	if i != nil && plain.mark != i.Request.Get(markName) {
 		i = nil // what waited was not yet what pages can show
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Lender       clientstore.Lender // of redirect URIs, for administrators' tests
 	Grants       *grant.Store
 	Tx           storage.Tx
 	Cookies      browser.Cookies
@@ -139,6 +140,9 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 	}
 	before, err := h.cfg.Grants.Consent(ctx, a.ID, v.client.ID)
 	if err != nil {
+		return page.Consent{}, err
+	}
+	if err := h.cfg.Lender.Lend(ctx, v.client, a.ID, v.interaction.Request.Get("redirect_uri")); err != nil {
 		return page.Consent{}, err
 	}
 	p := page.Consent{

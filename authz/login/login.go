@@ -54,6 +54,7 @@ type Config struct {
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Lender       clientstore.Lender // of redirect URIs, for administrators' tests
 	Passkeys     *passkey.Passkeys
 	Cookies      browser.Cookies
 	Pages        *page.Pages
@@ -134,6 +135,9 @@ func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction
 		return nil, nil, page.RemovedClient()
 	}
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := h.cfg.Lender.Lend(ctx, c, "", i.Request.Get("redirect_uri")); err != nil {
 		return nil, nil, err
 	}
 	app := page.Asking(c, i.Request)

@@ -86,6 +86,9 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	if v.temporary.WithoutVerifier && !h.cfg.Clients.SkipsVerifier(&v.Client) {
 		return unknownRequest() // an administrator ended it meanwhile
 	}
+	if err := h.cfg.Lender.Lend(r.Context(), &v.Client, v.session.AccountID, v.temporary.Callback); err != nil {
+		return err
+	}
 	if checkCallback(&v.Client, v.temporary.Callback) != nil { // it was registered when the request was made
 		return callbackGone()
 	}

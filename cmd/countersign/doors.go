@@ -120,7 +120,7 @@ func (s *server) doors() (*doors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the API for administrators: %w", err)
 	}
-	admins, err := s.admin()
+	admins, err := s.admin(applications)
 	if err != nil {
 		return nil, fmt.Errorf("build the door for administrators: %w", err)
 	}

@@ -114,6 +114,7 @@ func (s *server) purge(ctx context.Context) {
 		{"pushed_requests", s.stores.pushed.Purge},
 		{"api_keys", s.stores.apiKeys.Purge},
 		{"idempotency_keys", s.stores.once.Purge},
+		{"tryouts", s.stores.tryouts.Purge},
 		{"logout_deliveries", s.stores.signOut.Purge},
 		{"client_failures", s.stores.failures.Purge},
 	} {

@@ -25,6 +25,7 @@ import (
 	"countersign/storage/seal"
 	"countersign/storage/session"
 	"countersign/storage/signout"
+	"countersign/storage/tryout"
 )
 
 // stores are all records of one database.
@@ -46,6 +47,7 @@ type stores struct {
 	failures     *failure.Store
 	apiKeys      *apikey.Store
 	once         *idempotency.Store
+	tryouts      *tryout.Store
 }
 
 // openDatabase opens the database as it is.
@@ -132,6 +134,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		failures: failure.New(db, keys),
 		apiKeys:  apikey.New(db, apikey.Config{Keys: keys, Audit: trail, Scopes: clientstore.AdministrationScopes}),
 		once:     idempotency.New(db, keys),
+		tryouts:  tryout.New(db, keys),
 	}
 }
 

@@ -199,3 +199,15 @@ func (s *Store) Revoke(ctx context.Context, grantID string) error {
 		map[string]any{"now": s.db.Now(), "grant": grantID}).Error
 	return storage.Err("revoke grant", err)
 }
+
+// End ends the grant of a token, with everything else of it: of an access
+// token, a refresh token or token credentials of OAuth 1.0a. Ending a dead one
+// is no error, nor one that is not known.
+func (s *Store) End(ctx context.Context, token string) error {
+	err := s.db.With(ctx).Exec(`UPDATE grants SET revoked_at = @now WHERE revoked_at IS NULL AND id IN (
+		SELECT grant_id FROM access_tokens WHERE hash = @token
+		UNION ALL SELECT grant_id FROM refresh_tokens WHERE hash = @token
+		UNION ALL SELECT grant_id FROM token_credentials WHERE hash = @token)`,
+		map[string]any{"now": s.db.Now(), "token": s.Hash(token)}).Error
+	return storage.Err("end the grant of a token", err)
+}
