@@ -236,6 +236,6 @@ func (s *Store) applyStatus(ctx context.Context, by audit.Actor, step *Step, _ m
 		if want.Status != Approved {
 			return nil, nil // nothing to write
 		}
-		return approved(c, by, now), nil
+		return s.approved(c, by, now, c.Conditions)
 	}})
 }

@@ -209,5 +209,6 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 	if len(found) == 0 || found[0].Client.ID != id || found[0].Client.Type != OAuth1 {
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	}
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }

@@ -196,6 +196,8 @@ func mayWork(c *clientstore.Client) error {
 		return nil
 	case c.IsPublic():
 		return errUnknown()
+	case status.Ended:
+		return protocol.Refuse(protocol.UnauthorizedClient, status.Reason+" Ask an administrator to approve this client again.")
 	case status.Status == clientstore.Disapproved:
 		return protocol.Refuse(protocol.UnauthorizedClient, "An administrator has disapproved this client. Ask the administrator to approve it again.")
 	default:

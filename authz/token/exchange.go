@@ -103,7 +103,7 @@ func (h *Handler) checkTarget(ctx context.Context, form protocol.Parameters, by 
 	if audience == "" || audience == by.ID {
 		return nil
 	}
-	c, err := h.cfg.Clients.Get(ctx, audience)
+	c, err := h.cfg.Clients.InUse(ctx, audience)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
