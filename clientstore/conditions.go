@@ -31,6 +31,11 @@ type Conditions struct {
 	TestAccounts []string `gorm:"serializer:json" json:"test_accounts,omitempty"`
 }
 
+// unconditional are no conditions, as they are kept.
+func unconditional() Conditions {
+	return Conditions{GrantTypes: []string{}, ResponseTypes: []string{}, TestAccounts: []string{}}
+}
+
 // IsZero reports whether nothing is narrowed.
 func (a Conditions) IsZero() bool {
 	return a.Scope == "" && len(a.GrantTypes) == 0 && len(a.ResponseTypes) == 0 && a.Until == nil && len(a.TestAccounts) == 0

@@ -39,7 +39,7 @@ func (s *Store) register(ctx context.Context, by audit.Actor, key string, r Regi
 	c := &Client{
 		ID: key, Type: r.Type, Name: r.Name, Status: Pending, Version: 1,
 		Metadata: r.Metadata, Secrets: []Secret{}, Requested: r.Requested,
-		Conditions: Conditions{GrantTypes: []string{}, ResponseTypes: []string{}, TestAccounts: []string{}}, Authors: []string{},
+		Conditions: unconditional(), Authors: []string{},
 		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
 	}
 	if err := c.complete(s.cfg.Policy); err != nil {
