@@ -102,7 +102,7 @@ type rule struct {
 // Authenticate returns the client that posted the form to an endpoint that
 // needs nothing but the client.
 func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clientstore.Client, error) {
-	return h.authenticate(r, form, rule{find: h.cfg.Clients.Get})
+	return h.authenticate(r, form, rule{find: h.cfg.Clients.InUse})
 }
 
 // authenticate returns the client that sent the request, once it has proved to

@@ -27,7 +27,7 @@ const (
 // presents, in one statement.
 func (h *Handler) exchanging(form protocol.Parameters, asked *engine.TokenRequest) lookup {
 	if form.Get("subject_token_type") != subjectAccessToken {
-		return h.cfg.Clients.Get
+		return h.cfg.Clients.InUse
 	}
 	return func(ctx context.Context, id string) (*clientstore.Client, error) {
 		found, err := h.cfg.Clients.Inquire(ctx, id, h.cfg.Grants, form.Get("subject_token"))
