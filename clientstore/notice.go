@@ -111,8 +111,8 @@ var ErrLinkOver = errors.New("the link was used before, or has expired")
 func (s *Store) NewLink(ctx context.Context, n *Notice) (token string, expires time.Time, err error) {
 	token, now := seal.NewToken(seal.ApprovalLink), s.db.Now()
 	expires = now.Add(linkLifetime)
-	err = s.db.With(ctx).Exec(`INSERT INTO approval_links (hash, client_id, version, revision_id, created_at, expires_at)
-		VALUES (@hash, @id, @version, @revision, @now, @expires)`, map[string]any{
+	err = s.db.With(ctx).Exec(`INSERT INTO approval_links (client_id, hash, version, revision_id, created_at, expires_at)
+		VALUES (@id, @hash, @version, @revision, @now, @expires)`, map[string]any{
 		"hash": s.cfg.Keys.Hash(token), "id": n.ClientID, "version": n.Version, "revision": n.RevisionID, "now": now, "expires": expires,
 	}).Error
 	return token, expires, storage.Err("make approval link", err)
