@@ -104,7 +104,7 @@ func (h *handler) conditions(r *http.Request, form url.Values, c *clientstore.Cl
 	} {
 		codeless := list.member == "response_types" && !slices.Contains(on.GrantTypes, clientstore.GrantAuthorizationCode) && onlyCode(m.ResponseTypes)
 		if list.registered > 0 && list.chosen == 0 && !codeless {
-			return nil, &clientstore.MetadataError{Field: list.member, Reason: "leaves the client nothing; choose at least one, or reject the client"}
+			return nil, &clientstore.MetadataError{Field: list.member, Reason: "has nothing left; choose at least one, or reject the client"}
 		}
 	}
 	until, err := h.lastDay(form.Get("until"))

@@ -204,7 +204,7 @@ func (c *Client) checkLeft() error {
 	case slices.Contains(m.GrantTypes, GrantAuthorizationCode) && !m.responds("code"):
 		return refuse("response_types", "the authorization_code grant needs a response type with code; leave code, or take the grant away")
 	case len(m.GrantTypes) == 1 && m.GrantTypes[0] == GrantRefreshToken:
-		return refuse("grant_types", "refresh_token needs a grant that issues refresh tokens beside it; leave another, or disapprove the client")
+		return refuse("grant_types", "lists refresh_token alone, which needs a grant that issues refresh tokens beside it; leave another, or disapprove the client")
 	case m.responds("id_token") && !slices.Contains(scopes(m.Scope), scopeOpenID):
 		return refuse("scope", "a response type with id_token needs the scope openid; leave it, or take the response type away")
 	default:
