@@ -144,7 +144,7 @@ func decideClient(ctx context.Context, cmd *cobra.Command, p *program, d clientD
 	if err != nil {
 		return nil, err
 	}
-	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)); err != nil {
+	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)+q.narrowed()); err != nil {
 		return nil, err
 	}
 	var after *clientstore.Client
@@ -157,6 +157,19 @@ func decideClient(ctx context.Context, cmd *cobra.Command, p *program, d clientD
 		after, err = d.ApproveEdited(ctx, q.seen, *q.wanted, q.conditions)
 	}
 	return after, changedMeanwhile(err)
+}
+
+// narrowed says under which conditions the client is approved, nothing where
+// there are none or it is not approved.
+func (q question) narrowed() string {
+	on := q.conditions
+	if on == nil {
+		on = &q.seen.Conditions
+	}
+	if words := conditionWords(on); words != "" && q.decide == nil {
+		return " Under conditions: " + words + "."
+	}
+	return ""
 }
 
 // changedMeanwhile explains that a client is not what was looked at.
