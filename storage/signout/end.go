@@ -65,10 +65,10 @@ func Sessions(ctx context.Context, db *storage.DB, condition string, args ...any
 }
 
 // offline selects the grants with which a client may still act for somebody
-// who is not there.
+// who is not there, or could until its approval ended just now.
 const offline = `SELECT DISTINCT g.session_id, g.client_id, g.subject FROM grants g
 	JOIN accounts a ON a.id = g.account_id AND a.epoch = g.account_epoch AND a.disabled_at IS NULL
-	JOIN clients c ON c.id = g.client_id AND c.epoch = g.client_epoch AND ` + standing + `
+	JOIN clients k ON k.id = g.client_id AND k.epoch = g.client_epoch AND k.status = 'approved'
 	WHERE g.offline AND g.session_id <> '' AND g.revoked_at IS NULL AND g.expires_at > @now
 		AND ' ' || g.scope || ' ' LIKE '% openid %' AND `
 
