@@ -18,7 +18,7 @@ var ofSoftware = map[storage.Dialect]string{
 func (s *Store) OfSoftware(ctx context.Context, softwareID string, limit int) ([]Client, error) {
 	found := []Client{}
 	if softwareID == "" || checkText("", softwareID, maxText) != nil {
-		return found, nil
+		return found, nil //nolint:nilerr // no client has such a software_id
 	}
 	err := s.db.With(ctx).Where(ofSoftware[s.db.Dialect()], softwareID).Order("created_at, id").Limit(limit).Find(&found).Error
 	return found, storage.Err("find clients of the software", err)

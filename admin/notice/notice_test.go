@@ -217,7 +217,7 @@ func mailServer(t *testing.T) (address string, letter <-chan string) {
 		if err != nil {
 			return
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		lines := bufio.NewScanner(c)
 		say := func(text string) { _, _ = io.WriteString(c, text+"\r\n") }
 		say("220 mail.example")
