@@ -267,13 +267,14 @@ var fieldNames = map[string]string{
 	"name": "Name", "type": "Type", "secret": "Secret", "secret_again": "Secret again", "redirect_uris": "Redirect URIs",
 	"grant": "Grant types", "response": "Response types", "scope": "Scope", "public_key": "Public key", "further": "Further members",
 	"reason": "Reason", "password_again": "Password again",
+	"allowed_scope": "Scope", "allowed_grant": "Grant types", "allowed_response": "Response types", "until": "Until", "testers": "Test users",
 	"functional_user": "Functional user", "trusted": "Trusted", "expires": "Expires", "overlap": "Overlap",
 }
 
 // fields are the inputs for members.
 var fields = map[string]string{
 	"client_name": "name", "type": "type", "client_secret": "secret", "redirect_uris": "redirect_uris", "grant_types": "grant",
-	"response_types": "response", "scope": "scope", "oauth1_public_key": "public_key", "status_reason": "reason",
+	"response_types": "response", "scope": "scope", "oauth1_public_key": "public_key", "status_reason": "reason", "reason": "reason",
 	"client_secret_expires_at": "expires", "overlap": "overlap", "further": "further",
 }
 

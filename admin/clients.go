@@ -55,6 +55,10 @@ type clientRow struct {
 	CreatedBy string
 	CreatedAt time.Time
 	UsedAt    *time.Time
+	// Until is when its approval ends, nil for never; Tried tells that it is for
+	// test users, and Narrowed that it gets less than it asks for.
+	Until           *time.Time
+	Tried, Narrowed bool
 }
 
 // Approved tells full colour from grey.
@@ -236,6 +240,10 @@ func (h *handler) clientRows(r *http.Request, clients []clientstore.Client) ([]c
 		rows[i] = clientRow{
 			Key: c.ID, Name: c.Name, Type: c.Type, Status: c.Status, Grants: grantWords(c),
 			CreatedBy: names.name(c.CreatedBy), CreatedAt: c.CreatedAt, UsedAt: c.UsedAt,
+		}
+		if on := c.Conditions; c.Status == clientstore.Approved {
+			rows[i].Until, rows[i].Tried = on.Until, len(on.TestAccounts) > 0
+			rows[i].Narrowed = on.Scope != "" || len(on.GrantTypes) > 0 || len(on.ResponseTypes) > 0
 		}
 	}
 	return rows, nil

@@ -22,6 +22,9 @@ type details struct {
 	UsesKey   bool     // it signs with a key of its own
 	PublicKey string
 	Failures  []failure.Failure // what it was last refused
+	Limits    limits            // what its approval is narrowed to
+	Undo      *clientstore.Undo // what can be taken back, nil for nothing
+	Rejected  string            // who rejected the last change of it
 }
 
 // Testable reports whether the server can try the client out.
@@ -38,6 +41,9 @@ func (h *handler) showClient(w http.ResponseWriter, r *http.Request, who *admini
 	}
 	p, err := h.details(r, c)
 	if err != nil {
+		return err
+	}
+	if p.Undo, err = h.cfg.Clients.Undoable(r.Context(), c, who.AccountID); err != nil {
 		return err
 	}
 	return h.show(w, r, who, screen{Template: "details.html", Section: clientsPath, Page: p})
@@ -58,6 +64,16 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 	}
 	if p.Revision, err = h.cfg.Clients.Revision(r.Context(), c.ID); err != nil {
 		return details{}, err
+	}
+	if p.Limits, err = h.limits(r.Context(), c); err != nil {
+		return details{}, err
+	}
+	if c.Rejection != nil {
+		names, err := h.people(r.Context(), c.Rejection.By)
+		if err != nil {
+			return details{}, err
+		}
+		p.Rejected = names.name(c.Rejection.By)
 	}
 	impact, err := h.cfg.Clients.Impact(r.Context(), c.ID)
 	if err != nil {

@@ -65,7 +65,11 @@ func (h *handler) edit(w http.ResponseWriter, r *http.Request, who *administrato
 	if err != nil {
 		return err
 	}
-	h.redirect(w, clientPath(c.ID), "done", "saved")
+	done := "saved"
+	if h.cfg.Clients.FourEyes() && c.Status == clientstore.Approved {
+		done = "proposed"
+	}
+	h.redirect(w, clientPath(c.ID), "done", done)
 	return nil
 }
 

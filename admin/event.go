@@ -33,6 +33,7 @@ var actionNames = map[string]string{ //nolint:gosec // these are names of deeds
 	"client.remove": "Removed", "client.test": "Tested", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
 	"client.revise": "Asked to be changed", "client.withdraw_revision": "Took its wish to be changed back",
 	"client.approve_revision": "Change approved", "client.reject_revision": "Change rejected", "client.expire": "Expired and was removed",
+	"client.lapse": "The approval ended", "client.undo": "Decision taken back", "client.release": "Taken out of its file's hands",
 	"account.create": "Account created", "account.setup": "First administrator created", "account.sign_up": "Signed up",
 	"account.set_permissions": "Permissions changed", "account.set_claims": "Profile changed", "account.set_password": "Password set",
 	"account.disable": "Account disabled", "account.enable": "Account enabled", "account.remove": "Account removed",

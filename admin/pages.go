@@ -211,4 +211,7 @@ var notices = map[string]string{
 	"ended":       "The session is over.",
 	"rotated":     "The next keys are there.",
 	"rejected":    "The change is rejected. The client stays what it is.",
+	"narrowed":    "The conditions of the approval are changed, and hold from now on.",
+	"undone":      "The decision is taken back.",
+	"proposed":    "The changes wait for another administrator. What is approved goes on working.",
 }

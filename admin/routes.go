@@ -50,6 +50,7 @@ func (h *handler) routes() []route {
 		{clientsPath + "/export", administrators, shown(h.exportClients)},
 		{clientsPath + "/create", administrators, form(h.showCreate, h.create)},
 		{clientsPath + "/approve", administrators, form(h.showApprove, h.approve)},
+		{clientsPath + "/software", administrators, form(h.showSoftware, h.approveSoftware)},
 		{client, administrators, shown(h.showClient)},
 		{client + "/edit", administrators, form(h.showEdit, h.edit)},
 		{client + "/secrets", administrators, form(h.showSecrets, h.changeSecrets)},
@@ -58,8 +59,10 @@ func (h *handler) routes() []route {
 		{client + "/claims", administrators, shown(h.showClaims)},
 		{tryouts.Path + "{id}", administrators, form(h.showRun, h.continueTest)},
 		{client + "/disapprove", administrators, form(h.showDisapprove, h.disapprove)},
+		{client + "/undo", administrators, map[string]serve{http.MethodPost: h.undo}},
 		{client + "/remove", administrators, form(h.showRemove, h.remove)},
 		{approvalsPath, administrators, shown(h.showApprovals)},
+		{approvalsPath + "/link", administrators, shown(h.followLink)},
 
 		{accountsPath, administrators, shown(h.listAccounts)},
 		{accountsPath + "/create", administrators, form(h.showCreateAccount, h.createAccount)},

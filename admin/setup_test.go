@@ -46,17 +46,21 @@ func open(t *testing.T) *site {
 	return openOn(t, storagetest.Open(t))
 }
 
-func openOn(t *testing.T, db *storage.DB) *site {
+func openOn(t *testing.T, db *storage.DB, change ...func(*clientstore.Config)) *site {
 	t.Helper()
 	keys, trail := storagetest.Keys(t), audit.New(db)
 	if err := db.CheckKey(t.Context(), keys); err != nil {
 		t.Fatal(err)
 	}
+	registered := clientstore.Config{Keys: keys, Audit: trail}
+	for _, f := range change {
+		f(&registered)
+	}
 	s := &site{
 		t: t, db: db, audit: trail,
 		accounts: account.New(db, account.Config{Keys: keys, Audit: trail, Cost: account.HashCost{Memory: 8, Passes: 1}}),
 		sessions: session.New(db, session.Config{Keys: keys}),
-		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail}),
+		clients:  clientstore.New(db, registered),
 	}
 	var err error
 	s.door, err = newHandler(Config{

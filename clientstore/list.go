@@ -105,6 +105,9 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 	if f.Before != "" {
 		slices.Reverse(clients)
 	}
+	for i := range clients {
+		clients[i].end(s.db.Now())
+	}
 	return clients, nil
 }
 

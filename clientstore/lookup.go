@@ -57,6 +57,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
 	}
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }
 
@@ -98,7 +99,7 @@ var inquiryColumns = func() string {
 func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, token string) (*Inquiry, error) {
 	kind, ok := grant.TokenKind(token)
 	if !ok || !wellFormedKey(id) {
-		c, err := s.Get(ctx, id)
+		c, err := s.InUse(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -116,6 +117,7 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and token: %w", storage.ErrNotFound)
 	}
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }
 
@@ -139,7 +141,7 @@ var deviceColumns = func() string {
 // the device code, whichever client that belongs to.
 func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, deviceCode string) (*Poll, error) {
 	if !seal.WellFormed(seal.DeviceCode, deviceCode) || !wellFormedKey(id) {
-		c, err := s.Get(ctx, id)
+		c, err := s.InUse(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -157,5 +159,6 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and device: %w", storage.ErrNotFound)
 	}
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }

@@ -47,6 +47,8 @@ var records = []any{
 // tables are those that only statements of our own read and write.
 var tables = map[string]string{
 	"access_tokens":         "hash grant_id scope audience created_at expires_at revoked_at",
+	"approval_links":        "hash client_id version revision_id created_at expires_at used_at",
+	"approval_notices":      "client_id channel version revision_id attempts next_at created_at",
 	"application_uses":      "account_id client_id used_at",
 	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
 	"client_registrations":  "client_id hash initial_token_id created_at",

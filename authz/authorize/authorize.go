@@ -148,7 +148,7 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) expired(r *http.Request, i *interaction.Interaction) error {
-	c, err := h.cfg.Clients.Get(r.Context(), i.ClientID)
+	c, err := h.cfg.Clients.InUse(r.Context(), i.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return page.RemovedClient()
 	}
@@ -224,7 +224,8 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 // asks for, be it by its scope or claim by claim.
 func remembered(v *clientstore.Visit, q *request) bool {
 	given := v.Consent()
-	return given.Covers(v.Client.ConsentDigest, q.scope) && len(q.wishes.Beyond(strings.Fields(given.Scope))) == 0
+	return given.Covers(v.Client.ConsentDigest, q.scope) &&
+		len(q.wishes.Beyond(append(strings.Fields(given.Scope), v.Client.WithheldScope()...))) == 0
 }
 
 // live returns the session of the visit, nil when there is none to rely on.
@@ -238,6 +239,9 @@ func (h *Handler) live(v *clientstore.Visit) *session.Session {
 // perform does what the request needs next.
 func (h *Handler) perform(w http.ResponseWriter, r *http.Request, s state) error {
 	next, refusal := s.next()
+	if (next == stepConsent || next == stepAnswer) && !s.client.Admits(s.session.AccountID) {
+		return h.turnAway(w, r, s)
+	}
 	switch next {
 	case stepLogin:
 		return h.ask(w, r, s, "/login")
@@ -250,6 +254,15 @@ func (h *Handler) perform(w http.ResponseWriter, r *http.Request, s state) error
 	case stepAnswer:
 	}
 	return h.grant(w, r, s)
+}
+
+// turnAway answers somebody who is none of the few that try the client out.
+// They read it themselves, unless the request must not show a page.
+func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, s state) error {
+	if slices.Contains(s.request.prompt, "none") {
+		return h.end(w, r, s, protocol.Refuse(protocol.AccessDenied, "The application is being tried out by a few people, and this one is none of them."))
+	}
+	return page.NotATester(page.NewApplication(s.client, ""))
 }
 
 // ask sends the person to a page, with the request waiting meanwhile.
@@ -372,7 +385,7 @@ func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parame
 		return h.ask(w, r, s, ResumePath)
 	}
 	waiting := page.Waiting{
-		Application: page.NewApplication(&v.Client, ""), Status: page.Pending, Reason: v.Client.StatusReason,
+		Application: page.NewApplication(&v.Client, ""), Status: page.Pending, Reason: v.Client.StatusReason, Ended: v.Client.ApprovalEnded(),
 		ResumeURL:      h.cfg.IssuerPath + ResumePath + "?" + url.Values{"interaction": {i.ID}}.Encode(),
 		RefreshSeconds: pendingRefresh,
 	}

@@ -68,7 +68,7 @@ func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
 	case err != nil && !expired:
 		return nil, err
 	}
-	c, err := h.cfg.Clients.Get(r.Context(), i.ClientID)
+	c, err := h.cfg.Clients.InUse(r.Context(), i.ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, page.RemovedClient()
@@ -88,7 +88,7 @@ func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
 // askable reports whether there is somebody to ask and something to ask for.
 // Otherwise the dispatcher knows what comes next.
 func (v *visit) askable() bool {
-	return v.session != nil && v.interaction.DeniedAt == nil && v.client.Usable() == nil && !v.refused
+	return v.session != nil && v.interaction.DeniedAt == nil && v.client.Usable() == nil && v.client.Admits(v.session.AccountID) && !v.refused
 }
 
 // asked is the scope as the page says it: a client of plain OAuth 2.0 that may

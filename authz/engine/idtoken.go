@@ -134,7 +134,7 @@ func (e *Engine) requestedClaims(ctx context.Context, f *flow) (map[string]any, 
 	if f.responseType == "id_token" { // no access token will open the UserInfo endpoint
 		names = slices.Concat(names, claims.ForScope(f.scope))
 	}
-	if len(names) == 0 {
+	if names = claims.Without(names, f.client.WithheldScope(), f.scope); len(names) == 0 {
 		return map[string]any{}, nil
 	}
 	a, err := e.cfg.Accounts.Get(ctx, f.grant().AccountID)

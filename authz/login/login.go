@@ -130,7 +130,7 @@ func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction
 		}
 		return i, nil, nil
 	}
-	c, err := h.cfg.Clients.Get(ctx, i.ClientID)
+	c, err := h.cfg.Clients.InUse(ctx, i.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil, page.RemovedClient()
 	}

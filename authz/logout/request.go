@@ -84,7 +84,7 @@ func (h *Handler) judge(ctx context.Context, p protocol.Parameters) (*request, e
 	if !slices.Contains(known.clients, id) { // LO-07
 		return nil, unreadable("Its id_token_hint was issued to another application than the one that its client_id names.")
 	}
-	c, err := h.cfg.Clients.Get(ctx, id)
+	c, err := h.cfg.Clients.InUse(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return q, nil
 	}

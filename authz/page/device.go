@@ -17,19 +17,21 @@ type DeviceFault string
 
 // The faults of a code.
 const (
-	WrongCode      DeviceFault = "wrong"
-	ExpiredCode    DeviceFault = "expired"
-	UsedCode       DeviceFault = "used"
-	UnusableClient DeviceFault = "client"
-	TooManyCodes   DeviceFault = "throttled"
+	WrongCode       DeviceFault = "wrong"
+	ExpiredCode     DeviceFault = "expired"
+	UsedCode        DeviceFault = "used"
+	UnusableClient  DeviceFault = "client"
+	NotAmongTesters DeviceFault = "tester"
+	TooManyCodes    DeviceFault = "throttled"
 )
 
 var deviceFaults = map[DeviceFault]string{
-	WrongCode:      "No device waits for this code",
-	ExpiredCode:    "This code has expired",
-	UsedCode:       "This code has been used",
-	UnusableClient: "This application may not be used",
-	TooManyCodes:   "Too many attempts",
+	WrongCode:       "No device waits for this code",
+	ExpiredCode:     "This code has expired",
+	UsedCode:        "This code has been used",
+	UnusableClient:  "This application may not be used",
+	NotAmongTesters: "This application is being tried out by others",
+	TooManyCodes:    "Too many attempts",
 }
 
 // Title says in short what is wrong.

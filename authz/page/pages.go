@@ -172,6 +172,9 @@ type Waiting struct {
 	Status      WaitingStatus
 	// Reason is what the administrator wrote when disapproving.
 	Reason string
+	// Ended reports that the approval was for a time, which is over; the reason
+	// says when.
+	Ended bool
 	// ResumeURL takes up the request again; a pending page goes there every
 	// RefreshSeconds.
 	ResumeURL      string

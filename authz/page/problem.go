@@ -64,6 +64,18 @@ func ExpiredInteraction(a Application) *Problem {
 	return p.backTo(a)
 }
 
+// NotATester is an application that an administrator lets a few people try out,
+// met by somebody else.
+func NotATester(a Application) *Problem {
+	p := &Problem{
+		Status: http.StatusForbidden, Code: "E-NOT-A-TESTER", Who: Administrator,
+		Title:  a.Name + " is being tried out",
+		What:   "An administrator lets a few accounts try it out before everybody may use it. Yours is none of them. Nothing was shared with it.",
+		Remedy: "Ask an administrator to add your account, or sign in with one that may use it.",
+	}
+	return p.backTo(a)
+}
+
 // LostInteraction is a request that does not wait in this browser: it was
 // answered, or it began in another browser, or it never was.
 func LostInteraction() *Problem {

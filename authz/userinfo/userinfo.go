@@ -110,6 +110,7 @@ func open(token *grant.Token, scope []string) (map[string]any, error) {
 		updatedAt = *token.AccountUpdatedAt
 	}
 	names := append(claims.ForScope(scope), asked.Userinfo()...)
+	names = claims.Without(names, token.WithheldScope(), scope)
 	found := claims.Select(names, kept, token.Username, updatedAt)
 	found["sub"] = token.Grant.Subject
 	return found, nil

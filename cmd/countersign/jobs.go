@@ -15,6 +15,8 @@ const (
 	sendEvery = time.Second
 	// watchEvery is how soon a server stops whose database was taken from it.
 	watchEvery = 2 * time.Second
+	// tellEvery is how soon somebody is told of what waits for approval.
+	tellEvery = 2 * time.Second
 	// noteEvery is how soon administrators see what a client was refused.
 	noteEvery = time.Second
 	// lastNotes bounds the writing of what is left when the server stops.
@@ -46,6 +48,15 @@ func (s *server) work(ctx context.Context) {
 		every(ctx, sendEvery, func(ctx context.Context) {
 			if err := sender.Send(ctx); err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "delivering logout tokens failed; it is tried again in a second", "cause", err.Error())
+			}
+		})
+		return nil
+	})
+	group.Go(func() error {
+		notices := s.notices()
+		every(ctx, tellEvery, func(ctx context.Context) {
+			if err := notices.Send(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "telling of what waits for approval failed; it is tried again in two seconds", "cause", err.Error())
 			}
 		})
 		return nil

@@ -125,7 +125,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		clients: clientstore.New(db, clientstore.Config{
 			Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy),
 			MaxPending: cfg.RegistrationMaxPending, PendingLifetime: cfg.RegistrationPendingLifetime,
-			UnusedLifetime: cfg.RegistrationUnusedLifetime,
+			UnusedLifetime: cfg.RegistrationUnusedLifetime, FourEyes: cfg.FourEyes, Notices: channels(cfg),
 		}),
 		grants:   grant.New(db, keys),
 		signOut:  signout.New(db),

@@ -21,7 +21,7 @@ var (
 	// been used up, revoked, withdrawn or replaced after the backup: it has none
 	// of them. An export has all.
 	ended = []string{
-		"access_tokens", "authorization_codes", "client_failures", "client_submissions", "consents", "device_codes",
+		"access_tokens", "approval_links", "approval_notices", "authorization_codes", "client_failures", "client_submissions", "consents", "device_codes",
 		"grants", "idempotency_keys", "interactions", "logout_deliveries", "pushed_requests", "refresh_tokens",
 		"session_clients", "sessions", "signing_keys", "temporary_credentials", "token_credentials", "tryouts", "used_jtis",
 	}
