@@ -54,7 +54,7 @@ func TestSector(t *testing.T) {
 	} {
 		c, _, err := clients.Register(t.Context(), ada, clientstore.Registration{Type: clientstore.OIDC, Name: "App", Metadata: tt.metadata, Sector: tt.document})
 		if tt.fault != "" {
-			if fault, ok := errors.AsType[*clientstore.MetadataError](err); !ok || !strings.Contains(fault.Reason, tt.fault) {
+			if fault, ok := errors.AsType[*clientstore.MetadataError](err); !ok || !strings.Contains(fault.Reason.String(), tt.fault) {
 				t.Errorf("%s: %v; want %q", name, err, tt.fault)
 			}
 			continue
