@@ -59,10 +59,11 @@ type languages struct {
 	Back string // the address of the page in whatever language
 }
 
-// offer is what an answer offers; nothing where the address does not lead to
-// the page again: it may show a secret once, or what somebody typed.
-func offer(r *http.Request) *languages {
-	if r.Method != http.MethodGet {
+// offer is what a page offers; nothing where its address does not lead to it
+// again: it may show something once, or what somebody typed.
+func offer(r *http.Request, page Page) *languages {
+	_, once := page.(interface{ once() })
+	if once || r.Method != http.MethodGet {
 		return nil
 	}
 	back := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}

@@ -72,16 +72,26 @@ type view struct {
 }
 
 // contact is whom to ask, with a link when it is one.
-type contact struct{ Text, Link string }
+type contact struct {
+	Text locale.Message
+	Link string
+}
+
+// unnamed is whom to ask where nobody configured a contact.
+const unnamed locale.Message = "your administrator"
 
 func newContact(s string) contact {
+	text := locale.Foreign(s)
+	if s == string(unnamed) {
+		text = unnamed
+	}
 	if strings.HasPrefix(s, "https://") {
-		return contact{s, link(s)}
+		return contact{text, link(s)}
 	}
 	if strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " <>?&") {
-		return contact{s, "mailto:" + s}
+		return contact{text, "mailto:" + s}
 	}
-	return contact{Text: s}
+	return contact{Text: text}
 }
 
 // path returns a path of this server, with a query of names and values.
@@ -112,7 +122,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 		Name:      p.cfg.Name,
 		Contact:   newContact(p.cfg.Contact),
 		RequestID: Plain(r.Header.Get("X-Request-ID")),
-		Languages: offer(r),
+		Languages: offer(r, page),
 	})
 	if err != nil {
 		return fmt.Errorf("render %s: %w", page.template(), err)

@@ -210,6 +210,8 @@ type Field struct{ Name, Value string }
 
 func (FormPost) template() string { return "form_post.html" }
 
+func (FormPost) once() {}
+
 func (p FormPost) destination() string { return sources([]string{p.Action}) }
 
 // Verifier is the page of somebody who carries an answer to an application
@@ -224,6 +226,8 @@ type Verifier struct {
 }
 
 func (Verifier) template() string { return "verifier.html" }
+
+func (Verifier) once() {}
 
 // SignOut is the page that asks whether to sign out.
 type SignOut struct {
