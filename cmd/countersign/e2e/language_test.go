@@ -18,7 +18,7 @@ func TestRightToLeft(t *testing.T) {
 	}
 	s, b := start(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
 	ada := s.administrator()
-	web := s.register("--name", "Modeling Tool", "--redirect-uri", webRedirect, "--scope", "openid profile offline_access models.read", "--approve")
+	web := s.register("--name", "Modeling Tool", "--redirect-uri", webRedirect, "--scope", "openid profile email offline_access", "--approve")
 	seen := []look{looks[0], looks[4]}
 	stop := func(name, selector string) {
 		t.Helper()
