@@ -101,8 +101,8 @@ func lex(source string) []piece {
 func next(source string) piece {
 	switch {
 	case strings.HasPrefix(source, "{{"):
-		if m := fragment.FindString(source); m != "" {
-			return piece{kind: wall, raw: upToNext(source, "{{define ")}
+		if fragment.MatchString(source) {
+			return piece{kind: wall, raw: definition(source)}
 		}
 		return action(upTo(source, "}}"))
 	case strings.HasPrefix(source, "<!--"):
@@ -129,10 +129,20 @@ func next(source string) piece {
 // the classes.
 var fragment = regexp.MustCompile(`^\{\{define "(look|marked|described|hinted|passkey-words)"\}\}`)
 
-// upToNext is the source up to where the next of these begins.
-func upToNext(source, beginning string) string {
-	if n := strings.Index(source[1:], beginning); n >= 0 {
-		return source[:n+1]
+// nesting finds what opens a part of a template, and what ends it.
+var nesting = regexp.MustCompile(`\{\{-?\s*(if|range|with|define|block|end)\b`)
+
+// definition is the source up to the end of the definition that it begins with.
+func definition(source string) string {
+	depth := 0
+	for _, at := range nesting.FindAllStringSubmatchIndex(source, -1) {
+		if source[at[2]:at[3]] != "end" {
+			depth++
+			continue
+		}
+		if depth--; depth == 0 {
+			return source[:at[0]] + upTo(source[at[0]:], "}}")
+		}
 	}
 	return source
 }
@@ -146,17 +156,17 @@ func upTo(source, ending string) string {
 }
 
 var (
-	control  = regexp.MustCompile(`^\{\{-?\s*(/\*|if\b|else\b|end\b|range\b|with\b|define\b|block\b|break\b|continue\b|\$\w+\s*:?=)`)
-	template = regexp.MustCompile(`^\{\{-?\s*template\s+"([^"]+)"(\s*-?\}\})?`)
-	quoted   = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	word     = regexp.MustCompile(`\w+`)
+	control   = regexp.MustCompile(`^\{\{-?\s*(/\*|if\b|else\b|end\b|range\b|with\b|define\b|block\b|break\b|continue\b|\$\w+\s*:?=)`)
+	inclusion = regexp.MustCompile(`^\{\{-?\s*template\s+"([^"]+)"(\s*-?\}\})?`)
+	quoted    = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	word      = regexp.MustCompile(`\w+`)
 )
 
 func action(raw string) piece {
 	if control.MatchString(raw) {
 		return piece{kind: wall, raw: raw}
 	}
-	if m := template.FindStringSubmatch(raw); m != nil {
+	if m := inclusion.FindStringSubmatch(raw); m != nil {
 		if m[2] != "" { // of nothing: a picture
 			return piece{quiet, raw, m[1]}
 		}
@@ -415,7 +425,7 @@ var printing = regexp.MustCompile(`(?s)\{\{(-?)(.*?)(-?)\}\}`)
 // spoken makes the actions print messages in the language.
 func spoken(raw string) string {
 	return printing.ReplaceAllStringFunc(raw, func(action string) string {
-		if control.MatchString(action) || template.MatchString(action) || strings.HasSuffix(action, "| say}}") {
+		if control.MatchString(action) || inclusion.MatchString(action) || strings.HasSuffix(action, "| say}}") {
 			return action
 		}
 		m := printing.FindStringSubmatch(action)

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// How the parts of a date are put together: day, month and year.
+// How the parts of a date are put together: day, month and year. English has no
+// punctuation there; a message needs some, to be one.
 const (
-	dayPattern   Message = "%[1]s %[2]s %[3]s"
-	shortPattern Message = "%[1]s %[2]s. %[3]s" // of a short month; English has no full stop
+	dayPattern   Message = "%[1]s %[2]s, %[3]s"
+	shortPattern Message = "%[1]s %[2]s. %[3]s" // of a short month
 	timePattern  Message = "%[1]s, %[2]s"       // day and time
 )
 
