@@ -70,13 +70,13 @@ const (
 
 // responseChoices are the response types, with the types that have them.
 var responseChoices = []choice{
-	{Value: "code", Name: "code", Hint: "Only a code goes through the browser. The usual choice."},
-	{Value: "token", Name: "token", Warning: tokenInAddress, Fits: "not-oidc", Strict: true},
-	{Value: "code id_token", Name: "code id_token", Warning: idInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "code id_token token", Name: "code id_token token", Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "code token", Name: "code token", Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "id_token", Name: "id_token", Warning: idInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "id_token token", Name: "id_token token", Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "code", Name: locale.Foreign("code"), Hint: "Only a code goes through the browser. The usual choice."},
+	{Value: "token", Name: locale.Foreign("token"), Warning: tokenInAddress, Fits: "not-oidc", Strict: true},
+	{Value: "code id_token", Name: locale.Foreign("code id_token"), Warning: idInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "code id_token token", Name: locale.Foreign("code id_token token"), Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "code token", Name: locale.Foreign("code token"), Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "id_token", Name: locale.Foreign("id_token"), Warning: idInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "id_token token", Name: locale.Foreign("id_token token"), Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
 }
 
 // GrantChoices are the grant types with those that are chosen.

@@ -24,7 +24,6 @@ func (p *pages) language(r *http.Request) *locale.Language {
 
 // languages are the languages that a page offers.
 type languages struct {
-	All  []*locale.Language
 	Back string // the address of the page
 }
 
@@ -35,7 +34,7 @@ func offer(r *http.Request) *languages {
 		return nil
 	}
 	back := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
-	return &languages{All: locale.Languages(), Back: back.String()}
+	return &languages{Back: back.String()}
 }
 
 // parsed are the pages in one language.

@@ -55,7 +55,6 @@ func (p *Pages) language(r *http.Request) *locale.Language {
 
 // languages are the languages that a page offers.
 type languages struct {
-	All  []*locale.Language
 	Back string // the address of the page in whatever language
 }
 
@@ -71,7 +70,7 @@ func offer(r *http.Request, page Page) *languages {
 		q.Del("ui_locales")
 		back.RawQuery = q.Encode()
 	}
-	return &languages{All: locale.Languages(), Back: back.String()}
+	return &languages{Back: back.String()}
 }
 
 // parsed are the pages in one language.

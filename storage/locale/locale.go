@@ -6,6 +6,7 @@ package locale
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/language"
@@ -95,12 +96,42 @@ func (w Wish) Language() *Language {
 	case chosen != nil:
 		return chosen
 	}
-	if accepted, _, err := language.ParseAcceptLanguage(short(w.Accept)); err == nil {
-		if l := match(accepted); l != nil {
-			return l
+	return accepted.find(short(w.Accept))
+}
+
+// accepting remembers which language fits a header: there are as many as there
+// are settings of browsers, and reading one takes longer than the rest of a
+// choice.
+type accepting struct {
+	mu    sync.RWMutex
+	known map[string]*Language
+}
+
+// manyHeaders is how many headers are remembered; strangers can send others.
+const manyHeaders = 500
+
+var accepted = accepting{known: map[string]*Language{}}
+
+func (a *accepting) find(header string) *Language {
+	a.mu.RLock()
+	l := a.known[header]
+	a.mu.RUnlock()
+	if l != nil {
+		return l
+	}
+	l = English
+	if tags, _, err := language.ParseAcceptLanguage(header); err == nil {
+		if fits := match(tags); fits != nil {
+			l = fits
 		}
 	}
-	return English
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.known) >= manyHeaders {
+		clear(a.known)
+	}
+	a.known[header] = l
+	return l
 }
 
 // maxWish is longer than any wish of a person: parsing what is longer is work

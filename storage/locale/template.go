@@ -19,10 +19,25 @@ import (
 
 // Template is the source of an HTML template, in the language. Its texts are
 // translated, and its actions print messages in the language. It needs the
-// functions of [Language.Funcs].
+// functions of [Language.Funcs]. The action {{languages}} stands for the buttons
+// that choose a language.
 func (l *Language) Template(source string) (string, error) {
 	t := translator{find: func(text string) string { return l.catalog().find(l, text, nil) }}
-	return t.rewrite(lex(source)), t.err
+	return strings.ReplaceAll(t.rewrite(lex(source)), "{{languages}}", l.buttons()), t.err
+}
+
+// buttons choose a language, each in its own words. They are part of the
+// source, since they never change.
+func (l *Language) buttons() string {
+	var b strings.Builder
+	for _, one := range all {
+		current := ""
+		if one == l {
+			current = ` aria-current="true"`
+		}
+		fmt.Fprintf(&b, `<li><button type="submit" name="language" value="%s" lang="%s" class="quiet"%s><bdi>%s</bdi></button></li>`+"\n", one.Code, one.Code, current, one.Name)
+	}
+	return b.String()
 }
 
 // Funcs are what the templates of [Language.Template] call.
@@ -422,10 +437,14 @@ func valueLength(s string) int {
 // printing finds actions, with what trims the white around them.
 var printing = regexp.MustCompile(`(?s)\{\{(-?)(.*?)(-?)\}\}`)
 
+// plain finds the actions that never print a message: addresses, and what is
+// known of the language.
+var plain = regexp.MustCompile(`^\{\{-?\s*(path|asset|client|languages?|direction|time|day|moment|\.Code|\.Back)\b`)
+
 // spoken makes the actions print messages in the language.
 func spoken(raw string) string {
 	return printing.ReplaceAllStringFunc(raw, func(action string) string {
-		if control.MatchString(action) || inclusion.MatchString(action) || strings.HasSuffix(action, "| say}}") {
+		if control.MatchString(action) || inclusion.MatchString(action) || plain.MatchString(action) {
 			return action
 		}
 		m := printing.FindStringSubmatch(action)
