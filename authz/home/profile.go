@@ -48,7 +48,7 @@ const none locale.Message = "None"
 // standings are what is said of an address by whether it is verified.
 var standings = map[bool]locale.Message{true: "%s (verified)", false: "%s (not verified)"}
 
-func address(value string, verified bool) locale.Message { //nolint:revive // it is what is said of the address
+func address(value string, verified bool) locale.Message {
 	if value == "" {
 		return none
 	}

@@ -155,14 +155,14 @@ func tags(locales string) []language.Tag {
 	return list
 }
 
-var matcher = newMatcher()
+var matcher = language.NewMatcher(supported())
 
-func newMatcher() language.Matcher {
-	var supported []language.Tag
+func supported() []language.Tag {
+	var list []language.Tag
 	for _, l := range all {
-		supported = append(supported, language.MustParse(l.Code))
+		list = append(list, language.MustParse(l.Code))
 	}
-	return language.NewMatcher(supported)
+	return list
 }
 
 // match returns the language that fits the tags, nil when none does.

@@ -358,16 +358,21 @@ func bounds(pieces []piece) (from, to int) {
 		case print:
 			from, to = min(from, i), i+1
 		case text:
-			if hasLetter(p.raw) {
+			switch {
+			case hasLetter(p.raw):
 				from, to = min(from, i), i+1
-			}
-			if to == i && to > 0 && p.raw != "" && strings.ContainsRune(".?!:;,)", rune(p.raw[0])) {
+			case to == i && endsSentence(p.raw):
 				to = i + 1
 			}
 		case quiet, wall:
 		}
 	}
 	return from, to
+}
+
+// endsSentence reports whether a text goes on with punctuation.
+func endsSentence(text string) bool {
+	return text != "" && strings.ContainsRune(".?!:;,)", rune(text[0]))
 }
 
 // saysAnything reports whether the element at the edge of the pieces has
