@@ -57,6 +57,8 @@ type Config struct {
 	// waits for that to its browser, which it gets if it has none.
 	SessionCookie func(*http.Request) string
 	BrowserCookie func(http.ResponseWriter, *http.Request) string
+	// LanguageCookie returns what keeps the language that somebody chose.
+	LanguageCookie func(*http.Request) string
 	// SecondFactor lets in nobody who signed in with a password alone.
 	SecondFactor bool
 	// Sector fetches what is kept at a client's sector_identifier_uri, nil
@@ -143,7 +145,7 @@ func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error)
 	}
 	if err := h.pages.render(w, r, p.Status, "problem.html", view{Page: p}); err != nil {
 		h.cfg.Log.ErrorContext(r.Context(), "page not rendered", "request_id", r.Header.Get("X-Request-ID"), "error", err)
-		http.Error(w, p.Title, http.StatusInternalServerError)
+		http.Error(w, p.Title.String(), http.StatusInternalServerError)
 	}
 }
 

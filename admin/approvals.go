@@ -10,6 +10,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 )
 
 // approvals is the page of what waits for an administrator.
@@ -24,10 +25,10 @@ type change struct {
 	Client   *clientstore.Client
 	Revision *clientstore.Revision // nil when none waits
 	Changes  []difference
-	Warnings []string
+	Warnings []locale.Message
 	// OwnWork tells that under four eyes somebody else has to approve it.
 	OwnWork bool
-	Author  string // who wants it
+	Author  locale.Message // who wants it
 	Reason  string
 	Faults  []fault
 	Limits  limits
@@ -47,8 +48,8 @@ func (p change) Entry(name string) entry { return clientForm{Faults: p.Faults}.E
 const manyCards = 20
 
 // Domains are where the redirect URIs lead, each once.
-func (r review) Domains() []string {
-	var list []string
+func (r review) Domains() []locale.Message {
+	var list []locale.Message
 	for _, p := range r.Redirects {
 		if !slices.Contains(list, p.Domain) {
 			list = append(list, p.Domain)
@@ -212,7 +213,15 @@ func outdatedRevision(cause error) *problem {
 	return &problem{
 		Status: http.StatusConflict, Code: "E-REVISION",
 		Title:  "This change cannot be approved any more",
-		What:   sentence(cause.Error()) + " Nothing was changed.",
+		What:   locale.Sprintf("%s Nothing was changed.", reasonOf(cause)),
 		Remedy: "Reject it, and tell the people who make the client.",
 	}
+}
+
+// reasonOf is what a store said, in a sentence.
+func reasonOf(err error) locale.Message {
+	if wrong, ok := errors.AsType[*clientstore.MetadataError](err); ok {
+		return locale.Sprintf("%s: %s", locale.Latin(wrong.Field), locale.Sentence(wrong.Reason))
+	}
+	return locale.Sentence(locale.Foreign(err.Error()))
 }

@@ -11,6 +11,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // approval is the page that asks whether a client may work.
@@ -18,7 +19,7 @@ type approval struct {
 	review
 	Version int64
 	// Changed says who changed the client while it was looked at.
-	Changed string
+	Changed locale.Message
 	Reason  string
 	Faults  []fault
 	// What an administrator decides beside it of a client of OAuth 1.0a.
@@ -226,17 +227,20 @@ func ownWork() *problem {
 // review is what an administrator is shown of a client before deciding.
 type review struct {
 	Client    *clientstore.Client
-	CreatedBy string
-	DecidedBy string
+	CreatedBy locale.Message
+	DecidedBy locale.Message
 	From      string // the address that it was registered from, empty when not known
 	Redirects []place
-	Abilities []string
-	Warnings  []string
+	Abilities []locale.Message
+	Warnings  []locale.Message
 	Similar   []clientstore.Client
 }
 
 // place is a redirect URI with the domain that somebody had to register for it.
-type place struct{ URI, Domain string }
+type place struct {
+	URI    string
+	Domain locale.Message
+}
 
 func (h *handler) review(ctx context.Context, c *clientstore.Client) (review, error) {
 	names, err := h.people(ctx, c.CreatedBy, c.StatusBy)

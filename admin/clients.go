@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 const (
@@ -36,14 +37,16 @@ type clientList struct {
 
 // tab is a type of client.
 type tab struct {
-	Name, URL string
-	Current   bool
+	Name    locale.Message
+	URL     string
+	Current bool
 }
 
 // sortLink is the head of a column that the list can be sorted by.
 type sortLink struct {
-	Name, URL string
-	Sorted    string // aria-sort: ascending, descending or none
+	Name   locale.Message
+	URL    string
+	Sorted string // aria-sort: ascending, descending or none
 }
 
 // clientRow is a client in the list.
@@ -51,8 +54,8 @@ type clientRow struct {
 	Key, Name string
 	Type      clientstore.Type
 	Status    clientstore.Status
-	Grants    string
-	CreatedBy string
+	Grants    locale.Message
+	CreatedBy locale.Message
 	CreatedAt time.Time
 	UsedAt    *time.Time
 	// Until is when its approval ends, nil for never; Tried tells that it is for
@@ -190,7 +193,10 @@ func (q listQuery) page(clients []clientstore.Client) clientList {
 
 func (q listQuery) tabs() []tab {
 	var tabs []tab
-	for _, one := range []struct{ name, value string }{
+	for _, one := range []struct {
+		name  locale.Message
+		value string
+	}{
 		{"All", ""}, {"OAuth 1.0a", string(clientstore.OAuth1)}, {"OAuth 2.0", string(clientstore.OAuth2)}, {"OpenID Connect", string(clientstore.OIDC)},
 	} {
 		to := q
@@ -202,7 +208,7 @@ func (q listQuery) tabs() []tab {
 
 // sortLink leads to the list in the first of the orders, and in the second from
 // there.
-func (q listQuery) sortLink(name string, first, second clientstore.Sort) sortLink {
+func (q listQuery) sortLink(name locale.Message, first, second clientstore.Sort) sortLink {
 	current := clientstore.Sort(q.sort)
 	if current == "" {
 		current = clientstore.ByName

@@ -11,6 +11,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 )
 
 // narrowing are the fields of a form that say what an approval is narrowed to.
@@ -22,8 +23,9 @@ type narrowing struct {
 
 // allowed is something that a client asks for, and gets or not.
 type allowed struct {
-	Value, Name string
-	Chosen      bool
+	Value  string
+	Name   locale.Message
+	Chosen bool
 }
 
 // Any reports whether the form would narrow anything.
@@ -37,7 +39,7 @@ const dateLayout = "2006-01-02"
 
 // choicesOf are the entries of a list, those chosen that are among the chosen
 // ones; all of them where none are.
-func choicesOf(list, chosen []string, name func(string) string) []allowed {
+func choicesOf(list, chosen []string, name func(string) locale.Message) []allowed {
 	choices := make([]allowed, len(list))
 	for i, v := range list {
 		choices[i] = allowed{v, name(v), len(chosen) == 0 || slices.Contains(chosen, v)}
@@ -45,14 +47,14 @@ func choicesOf(list, chosen []string, name func(string) string) []allowed {
 	return choices
 }
 
-func grantName(g string) string {
+func grantName(g string) locale.Message {
 	if name := grantNames[g]; name != "" {
 		return name
 	}
-	return g
+	return locale.Foreign(g)
 }
 
-func itself(s string) string { return s }
+func itself(s string) locale.Message { return locale.Foreign(s) }
 
 // narrowed are the fields as the client's conditions fill them.
 func (h *handler) narrowed(ctx context.Context, c *clientstore.Client) (narrowing, error) {
@@ -150,7 +152,7 @@ func (h *handler) named(ctx context.Context, c *clientstore.Client, usernames []
 		}
 		a, err := h.cfg.Accounts.Find(ctx, name)
 		if errors.Is(err, storage.ErrNotFound) {
-			return nil, &clientstore.MetadataError{Field: "test_users", Reason: "no account has the username " + printable(name) + "; Settings › Accounts shows them"}
+			return nil, &clientstore.MetadataError{Field: "test_users", Reason: locale.Sprintf("no account has the username %s; Settings › Accounts shows them", printable(name))}
 		}
 		if err != nil {
 			return nil, err
@@ -179,7 +181,7 @@ func (n narrowing) resent(form url.Values) narrowing {
 
 // limits is what an approval is narrowed to, as the page of a client says it.
 type limits struct {
-	Withheld []string // of what the client asks for
+	Withheld []locale.Message // of what the client asks for
 	Until    *time.Time
 	Testers  []string
 }
@@ -192,7 +194,7 @@ func (h *handler) limits(ctx context.Context, c *clientstore.Client) (limits, er
 	l := limits{Until: on.Until}
 	for _, list := range []struct {
 		asked, given []string
-		name         func(string) string
+		name         func(string) locale.Message
 	}{
 		{strings.Fields(c.Metadata.Scope), strings.Fields(on.Scope), itself},
 		{c.Metadata.GrantTypes, on.GrantTypes, grantName},

@@ -7,16 +7,17 @@ import (
 	"countersign/clientstore"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
+	"countersign/storage/locale"
 )
 
 // details is the page of one client.
 type details struct {
 	review
 	kit
-	Grants    string
+	Grants    locale.Message
 	Secrets   []clientstore.Secret
 	Revision  *clientstore.Revision // what it wants to become, nil for nothing
-	Impact    string
+	Impact    locale.Message
 	Trail     []event
 	Signs     []string // by which methods a client of OAuth 1.0a signs
 	UsesKey   bool     // it signs with a key of its own
@@ -24,7 +25,7 @@ type details struct {
 	Failures  []failure.Failure // what it was last refused
 	Limits    limits            // what its approval is narrowed to
 	Undo      *clientstore.Undo // what can be taken back, nil for nothing
-	Rejected  string            // who rejected the last change of it
+	Rejected  locale.Message    // who rejected the last change of it
 }
 
 // Testable reports whether the server can try the client out.
@@ -89,9 +90,9 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 }
 
 // liveWords says what is live of a client.
-func liveWords(i clientstore.Impact) string {
+func liveWords(i clientstore.Impact) locale.Message {
 	if i.Tokens == 0 {
 		return "None"
 	}
-	return count(i.Tokens, "token", "tokens") + " of " + count(i.Accounts, "person", "people")
+	return locale.Sprintf("%s of %s", locale.Sprintf("%d tokens", i.Tokens), locale.Sprintf("%d people", i.Accounts))
 }

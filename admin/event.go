@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // event is a change as the audit record shows it to people.
 type event struct {
-	ID, Action, Title   string
-	Actor, Via          string
+	ID, Action, Actor   string
+	Title, Via          locale.Message
 	Target, TargetType  string
 	TargetID            string
 	IP, RequestID       string
@@ -28,7 +29,7 @@ type event struct {
 type difference struct{ Member, Before, After string }
 
 // actionNames say what was done, in the past tense.
-var actionNames = map[string]string{ //nolint:gosec // these are names of deeds
+var actionNames = map[string]locale.Message{ //nolint:gosec // these are names of deeds
 	"client.register": "Registered", "client.edit": "Edited", "client.approve": "Approved", "client.disapprove": "Disapproved",
 	"client.remove": "Removed", "client.test": "Tested", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
 	"client.revise": "Asked to be changed", "client.withdraw_revision": "Took its wish to be changed back",
@@ -40,12 +41,12 @@ var actionNames = map[string]string{ //nolint:gosec // these are names of deeds
 	"initial_token.create": "Initial access token created", "initial_token.revoke": "Initial access token revoked",
 }
 
-func actionName(action string) string {
+func actionName(action string) locale.Message {
 	if name, ok := actionNames[action]; ok {
 		return name
 	}
 	_, verb, _ := strings.Cut(action, ".")
-	return sentenceCase(strings.ReplaceAll(verb, "_", " "))
+	return locale.Foreign(sentenceCase(strings.ReplaceAll(verb, "_", " ")))
 }
 
 func sentenceCase(s string) string {
@@ -69,11 +70,11 @@ func describe(records []audit.Event) []event {
 	return list
 }
 
-func viaName(v audit.Via) string {
+func viaName(v audit.Via) locale.Message {
 	if name, ok := doorNames[string(v)]; ok {
 		return name
 	}
-	return string(v)
+	return locale.Foreign(string(v))
 }
 
 // unremarkable are members that change with every change.

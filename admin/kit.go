@@ -7,6 +7,7 @@ import (
 
 	"countersign/admin/snippet"
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 // kit is what the people who set the client up take along.
@@ -20,11 +21,18 @@ type kit struct {
 }
 
 // Label is what the protocol of the client calls its key or its secret.
-func (kit) Label(c *clientstore.Client, of string) string {
-	if c.Type == clientstore.OAuth1 {
-		return "Consumer " + of
+func (kit) Label(c *clientstore.Client, of string) locale.Message {
+	consumer := c.Type == clientstore.OAuth1
+	switch {
+	case consumer && of == "key":
+		return "Consumer key"
+	case consumer:
+		return "Consumer secret"
+	case of == "key":
+		return "Client key"
+	default:
+		return "Client secret"
 	}
-	return "Client " + of
 }
 
 // kit gathers what belongs to a client; the secret may be empty.

@@ -10,6 +10,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 )
 
 // family is the page of the pending clients that say they are the same
@@ -116,8 +117,8 @@ func (h *handler) approveMember(r *http.Request, who *administrator, key, versio
 
 // AllDomains are the domains that the members lead to, each once: of one
 // software they are alike.
-func (p family) AllDomains() []string {
-	var list []string
+func (p family) AllDomains() []locale.Message {
+	var list []locale.Message
 	for _, m := range p.Members {
 		list = append(list, m.Domains()...)
 	}

@@ -14,6 +14,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage/account"
 	"countersign/storage/grant"
+	"countersign/storage/locale"
 )
 
 // Door is the door for applications and resource owners.
@@ -40,7 +41,7 @@ type Preview struct{ IDToken, Userinfo map[string]any }
 func (d *Door) Preview(ctx context.Context, asked Asked) (Preview, error) {
 	scope, unregistered := asked.Client.SettleScope(asked.Scope)
 	if unregistered != "" {
-		return Preview{}, &clientstore.MetadataError{Field: "scope", Reason: "has " + unregistered + ", for which the client is not registered"}
+		return Preview{}, &clientstore.MetadataError{Field: "scope", Reason: locale.Sprintf("has %s, for which the client is not registered", unregistered)}
 	}
 	if _, err := claims.Parse(asked.Claims); err != nil {
 		return Preview{}, &clientstore.MetadataError{Field: "claims", Reason: "is not as OpenID Connect Core 1.0, section 5.5, describes it"}

@@ -9,6 +9,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/audit"
 	"countersign/storage/grant"
+	"countersign/storage/locale"
 )
 
 // checkConsumer checks what an administrator decides about a client of OAuth
@@ -111,7 +112,7 @@ func (s *Store) ApproveEdited(ctx context.Context, by audit.Actor, id string, e 
 
 // warnConsumer says what is risky about what was decided of a client of OAuth
 // 1.0a.
-func (m *Metadata) warnConsumer(warn func(risky bool, format string, args ...any)) {
+func (m *Metadata) warnConsumer(warn func(risky bool, format locale.Message, args ...any)) {
 	warn(m.OAuth1Trusted,
 		"The client is trusted: whoever is signed in allows its requests without being asked.")
 	warn(m.OAuth1FunctionalAccount != "",

@@ -121,7 +121,7 @@ func TestTypedSecretRules(t *testing.T) {
 		r.Secret = tt.secret
 		_, _, err := tt.store.Register(t.Context(), ada, r)
 		fault, ok := errors.AsType[*clientstore.MetadataError](err)
-		if !ok || fault.Field != "client_secret" || strings.Contains(fault.Reason, tt.secret) {
+		if !ok || fault.Field != "client_secret" || strings.Contains(fault.Reason.String(), tt.secret) {
 			t.Errorf("%s: %v; want a refusal of client_secret that does not repeat it", tt.name, err)
 		}
 	}

@@ -22,7 +22,7 @@ func overtaken(err error) error {
 // describeQuery makes a refusal of a filter one of the query.
 func describeQuery(err error) error {
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return problemOf(badQuery, ended(e.Field+" "+e.Reason))
+		return problemOf(badQuery, ended(e.Field+" "+e.Reason.String()))
 	}
 	return err
 }
@@ -114,7 +114,7 @@ func (h *Handler) disapproveClient(r *request) (*answer, error) {
 	}
 	c, err := h.cfg.Clients.Disapprove(r.Context(), r.actor(), r.value("client_id"), reason)
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return nil, problemOf(invalidMember, sentence("the reason "+e.Reason)).at("reason", sentence(e.Reason))
+		return nil, problemOf(invalidMember, sentence("the reason "+e.Reason.String())).at("reason", sentence(e.Reason.String()))
 	}
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (h *Handler) rejectRevision(r *request) (*answer, error) {
 	}
 	c, err := h.cfg.Clients.RejectRevision(r.Context(), r.actor(), v.ClientID, v.ID, reason)
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return nil, problemOf(invalidMember, sentence("the reason "+e.Reason)).at("reason", sentence(e.Reason))
+		return nil, problemOf(invalidMember, sentence("the reason "+e.Reason.String())).at("reason", sentence(e.Reason.String()))
 	}
 	return decided(c, err)
 }

@@ -148,10 +148,10 @@ func describe(err error) *problemError {
 		return p
 	}
 	if e, ok := errors.AsType[*clientstore.MemberError](err); ok {
-		return problemOf(unknownMember, ended(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(unknownMember, ended(e.Field+" "+e.Reason.String())).at(e.Field, sentence(e.Reason.String()))
 	}
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return problemOf(invalidClient, ended(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(invalidClient, ended(e.Field+" "+e.Reason.String())).at(e.Field, sentence(e.Reason.String()))
 	}
 	if e, ok := errors.AsType[*clientstore.ManagedError](err); ok {
 		return problemOf(managed, ended(e.Error()))
@@ -160,7 +160,7 @@ func describe(err error) *problemError {
 		return problemOf(conflict, sentence("the "+e.Error()))
 	}
 	if e, ok := errors.AsType[*account.FieldError](err); ok {
-		return problemOf(invalidMember, sentence(e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(invalidMember, sentence(e.Reason.String())).at(e.Field, sentence(e.Reason.String()))
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problemOf(bodyTooLarge, fmt.Sprintf("The body has more than %d bytes.", tooLarge.Limit))

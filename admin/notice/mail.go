@@ -117,7 +117,7 @@ func (m Message) text() string {
 		line("Changes:    %s: %s -> %s", d.Member, plain(fmt.Sprint(d.Before)), plain(fmt.Sprint(d.After)))
 	}
 	for _, w := range m.Warnings {
-		line("Mind:       %s", plain(w))
+		line("Mind:       %s", plain(w.String()))
 	}
 	line("")
 	line("Review it and decide, until %s:", m.LinkExpires.Format("2 January 2006, 15:04 UTC"))

@@ -19,6 +19,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // The channels.
@@ -68,7 +69,7 @@ type Message struct {
 	GrantTypes   []string                 `json:"grant_types"`
 	Scope        string                   `json:"scope,omitempty"`
 	SoftwareID   string                   `json:"software_id,omitempty"`
-	Warnings     []string                 `json:"warnings,omitempty"`
+	Warnings     []locale.Message         `json:"warnings,omitempty"`
 	Differences  []clientstore.Difference `json:"differences,omitempty"`
 
 	// Link opens the approval page for an administrator who signs in, for one

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"countersign/storage/locale"
 )
 
 // Client is what the texts are about.
@@ -25,10 +27,19 @@ type Client struct {
 }
 
 // Snippet is a text in a language.
-type Snippet struct{ ID, Title, Note, Text string }
+type Snippet struct {
+	ID    string
+	Title locale.Message
+	Note  locale.Message
+	Text  string
+}
 
 // Endpoint is an address of the server that the client is told.
-type Endpoint struct{ ID, Name, URL string }
+type Endpoint struct {
+	ID   string
+	Name locale.Message
+	URL  string
+}
 
 // The paths of the endpoints, under the issuer.
 const (
@@ -49,7 +60,7 @@ const (
 
 // Endpoints are those that a client of the type uses.
 func Endpoints(c Client) []Endpoint {
-	at := func(id, name, path string) Endpoint { return Endpoint{id, name, c.Issuer + path} }
+	at := func(id string, name locale.Message, path string) Endpoint { return Endpoint{id, name, c.Issuer + path} }
 	if c.Type == "oauth1" {
 		return []Endpoint{
 			at("request-token", "Request token URL", requestToken), at("authorization", "User authorization URL", authorize1),

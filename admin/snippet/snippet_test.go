@@ -55,11 +55,11 @@ func malformed(s Snippet) string {
 		if _, err := parser.ParseFile(gotoken.NewFileSet(), "", "package main\nfunc main() {\n"+s.Text+"}\n", 0); err != nil {
 			return err.Error()
 		}
-	case strings.HasPrefix(s.Title, "curl"):
+	case strings.HasPrefix(s.Title.String(), "curl"):
 		if out, err := exec.Command("sh", "-n", "-c", s.Text).CombinedOutput(); err != nil {
 			return string(out)
 		}
-	case strings.Contains(s.Note, "application.yml"):
+	case strings.Contains(s.Note.String(), "application.yml"):
 		var document map[string]any
 		if err := yaml.Unmarshal([]byte(s.Text), &document); err != nil {
 			return err.Error()

@@ -28,6 +28,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/locale"
 	"countersign/storage/pushed"
 	"countersign/storage/session"
 )
@@ -87,13 +88,14 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 	p, err := read(r)
 	if e, ok := errors.AsType[*protocol.Error](err); ok {
 		return &page.Problem{
-			Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: e.Description,
+			Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: locale.Foreign(e.Description),
 			Remedy: "Tell the developer of the application. Nothing was shared with it.",
 		}
 	}
 	if err != nil {
 		return unreadable(err)
 	}
+	page.Speak(r.Context(), p.Get("ui_locales"), time.Time{})
 	if p.Get("client_id") == "" || p.IsRepeated("client_id") {
 		return unknownClient()
 	}
@@ -144,10 +146,12 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
+	page.Speak(r.Context(), i.Request.Get("ui_locales"), i.CreatedAt)
 	return h.proceed(w, r, protocol.Kept(i.Request), i)
 }
 
 func (h *Handler) expired(r *http.Request, i *interaction.Interaction) error {
+	page.Speak(r.Context(), i.Request.Get("ui_locales"), i.CreatedAt)
 	c, err := h.cfg.Clients.InUse(r.Context(), i.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return page.RemovedClient()
@@ -199,6 +203,9 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 	p = plain.Parameters
 	if err := h.lend(r.Context(), p, v); err != nil { // it may have been pushed
 		return err
+	}
+	if i == nil { // a request object may have asked for another language than the address
+		page.Speak(r.Context(), p.Get("ui_locales"), time.Time{})
 	}
 	if i != nil && plain.mark != i.Request.Get(markName) {
 		i = nil // what waited was not yet what pages can show

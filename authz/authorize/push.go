@@ -101,5 +101,5 @@ func told(err error) error {
 	if !ok {
 		return err
 	}
-	return protocol.Refuse(protocol.InvalidRequest, protocol.Sentence(problem.What))
+	return protocol.Refuse(protocol.InvalidRequest, protocol.Sentence(problem.What.String()))
 }

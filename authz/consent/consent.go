@@ -68,6 +68,7 @@ func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
 	case err != nil && !expired:
 		return nil, err
 	}
+	page.Speak(r.Context(), i.Request.Get("ui_locales"), i.CreatedAt)
 	c, err := h.cfg.Clients.InUse(r.Context(), i.ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):

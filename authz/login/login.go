@@ -124,6 +124,7 @@ func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction
 	case err != nil && !expired:
 		return nil, nil, err
 	}
+	page.Speak(ctx, i.Request.Get("ui_locales"), i.CreatedAt)
 	if i.ClientID == "" { // a page of ours that waits, no application
 		if expired {
 			return nil, nil, page.LostInteraction()

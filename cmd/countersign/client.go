@@ -60,7 +60,7 @@ func printDocument(p *program, out *output, view clientstore.Document, functiona
 // warn says what is risky about a client.
 func warn(p *program, c *clientstore.Client) {
 	for _, w := range c.Warnings() {
-		p.talk("Warning: %s", printable(w))
+		p.talk("Warning: %s", printable(w.String()))
 	}
 }
 
