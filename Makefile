@@ -23,7 +23,7 @@ build: ## Build the static binary ./countersign.
 
 .PHONY: test
 test: ## Test everything: vet, -race, SQLite and PostgreSQL, Chromium, npm's openid-client.
-	.ci/need go gcc postgresql chromium node
+	.ci/need go gcc postgresql chromium node curl openssl
 	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
 	go vet $(RACE) ./...
 	.ci/with-postgres go test $(RACE) -vet=off -timeout 60m ./...

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 // places are the redirect URIs of the client with where they lead.
@@ -21,7 +22,7 @@ func places(c *clientstore.Client) []place {
 
 // domain is the domain that somebody had to register to get what is sent to
 // the URI, or what it is else.
-func domain(uri string) string {
+func domain(uri string) locale.Message {
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil:
@@ -35,13 +36,16 @@ func domain(uri string) string {
 	}
 	registered, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {
-		return host
+		return locale.Foreign(host)
 	}
-	return registered
+	return locale.Foreign(registered)
 }
 
 // grantAbilities say what a grant lets a client do.
-var grantAbilities = []struct{ grant, sentence string }{
+var grantAbilities = []struct {
+	grant    string
+	sentence locale.Message
+}{
 	{clientstore.GrantAuthorizationCode, "Send people here to sign in, and act for those who consent."},
 	{clientstore.GrantDeviceCode, "Act for people who type a code that a device shows them."},
 	{clientstore.GrantPassword, "Act for people who type their password into it."},
@@ -51,7 +55,7 @@ var grantAbilities = []struct{ grant, sentence string }{
 }
 
 // scopeAbilities say what a scope lets a client learn.
-var scopeAbilities = map[string]string{
+var scopeAbilities = map[string]locale.Message{
 	"openid":         "Learn who signed in.",
 	"profile":        "Read people's names and profiles.",
 	"email":          "Read people's email addresses.",
@@ -70,9 +74,9 @@ var scopeAbilities = map[string]string{
 }
 
 // abilities say in sentences what the client will be able to do.
-func abilities(c *clientstore.Client) []string {
+func abilities(c *clientstore.Client) []locale.Message {
 	m := &c.Metadata
-	var list []string
+	var list []locale.Message
 	if c.Type == clientstore.OAuth1 {
 		list = append(list, "Send people here to allow it access, and act for those who do.")
 	}
@@ -93,7 +97,7 @@ func abilities(c *clientstore.Client) []string {
 		others = append(others, s)
 	}
 	if len(others) > 0 {
-		list = append(list, "Ask for what APIs call "+strings.Join(others, ", ")+".")
+		list = append(list, locale.Sprintf("Ask for what APIs call %s.", strings.Join(others, ", ")))
 	}
 	switch m.IntrospectionScope {
 	case clientstore.IntrospectAll:

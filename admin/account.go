@@ -9,6 +9,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 	"countersign/storage/session"
 )
 
@@ -20,7 +21,7 @@ type accountPage struct {
 	Trail    []event
 	Faults   []fault
 	// Refusal says why nothing was done, empty for nothing.
-	Refusal string
+	Refusal locale.Message
 }
 
 // Entry returns a field with what is wrong with it.
@@ -124,7 +125,7 @@ func accountFault(err error) (fault, bool) {
 		if field != "password_again" {
 			field = inputOf(field)
 		}
-		return fault{field, sentence(wrong.Reason)}, true
+		return fault{field, wrong.Reason}, true
 	}
 	switch {
 	case errors.Is(err, storage.ErrConflict):

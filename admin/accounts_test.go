@@ -124,7 +124,7 @@ func TestSessions(t *testing.T) {
 		"curl/8.5": "curl",
 		"":         "Unknown browser",
 	} {
-		if got := browserName(said); got != want {
+		if got := browserName(said); got.String() != want {
 			t.Errorf("%q is %s; want %s", said, got, want)
 		}
 	}

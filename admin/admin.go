@@ -19,9 +19,11 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
+	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
+	"countersign/storage/tryout"
 )
 
 // Config is what the door needs.
@@ -39,12 +41,24 @@ type Config struct {
 	Audit        *audit.Store
 	Keys         *keyset.Store
 	Failures     *failure.Store
+	Grants       *grant.Store
+	Tryouts      *tryout.Store
+
+	// Applications is the door for applications, which a test of a client asks.
+	Applications http.Handler
+	// Preview returns what a client would be told of somebody.
+	Preview func(ctx context.Context, asked ClaimsAsked) (ClaimsTold, error)
+	// Base is what the addresses of these pages begin with, for the browser
+	// that sends a request.
+	Base func(*http.Request) string
 
 	// SessionCookie returns the value of the cookie by which the other door
 	// signed somebody in, and BrowserCookie the one that ties a request which
 	// waits for that to its browser, which it gets if it has none.
 	SessionCookie func(*http.Request) string
 	BrowserCookie func(http.ResponseWriter, *http.Request) string
+	// LanguageCookie returns what keeps the language that somebody chose.
+	LanguageCookie func(*http.Request) string
 	// SecondFactor lets in nobody who signed in with a password alone.
 	SecondFactor bool
 	// Sector fetches what is kept at a client's sector_identifier_uri, nil
@@ -131,7 +145,7 @@ func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error)
 	}
 	if err := h.pages.render(w, r, p.Status, "problem.html", view{Page: p}); err != nil {
 		h.cfg.Log.ErrorContext(r.Context(), "page not rendered", "request_id", r.Header.Get("X-Request-ID"), "error", err)
-		http.Error(w, p.Title, http.StatusInternalServerError)
+		http.Error(w, p.Title.String(), http.StatusInternalServerError)
 	}
 }
 

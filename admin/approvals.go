@@ -1,12 +1,16 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 )
 
 // approvals is the page of what waits for an administrator.
@@ -21,18 +25,31 @@ type change struct {
 	Client   *clientstore.Client
 	Revision *clientstore.Revision // nil when none waits
 	Changes  []difference
-	Warnings []string
+	Warnings []locale.Message
+	// OwnWork tells that under four eyes somebody else has to approve it.
+	OwnWork bool
+	Author  locale.Message // who wants it
+	Reason  string
+	Faults  []fault
+	Limits  limits
+	// Link is the token of the link that led here, empty for none, and
+	// LinkVersion the version that it was made for.
+	Link        string
+	LinkVersion int64
 	// Changed tells that the client wants something else than what was looked
 	// at.
 	Changed bool
 }
 
+// Entry returns a field with what is wrong with it.
+func (p change) Entry(name string) entry { return clientForm{Faults: p.Faults}.Entry(name) }
+
 // manyCards is how many clients an administrator reviews on one page.
 const manyCards = 20
 
 // Domains are where the redirect URIs lead, each once.
-func (r review) Domains() []string {
-	var list []string
+func (r review) Domains() []locale.Message {
+	var list []locale.Message
 	for _, p := range r.Redirects {
 		if !slices.Contains(list, p.Domain) {
 			list = append(list, p.Domain)
@@ -86,23 +103,37 @@ func newChange(c *clientstore.Client, rev *clientstore.Revision) (change, error)
 
 // showRevision serves GET /settings/oauth-clients/{key}/revision.
 func (h *handler) showRevision(w http.ResponseWriter, r *http.Request, who *administrator) error {
-	ch, err := h.change(r)
+	ch, err := h.change(r, who)
 	if err != nil {
 		return err
 	}
 	return h.show(w, r, who, screen{Template: "revision.html", Section: approvalsPath, Page: ch})
 }
 
-func (h *handler) change(r *http.Request) (change, error) {
+func (h *handler) change(r *http.Request, who *administrator) (change, error) {
 	c, err := h.client(r)
 	if err != nil {
 		return change{}, err
 	}
+	return h.changeOf(r, who, c)
+}
+
+func (h *handler) changeOf(r *http.Request, who *administrator, c *clientstore.Client) (change, error) {
 	rev, err := h.cfg.Clients.Revision(r.Context(), c.ID)
 	if err != nil {
 		return change{}, err
 	}
-	return newChange(c, rev)
+	ch, err := newChange(c, rev)
+	if err != nil || rev == nil {
+		return ch, err
+	}
+	names, err := h.people(r.Context(), rev.CreatedBy)
+	if err != nil {
+		return ch, err
+	}
+	ch.Author, ch.OwnWork = names.name(rev.CreatedBy), h.cfg.Clients.OwnWork(c, rev, who.AccountID)
+	ch.Limits, err = h.limits(r.Context(), c)
+	return ch, err
 }
 
 // decideRevision serves POST /settings/oauth-clients/{key}/revision. What was
@@ -116,28 +147,59 @@ func (h *handler) decideRevision(w http.ResponseWriter, r *http.Request, who *ad
 	if err != nil {
 		return err
 	}
-	done := "revised"
+	revision, done := form.Get("revision"), "revised"
+	decide := func(ctx context.Context) error {
+		_, err := h.cfg.Clients.ApproveRevision(ctx, who.actor(r), c.ID, revision)
+		return err
+	}
 	switch form.Get("decision") {
 	case "allow":
-		_, err = h.cfg.Clients.ApproveRevision(r.Context(), who.actor(r), c.ID, form.Get("revision"))
 	case "deny":
 		done = "rejected"
-		_, err = h.cfg.Clients.RejectRevision(r.Context(), who.actor(r), c.ID, form.Get("revision"))
+		decide = func(ctx context.Context) error {
+			_, err := h.cfg.Clients.RejectRevision(ctx, who.actor(r), c.ID, revision, form.Get("reason"))
+			return err
+		}
 	default:
 		return undecided()
 	}
-	_, wrong := faultOf(err)
+	seen, _ := strconv.ParseInt(form.Get("version"), 10, 64) // of the link; what is no number is no version either
+	err = h.cfg.Clients.WithLink(r.Context(), form.Get("link"), clientstore.Link{ClientID: c.ID, Version: seen, RevisionID: revision}, decide)
+	return h.revisionDecided(w, r, who, c, decided{form, done, err})
+}
+
+// decided is what came of a decision about a revision.
+type decided struct {
+	form url.Values
+	done string
+	err  error
+}
+
+func (h *handler) revisionDecided(w http.ResponseWriter, r *http.Request, who *administrator, c *clientstore.Client, d decided) error {
+	err := d.err
+	one, wrong := faultOf(err)
 	_, stopped := errors.AsType[*clientstore.StatusError](err)
 	switch {
 	case err == nil:
-		h.redirect(w, clientPath(c.ID), "done", done)
+		h.redirect(w, clientPath(c.ID), "done", d.done)
 		return nil
+	case errors.Is(err, clientstore.ErrOwnWork):
+		return ownWork()
+	case errors.Is(err, clientstore.ErrLinkOver):
+		return linkOver()
+	case wrong && one.Field == "reason":
+		ch, err := h.change(r, who)
+		if err != nil {
+			return err
+		}
+		ch.Faults, ch.Reason, ch.Link = []fault{one}, d.form.Get("reason"), d.form.Get("link")
+		return h.show(w, r, who, screen{Status: http.StatusUnprocessableEntity, Template: "revision.html", Section: approvalsPath, Page: ch})
 	case wrong || stopped:
 		return outdatedRevision(err)
 	case !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrNotFound):
 		return err
 	}
-	ch, err := h.change(r)
+	ch, err := h.change(r, who)
 	if err != nil {
 		return err
 	}
@@ -151,7 +213,15 @@ func outdatedRevision(cause error) *problem {
 	return &problem{
 		Status: http.StatusConflict, Code: "E-REVISION",
 		Title:  "This change cannot be approved any more",
-		What:   sentence(cause.Error()) + " Nothing was changed.",
+		What:   locale.Sprintf("%s Nothing was changed.", reasonOf(cause)),
 		Remedy: "Reject it, and tell the people who make the client.",
 	}
+}
+
+// reasonOf is what a store said, in a sentence.
+func reasonOf(err error) locale.Message {
+	if wrong, ok := errors.AsType[*clientstore.MetadataError](err); ok {
+		return locale.Sprintf("%s: %s", locale.Latin(wrong.Field), locale.Sentence(wrong.Reason))
+	}
+	return locale.Sentence(locale.Foreign(err.Error()))
 }

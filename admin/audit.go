@@ -22,7 +22,7 @@ type auditPage struct {
 	Search, Target string
 	Events         []event
 	Next, First    string // other pages, empty where there are none
-	Export         string // the file of what is shown
+	Export, CSV    string // the file of what is shown, for programs and for spreadsheets
 }
 
 // auditFilter reads what the page is asked for.
@@ -40,6 +40,7 @@ func (h *handler) showAudit(w http.ResponseWriter, r *http.Request, who *adminis
 		return err
 	}
 	p := auditPage{Search: f.Search, Target: f.TargetID, Export: h.pages.path(auditPath+"/export", "q", f.Search, "target", f.TargetID)}
+	p.CSV = h.pages.path(auditPath+"/export", "q", f.Search, "target", f.TargetID, "format", "csv")
 	if len(records) > auditSize {
 		records = records[:auditSize]
 		p.Next = h.pages.path(auditPath, "q", f.Search, "target", f.TargetID, "before", records[auditSize-1].ID)
@@ -68,7 +69,7 @@ func (h *handler) targetURL(e event) string {
 }
 
 // exportAudit serves GET /settings/audit/export: the changes, newest first, one
-// JSON object a line. Control characters are escaped in JSON (AD-17).
+// JSON object a line, or as CSV.
 func (h *handler) exportAudit(w http.ResponseWriter, r *http.Request, _ *administrator) error {
 	f := auditFilter(r)
 	f.Limit = exportSize
@@ -76,18 +77,13 @@ func (h *handler) exportAudit(w http.ResponseWriter, r *http.Request, _ *adminis
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/jsonl")
-	w.Header().Set("Content-Disposition", `attachment; filename="countersign-audit.jsonl"`)
-	w.Header().Set("Content-Security-Policy", policy)
+	write := auditLines(w, r.URL.Query().Get("format"))
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	out := json.NewEncoder(w)
 	for len(records) > 0 {
-		for _, one := range records {
-			if out.Encode(one) != nil {
-				return nil //nolint:nilerr // the browser hung up
-			}
+		if write(records) != nil {
+			return nil //nolint:nilerr // the browser hung up
 		}
 		f.Before = records[len(records)-1].ID
 		if records, err = h.cfg.Audit.List(r.Context(), f); err != nil {
@@ -97,4 +93,29 @@ func (h *handler) exportAudit(w http.ResponseWriter, r *http.Request, _ *adminis
 		}
 	}
 	return nil
+}
+
+// auditLines begins the file, and returns what writes records to it. Control
+// characters are escaped in JSON, and cells are no formulas (AD-17).
+func auditLines(w http.ResponseWriter, format string) func([]audit.Event) error {
+	if format != "csv" {
+		attach(w, "application/jsonl", "countersign-audit.jsonl")
+		out := json.NewEncoder(w)
+		return func(records []audit.Event) error {
+			for _, one := range records {
+				if err := out.Encode(one); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	attach(w, "text/csv; charset=utf-8", "countersign-audit.csv")
+	head := []string{"id", "at", "actor_id", "actor_name", "via", "action", "target_type", "target_id", "target_name", "before", "after", "ip", "request_id"}
+	return sheet(w, head, func(e *audit.Event) []string {
+		return []string{
+			e.ID, timeCell(&e.At), e.ActorID, e.ActorName, string(e.Via), e.Action, e.TargetType, e.TargetID, e.TargetName,
+			string(e.Before), string(e.After), e.IP, e.RequestID,
+		}
+	})
 }

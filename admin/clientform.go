@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 // How a client proves who it is, as the form asks.
@@ -36,7 +37,7 @@ type clientForm struct {
 	Version     int64  // of the client that is edited
 	Faults      []fault
 	// Changed says who changed the client while it was edited; empty for nobody.
-	Changed string
+	Changed locale.Message
 	// Key is that of the client that is edited, empty for a new one.
 	Key    string
 	strict bool
@@ -45,10 +46,10 @@ type clientForm struct {
 // choice is something that may be ticked.
 type choice struct {
 	Field, Value   string
-	Name, Hint     string
-	Warning        string // one sentence, empty where nothing is risky
-	Fits           string // class of the types that it does not fit
-	Chosen, Strict bool   // Strict ones are not for a strict server
+	Name, Hint     locale.Message
+	Warning        locale.Message // one sentence, empty where nothing is risky
+	Fits           string         // class of the types that it does not fit
+	Chosen, Strict bool           // Strict ones are not for a strict server
 }
 
 // grantChoices are the grant types of clients of OAuth 2.0 and OpenID Connect.
@@ -63,19 +64,19 @@ var grantChoices = []choice{
 
 // Words that several response types are warned of with.
 const (
-	tokenInAddress = "Puts access tokens into the browser's address; code is safer (RFC 9700, 2.1.2)."
-	idInAddress    = "Puts what it says of people into the browser's address; code is safer."
+	tokenInAddress locale.Message = "Puts access tokens into the browser's address; code is safer (RFC 9700, 2.1.2)."
+	idInAddress    locale.Message = "Puts what it says of people into the browser's address; code is safer."
 )
 
 // responseChoices are the response types, with the types that have them.
 var responseChoices = []choice{
-	{Value: "code", Name: "code", Hint: "Only a code goes through the browser. The usual choice."},
-	{Value: "token", Name: "token", Warning: tokenInAddress, Fits: "not-oidc", Strict: true},
-	{Value: "code id_token", Name: "code id_token", Warning: idInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "code id_token token", Name: "code id_token token", Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "code token", Name: "code token", Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "id_token", Name: "id_token", Warning: idInAddress, Fits: "not-oauth2", Strict: true},
-	{Value: "id_token token", Name: "id_token token", Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "code", Name: locale.Foreign("code"), Hint: "Only a code goes through the browser. The usual choice."},
+	{Value: "token", Name: locale.Foreign("token"), Warning: tokenInAddress, Fits: "not-oidc", Strict: true},
+	{Value: "code id_token", Name: locale.Foreign("code id_token"), Warning: idInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "code id_token token", Name: locale.Foreign("code id_token token"), Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "code token", Name: locale.Foreign("code token"), Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "id_token", Name: locale.Foreign("id_token"), Warning: idInAddress, Fits: "not-oauth2", Strict: true},
+	{Value: "id_token token", Name: locale.Foreign("id_token token"), Warning: tokenInAddress, Fits: "not-oauth2", Strict: true},
 }
 
 // GrantChoices are the grant types with those that are chosen.
@@ -183,7 +184,7 @@ func (f clientForm) metadata() (clientstore.Metadata, error) {
 	for _, line := range lines(f.Further) {
 		name, value, ok := strings.Cut(line, "=")
 		if name = strings.TrimSpace(name); !ok || inForm[name] {
-			return m, &clientstore.MetadataError{Field: "further", Reason: fmt.Sprintf("%q is not name=value of a member that has no field of its own above", printable(line))}
+			return m, &clientstore.MetadataError{Field: "further", Reason: locale.Sprintf("%q is not name=value of a member that has no field of its own above", printable(line))}
 		}
 		if err := m.SetMember(name, value); err != nil {
 			return m, err
@@ -263,17 +264,18 @@ func (f clientForm) check() []fault {
 }
 
 // fieldNames are what the form calls the fields.
-var fieldNames = map[string]string{
+var fieldNames = map[string]locale.Message{
 	"name": "Name", "type": "Type", "secret": "Secret", "secret_again": "Secret again", "redirect_uris": "Redirect URIs",
 	"grant": "Grant types", "response": "Response types", "scope": "Scope", "public_key": "Public key", "further": "Further members",
 	"reason": "Reason", "password_again": "Password again",
+	"allowed_scope": "Scope", "allowed_grant": "Grant types", "allowed_response": "Response types", "until": "Until", "testers": "Test users",
 	"functional_user": "Functional user", "trusted": "Trusted", "expires": "Expires", "overlap": "Overlap",
 }
 
 // fields are the inputs for members.
 var fields = map[string]string{
 	"client_name": "name", "type": "type", "client_secret": "secret", "redirect_uris": "redirect_uris", "grant_types": "grant",
-	"response_types": "response", "scope": "scope", "oauth1_public_key": "public_key", "status_reason": "reason",
+	"response_types": "response", "scope": "scope", "oauth1_public_key": "public_key", "status_reason": "reason", "reason": "reason",
 	"client_secret_expires_at": "expires", "overlap": "overlap", "further": "further",
 }
 
@@ -288,17 +290,17 @@ func faultOf(err error) (fault, bool) {
 	if known {
 		return fault{field, ofThis(wrong.Reason)}, true
 	}
-	return fault{"further", sentence(wrong.Field + ": " + wrong.Reason)}, true
+	return fault{"further", locale.Sprintf("%s: %s", locale.Latin(wrong.Field), locale.Sentence(wrong.Reason))}, true
 }
 
 // ofThis makes a sentence of what a store says of a member, at the input for
 // it.
-func ofThis(reason string) string {
-	verb, _, _ := strings.Cut(reason, " ")
+func ofThis(reason locale.Message) locale.Message {
+	verb, _, _ := strings.Cut(string(reason), " ")
 	switch verb {
 	case "is", "has", "contains", "lists", "begins", "lies":
-		return sentence("this " + reason)
+		return locale.Sentence(locale.Sprintf("this %s", reason))
 	default:
-		return sentence(reason)
+		return locale.Sentence(reason)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 const (
@@ -29,19 +30,23 @@ type clientList struct {
 	// Previous, Next and First lead to other pages, empty where there are none.
 	Previous, Next, First string
 	// ByName and ByTime lead to the list in another order.
-	ByName, ByTime sortLink
+	ByName, ByTime, ByUse sortLink
+	// Export is the file of what is listed.
+	Export string
 }
 
 // tab is a type of client.
 type tab struct {
-	Name, URL string
-	Current   bool
+	Name    locale.Message
+	URL     string
+	Current bool
 }
 
 // sortLink is the head of a column that the list can be sorted by.
 type sortLink struct {
-	Name, URL string
-	Sorted    string // aria-sort: ascending, descending or none
+	Name   locale.Message
+	URL    string
+	Sorted string // aria-sort: ascending, descending or none
 }
 
 // clientRow is a client in the list.
@@ -49,10 +54,14 @@ type clientRow struct {
 	Key, Name string
 	Type      clientstore.Type
 	Status    clientstore.Status
-	Grants    string
-	CreatedBy string
+	Grants    locale.Message
+	CreatedBy locale.Message
 	CreatedAt time.Time
 	UsedAt    *time.Time
+	// Until is when its approval ends, nil for never; Tried tells that it is for
+	// test users, and Narrowed that it gets less than it asks for.
+	Until           *time.Time
+	Tried, Narrowed bool
 }
 
 // Approved tells full colour from grey.
@@ -163,6 +172,8 @@ func (q listQuery) cut(clients []clientstore.Client) []clientstore.Client {
 func (q listQuery) page(clients []clientstore.Client) clientList {
 	p := clientList{query: q, Tabs: q.tabs(), ByName: q.sortLink("Name", clientstore.ByName, clientstore.ByNameBack)}
 	p.ByTime = q.sortLink("Created", clientstore.Newest, clientstore.Oldest)
+	p.ByUse = q.sortLink("Last used", clientstore.LastUsed, clientstore.LeastUsed)
+	p.Export = q.exported()
 	shown, more := q.cut(clients), len(clients) > pageSize
 	if len(shown) == 0 {
 		if q.after != "" || q.before != "" {
@@ -182,7 +193,10 @@ func (q listQuery) page(clients []clientstore.Client) clientList {
 
 func (q listQuery) tabs() []tab {
 	var tabs []tab
-	for _, one := range []struct{ name, value string }{
+	for _, one := range []struct {
+		name  locale.Message
+		value string
+	}{
 		{"All", ""}, {"OAuth 1.0a", string(clientstore.OAuth1)}, {"OAuth 2.0", string(clientstore.OAuth2)}, {"OpenID Connect", string(clientstore.OIDC)},
 	} {
 		to := q
@@ -194,7 +208,7 @@ func (q listQuery) tabs() []tab {
 
 // sortLink leads to the list in the first of the orders, and in the second from
 // there.
-func (q listQuery) sortLink(name string, first, second clientstore.Sort) sortLink {
+func (q listQuery) sortLink(name locale.Message, first, second clientstore.Sort) sortLink {
 	current := clientstore.Sort(q.sort)
 	if current == "" {
 		current = clientstore.ByName
@@ -202,7 +216,7 @@ func (q listQuery) sortLink(name string, first, second clientstore.Sort) sortLin
 	to, sorted := q, "none"
 	to.sort = string(first)
 	switch current {
-	case clientstore.ByName, clientstore.Oldest:
+	case clientstore.ByName, clientstore.Oldest, clientstore.LeastUsed:
 		if current == first || current == second {
 			sorted = "ascending"
 		}
@@ -232,6 +246,10 @@ func (h *handler) clientRows(r *http.Request, clients []clientstore.Client) ([]c
 		rows[i] = clientRow{
 			Key: c.ID, Name: c.Name, Type: c.Type, Status: c.Status, Grants: grantWords(c),
 			CreatedBy: names.name(c.CreatedBy), CreatedAt: c.CreatedAt, UsedAt: c.UsedAt,
+		}
+		if on := c.Conditions; c.Status == clientstore.Approved {
+			rows[i].Until, rows[i].Tried = on.Until, len(on.TestAccounts) > 0
+			rows[i].Narrowed = on.Scope != "" || len(on.GrantTypes) > 0 || len(on.ResponseTypes) > 0
 		}
 	}
 	return rows, nil

@@ -7,6 +7,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 )
 
 // showCreate serves GET /settings/oauth-clients/create.
@@ -98,7 +99,7 @@ func typedSecret(credentials string, form url.Values) (string, []fault) {
 type created struct {
 	Client *clientstore.Client
 	kit
-	Warnings []string
+	Warnings []locale.Message
 }
 
 func (h *handler) newCreated(c *clientstore.Client, secret string) (created, error) {

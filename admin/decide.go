@@ -3,18 +3,18 @@ package admin
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 )
 
 // decision is a page that asks whether to disapprove or remove a client, and
 // says first what that ends.
 type decision struct {
 	Client  *clientstore.Client
-	Impact  string
+	Impact  locale.Message
 	Reason  string
 	MustSay bool // the name is to be typed, because something is live
 	Faults  []fault
@@ -24,19 +24,11 @@ type decision struct {
 func (p decision) Entry(name string) entry { return clientForm{Faults: p.Faults}.Entry(name) }
 
 // impactWords says what ends with a client.
-func impactWords(i clientstore.Impact) string {
+func impactWords(i clientstore.Impact) locale.Message {
 	if i.Tokens == 0 {
 		return "Nobody has live tokens of this client."
 	}
-	return count(i.Accounts, "person has", "people have") + " live tokens of this client, " + strconv.FormatInt(i.Tokens, 10) + " in all. They stop working now."
-}
-
-// count is a number with its noun.
-func count(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.FormatInt(n, 10) + " " + many
+	return locale.Sprintf("%d people have live tokens of this client, %d in all. They stop working now.", i.Accounts, i.Tokens)
 }
 
 func (h *handler) decision(r *http.Request) (decision, error) {

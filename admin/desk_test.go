@@ -35,9 +35,9 @@ func each(t *testing.T, test func(t *testing.T, d *desk)) {
 	})
 }
 
-func newDesk(t *testing.T, db *storage.DB) *desk {
+func newDesk(t *testing.T, db *storage.DB, change ...func(*clientstore.Config)) *desk {
 	t.Helper()
-	d := &desk{site: openOn(t, db), browser: seal.NewToken(seal.BrowserCookie)}
+	d := &desk{site: openOn(t, db, change...), browser: seal.NewToken(seal.BrowserCookie)}
 	d.who = d.account("ada", account.ConfigureServer)
 	d.cookie = d.signIn(d.who)
 	return d

@@ -3,25 +3,33 @@ package admin
 import (
 	"net/http"
 
+	"countersign/admin/tryout"
 	"countersign/clientstore"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
+	"countersign/storage/locale"
 )
 
 // details is the page of one client.
 type details struct {
 	review
 	kit
-	Grants    string
+	Grants    locale.Message
 	Secrets   []clientstore.Secret
 	Revision  *clientstore.Revision // what it wants to become, nil for nothing
-	Impact    string
+	Impact    locale.Message
 	Trail     []event
 	Signs     []string // by which methods a client of OAuth 1.0a signs
 	UsesKey   bool     // it signs with a key of its own
 	PublicKey string
 	Failures  []failure.Failure // what it was last refused
+	Limits    limits            // what its approval is narrowed to
+	Undo      *clientstore.Undo // what can be taken back, nil for nothing
+	Rejected  locale.Message    // who rejected the last change of it
 }
+
+// Testable reports whether the server can try the client out.
+func (p details) Testable() bool { return len(tryout.Flows(p.Client)) > 0 }
 
 // trailShown is how many changes the page of a client shows.
 const trailShown = 20
@@ -34,6 +42,9 @@ func (h *handler) showClient(w http.ResponseWriter, r *http.Request, who *admini
 	}
 	p, err := h.details(r, c)
 	if err != nil {
+		return err
+	}
+	if p.Undo, err = h.cfg.Clients.Undoable(r.Context(), c, who.AccountID); err != nil {
 		return err
 	}
 	return h.show(w, r, who, screen{Template: "details.html", Section: clientsPath, Page: p})
@@ -55,6 +66,16 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 	if p.Revision, err = h.cfg.Clients.Revision(r.Context(), c.ID); err != nil {
 		return details{}, err
 	}
+	if p.Limits, err = h.limits(r.Context(), c); err != nil {
+		return details{}, err
+	}
+	if c.Rejection != nil {
+		names, err := h.people(r.Context(), c.Rejection.By)
+		if err != nil {
+			return details{}, err
+		}
+		p.Rejected = names.name(c.Rejection.By)
+	}
 	impact, err := h.cfg.Clients.Impact(r.Context(), c.ID)
 	if err != nil {
 		return details{}, err
@@ -69,9 +90,9 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 }
 
 // liveWords says what is live of a client.
-func liveWords(i clientstore.Impact) string {
+func liveWords(i clientstore.Impact) locale.Message {
 	if i.Tokens == 0 {
 		return "None"
 	}
-	return count(i.Tokens, "token", "tokens") + " of " + count(i.Accounts, "person", "people")
+	return locale.Sprintf("%s of %s", locale.Sprintf("%d tokens", i.Tokens), locale.Sprintf("%d people", i.Accounts))
 }

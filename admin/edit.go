@@ -10,6 +10,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // client returns the client that the address names.
@@ -65,7 +66,11 @@ func (h *handler) edit(w http.ResponseWriter, r *http.Request, who *administrato
 	if err != nil {
 		return err
 	}
-	h.redirect(w, clientPath(c.ID), "done", "saved")
+	done := "saved"
+	if h.cfg.Clients.FourEyes() && c.Status == clientstore.Approved {
+		done = "proposed"
+	}
+	h.redirect(w, clientPath(c.ID), "done", done)
 	return nil
 }
 
@@ -89,16 +94,16 @@ func (h *handler) save(r *http.Request, who *administrator, c *clientstore.Clien
 }
 
 // changedBy says who changed the client last, and when.
-func (h *handler) changedBy(r *http.Request, c *clientstore.Client) (string, error) {
+func (h *handler) changedBy(r *http.Request, c *clientstore.Client) (locale.Message, error) {
 	events, err := h.cfg.Audit.List(r.Context(), audit.Filter{TargetType: "client", TargetID: c.ID, Limit: 1})
 	if err != nil {
 		return "", err
 	}
 	if len(events) == 0 {
-		return "somebody", nil
+		return "Changed by somebody", nil
 	}
 	e := events[0]
-	return printable(e.ActorName) + " at " + e.At.UTC().Format("15:04:05 UTC on 2 January") + " (" + actionName(e.Action) + ")", nil
+	return locale.Sprintf("Changed by %s on %s (%s)", printable(e.ActorName), e.At, actionName(e.Action)), nil
 }
 
 func unknownClient() *problem {

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // event is a change as the audit record shows it to people.
 type event struct {
-	ID, Action, Title   string
-	Actor, Via          string
+	ID, Action, Actor   string
+	Title, Via          locale.Message
 	Target, TargetType  string
 	TargetID            string
 	IP, RequestID       string
@@ -28,23 +29,24 @@ type event struct {
 type difference struct{ Member, Before, After string }
 
 // actionNames say what was done, in the past tense.
-var actionNames = map[string]string{ //nolint:gosec // these are names of deeds
+var actionNames = map[string]locale.Message{ //nolint:gosec // these are names of deeds
 	"client.register": "Registered", "client.edit": "Edited", "client.approve": "Approved", "client.disapprove": "Disapproved",
-	"client.remove": "Removed", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
+	"client.remove": "Removed", "client.test": "Tested", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
 	"client.revise": "Asked to be changed", "client.withdraw_revision": "Took its wish to be changed back",
 	"client.approve_revision": "Change approved", "client.reject_revision": "Change rejected", "client.expire": "Expired and was removed",
+	"client.lapse": "The approval ended", "client.undo": "Decision taken back", "client.release": "Taken out of its file's hands",
 	"account.create": "Account created", "account.setup": "First administrator created", "account.sign_up": "Signed up",
 	"account.set_permissions": "Permissions changed", "account.set_claims": "Profile changed", "account.set_password": "Password set",
 	"account.disable": "Account disabled", "account.enable": "Account enabled", "account.remove": "Account removed",
 	"initial_token.create": "Initial access token created", "initial_token.revoke": "Initial access token revoked",
 }
 
-func actionName(action string) string {
+func actionName(action string) locale.Message {
 	if name, ok := actionNames[action]; ok {
 		return name
 	}
 	_, verb, _ := strings.Cut(action, ".")
-	return sentenceCase(strings.ReplaceAll(verb, "_", " "))
+	return locale.Foreign(sentenceCase(strings.ReplaceAll(verb, "_", " ")))
 }
 
 func sentenceCase(s string) string {
@@ -68,11 +70,11 @@ func describe(records []audit.Event) []event {
 	return list
 }
 
-func viaName(v audit.Via) string {
+func viaName(v audit.Via) locale.Message {
 	if name, ok := doorNames[string(v)]; ok {
 		return name
 	}
-	return string(v)
+	return locale.Foreign(string(v))
 }
 
 // unremarkable are members that change with every change.

@@ -11,6 +11,7 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/audit"
 	"countersign/storage/interaction"
+	"countersign/storage/locale"
 )
 
 // resumePath is where somebody comes back to who was asked to sign in.
@@ -114,9 +115,8 @@ func (h *handler) enter(w http.ResponseWriter, _ *http.Request, _ *administrator
 func forbidden(username string) *problem {
 	return &problem{
 		Status: http.StatusForbidden, Code: "E-FORBIDDEN",
-		Title: "Only administrators may come in here",
-		What: "You are signed in as " + username + ", and this account has not the permission to configure the server. " +
-			"Nothing was shown and nothing was done.",
+		Title:  "Only administrators may come in here",
+		What:   locale.Sprintf("You are signed in as %s, and this account has not the permission to configure the server. Nothing was shown and nothing was done.", username),
 		Remedy: "Ask an administrator to give your account the permission configure_server, or sign in with another account.",
 		Next:   "To the home page",
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"countersign/storage/keyset"
+	"countersign/storage/locale"
 )
 
 const keysPath = root + "/keys"
@@ -15,11 +16,12 @@ type keyList struct{ Rows []keyRow }
 // keyRow is a key with where it stands.
 type keyRow struct {
 	keyset.Key
-	State, Badge, Purpose string
+	State, Purpose locale.Message
+	Badge          string
 }
 
 // stateOf says where a key stands at the time.
-func stateOf(k keyset.Key, now time.Time) (state, badge string) {
+func stateOf(k keyset.Key, now time.Time) (state locale.Message, badge string) {
 	switch {
 	case k.RetiredAt != nil && !k.RetiredAt.After(now):
 		return "Retired", "plain"

@@ -7,6 +7,7 @@ import (
 
 	"countersign/admin/snippet"
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 // kit is what the people who set the client up take along.
@@ -20,17 +21,24 @@ type kit struct {
 }
 
 // Label is what the protocol of the client calls its key or its secret.
-func (kit) Label(c *clientstore.Client, of string) string {
-	if c.Type == clientstore.OAuth1 {
-		return "Consumer " + of
+func (kit) Label(c *clientstore.Client, of string) locale.Message {
+	consumer := c.Type == clientstore.OAuth1
+	switch {
+	case consumer && of == "key":
+		return "Consumer key"
+	case consumer:
+		return "Consumer secret"
+	case of == "key":
+		return "Client key"
+	default:
+		return "Client secret"
 	}
-	return "Client " + of
 }
 
 // kit gathers what belongs to a client; the secret may be empty.
 func (h *handler) kit(c *clientstore.Client, secret string) (kit, error) {
 	s := snippet.Client{
-		Type: string(c.Type), Key: c.ID, Name: c.Name, Secret: secret, Public: !c.UsesSecret(), Scope: c.Metadata.Scope,
+		Type: string(c.Type), Key: c.ID, Name: c.Name, Secret: secret, Public: !c.UsesSecret(), Posts: c.Metadata.TokenEndpointAuthMethod == clientstore.AuthPost, Scope: c.Metadata.Scope,
 		Redirect: firstOf(c.Metadata.RedirectURIs), Grants: c.Metadata.GrantTypes, Issuer: h.cfg.Issuer,
 	}
 	document, err := json.MarshalIndent(c.Document().WithSecret(secret), "", "  ") //nolint:gosec // the secret is what it is for

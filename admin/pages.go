@@ -5,13 +5,13 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"countersign/storage/locale"
 )
 
 //go:embed templates
@@ -24,7 +24,7 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 type pages struct {
 	cfg    Config
 	base   string
-	parsed map[string]*template.Template
+	parsed map[*locale.Language]func() (parsed, error)
 }
 
 // view is what a template sees.
@@ -32,7 +32,8 @@ type view struct {
 	Page      any
 	Name      string
 	RequestID string
-	Menu      *menu // nil on pages outside of the Settings application
+	Languages *languages // nil where none can be chosen
+	Menu      *menu      // nil on pages outside of the Settings application
 }
 
 // menu is what stands around every page of the Settings application.
@@ -40,38 +41,20 @@ type menu struct {
 	Entries  []menuEntry
 	Username string
 	// Notice says what was just done; empty for nothing.
-	Notice string
+	Notice locale.Message
 }
 
 type menuEntry struct {
-	Path, Name string
-	Current    bool
-	Count      string // of what waits there, empty for none
+	Path    string
+	Name    locale.Message
+	Current bool
+	Count   string // of what waits there, empty for none
 }
 
-// newPages parses the templates: those in settings stand in its layout, the
-// others on a sheet of their own.
+// newPages parses the templates.
 func newPages(cfg Config, base string) (*pages, error) {
-	p := &pages{cfg: cfg, base: base, parsed: map[string]*template.Template{}}
-	for _, group := range []struct{ folder, layout string }{{"templates", "layout.html"}, {"templates/settings", "app.html"}} {
-		layout, err := template.New(group.layout).Option("missingkey=error").Funcs(p.funcs()).
-			ParseFS(templates, "templates/layouts/parts.html", "templates/layouts/"+group.layout)
-		if err != nil {
-			return nil, fmt.Errorf("parse layout: %w", err)
-		}
-		files, err := fs.Glob(templates, group.folder+"/*.html")
-		if err != nil {
-			return nil, fmt.Errorf("list pages: %w", err)
-		}
-		for _, file := range files {
-			t, err := template.Must(layout.Clone()).ParseFS(templates, file)
-			if err != nil {
-				return nil, fmt.Errorf("parse page: %w", err)
-			}
-			p.parsed[path.Base(file)] = t
-		}
-	}
-	return p, nil
+	p := &pages{cfg: cfg, base: base}
+	return p, p.speaking()
 }
 
 func (p *pages) funcs() template.FuncMap {
@@ -114,13 +97,19 @@ func (p *pages) path(name string, query ...string) string {
 // render answers with a page. It is rendered to memory first, so that an error
 // never leaves half a page behind.
 func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) error {
-	v.Name, v.RequestID = p.cfg.Name, printable(r.Header.Get("X-Request-ID"))
+	v.Name, v.RequestID, v.Languages = p.cfg.Name, printable(r.Header.Get("X-Request-ID")), offer(r)
+	l := p.language(r)
+	all, err := p.parsed[l]()
+	if err != nil {
+		return err
+	}
 	var body bytes.Buffer
-	if err := p.parsed[name].Execute(&body, v); err != nil {
+	if err := all[name].Execute(&body, v); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Language", "en")
+	w.Header().Set("Content-Language", l.Code)
+	w.Header().Add("Vary", "Accept-Language, Cookie")
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
@@ -194,7 +183,7 @@ var sections = []menuEntry{
 
 // notices say what was just done. The address names one of them, and never
 // brings words of its own.
-var notices = map[string]string{
+var notices = map[string]locale.Message{
 	"approved":    "The client is approved. It works from now on.",
 	"disapproved": "The client is disapproved. It was stopped at once.",
 	"removed":     "The client is removed.",
@@ -211,4 +200,7 @@ var notices = map[string]string{
 	"ended":       "The session is over.",
 	"rotated":     "The next keys are there.",
 	"rejected":    "The change is rejected. The client stays what it is.",
+	"narrowed":    "The conditions of the approval are changed, and hold from now on.",
+	"undone":      "The decision is taken back.",
+	"proposed":    "The changes wait for another administrator. What is approved goes on working.",
 }

@@ -4,18 +4,19 @@ import (
 	"net/http"
 
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 // problem is the page, and the error, of a request that cannot be answered.
 type problem struct {
 	Status              int
 	Code                string
-	Title, What, Remedy string
+	Title, What, Remedy locale.Message
 	// Next is the name of the link to the home page, empty for none.
-	Next string
+	Next locale.Message
 }
 
-func (p *problem) Error() string { return p.Code + ": " + p.Title }
+func (p *problem) Error() string { return p.Code + ": " + p.Title.String() }
 
 func notFound() *problem {
 	return &problem{
@@ -59,9 +60,9 @@ func ofAFile(e *clientstore.ManagedError) *problem {
 	return &problem{
 		Status: http.StatusConflict, Code: "E-CLIENTS-FILE",
 		Title: "This client is changed in its file",
-		What: "It belongs to the clients file " + printable(e.File) + ", as " + printable(e.Handle) +
-			": what is changed elsewhere would be undone when the file is applied again. Nothing was done.",
-		Remedy: "Change it in the file and apply that, or take it out of the file's hands with `countersign client release " + e.ID + "`. Disapproving it and revoking its secrets work here at any time.",
+		What: locale.Sprintf("It belongs to the clients file %s, as %s: what is changed elsewhere would be undone when the file is applied again. Nothing was done.",
+			printable(e.File), printable(e.Handle)),
+		Remedy: locale.Sprintf("Change it in the file and apply that, or take it out of the file's hands with `countersign client release %s`. Disapproving it and revoking its secrets work here at any time.", e.ID),
 		Next:   "To the home page",
 	}
 }

@@ -324,7 +324,7 @@ func TestApprove(t *testing.T) {
 			t.Error("the client is not approved")
 		}
 		d.want(d.open("/settings/oauth-clients/"+c.ID+"?done=approved"), http.StatusOK, "The client is approved", "by ada")
-		d.want(d.open(page+"?key="+c.ID), http.StatusOK, "It is approved already, by ada", "nothing left to decide")
+		d.want(d.open(page+"?key="+c.ID), http.StatusOK, "It is approved already, by ada", "Save the conditions")
 		d.led(d.open(page), "/settings/approvals")
 		d.want(d.open(page+"?key=unknown"), http.StatusNotFound, "No client has this key", "registers again")
 		d.want(d.send(page, url.Values{"key": {"unknown"}, "decision": {"allow"}}), http.StatusNotFound)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
+
+	tryouts "countersign/storage/tryout"
 )
 
 // guard is who may use a route.
@@ -45,15 +47,22 @@ func (h *handler) routes() []route {
 		{resumePath, administrators, shown(h.resume)},
 
 		{clientsPath, administrators, shown(h.listClients)},
+		{clientsPath + "/export", administrators, shown(h.exportClients)},
 		{clientsPath + "/create", administrators, form(h.showCreate, h.create)},
 		{clientsPath + "/approve", administrators, form(h.showApprove, h.approve)},
+		{clientsPath + "/software", administrators, form(h.showSoftware, h.approveSoftware)},
 		{client, administrators, shown(h.showClient)},
 		{client + "/edit", administrators, form(h.showEdit, h.edit)},
 		{client + "/secrets", administrators, form(h.showSecrets, h.changeSecrets)},
 		{client + "/revision", administrators, form(h.showRevision, h.decideRevision)},
+		{client + "/test", administrators, form(h.showTest, h.beginTest)},
+		{client + "/claims", administrators, shown(h.showClaims)},
+		{tryouts.Path + "{id}", administrators, form(h.showRun, h.continueTest)},
 		{client + "/disapprove", administrators, form(h.showDisapprove, h.disapprove)},
+		{client + "/undo", administrators, map[string]serve{http.MethodPost: h.undo}},
 		{client + "/remove", administrators, form(h.showRemove, h.remove)},
 		{approvalsPath, administrators, shown(h.showApprovals)},
+		{approvalsPath + "/link", administrators, shown(h.followLink)},
 
 		{accountsPath, administrators, shown(h.listAccounts)},
 		{accountsPath + "/create", administrators, form(h.showCreateAccount, h.createAccount)},

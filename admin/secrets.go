@@ -8,6 +8,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 )
 
 // secretsPage is the page of a client's secrets.
@@ -24,9 +25,15 @@ type secretsPage struct {
 // Entry returns a field with what is wrong with it.
 func (p secretsPage) Entry(name string) entry { return clientForm{Faults: p.Faults}.Entry(name) }
 
+// overlap is how long the secrets before may stay valid, in words.
+type overlap struct {
+	Value string
+	Words locale.Message
+}
+
 // Overlaps are how long the secrets before may stay valid.
-func (secretsPage) Overlaps() [][2]string {
-	return [][2]string{{"0s", "End at once"}, {"1h", "End in an hour"}, {"24h", "End in a day"}, {"168h", "End in a week"}}
+func (secretsPage) Overlaps() []overlap {
+	return []overlap{{"0s", "End at once"}, {"1h", "End in an hour"}, {"24h", "End in a day"}, {"168h", "End in a week"}}
 }
 
 func (h *handler) secretsPage(c *clientstore.Client) secretsPage {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"countersign/storage/locale"
 	"countersign/storage/session"
 )
 
@@ -20,10 +21,10 @@ type sessionList struct {
 }
 
 // Browser names the program of a session in a word or two.
-func (sessionList) Browser(userAgent string) string { return browserName(userAgent) }
+func (sessionList) Browser(userAgent string) locale.Message { return browserName(userAgent) }
 
 // Browser names the program of a session in a word or two.
-func (accountPage) Browser(userAgent string) string { return browserName(userAgent) }
+func (accountPage) Browser(userAgent string) locale.Message { return browserName(userAgent) }
 
 // browsers are found in what they say of themselves, in this order: each
 // claims to be those before it as well.
@@ -36,17 +37,17 @@ var systems = []struct{ mark, name string }{
 	{"Android", "Android"}, {"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"},
 }
 
-func browserName(userAgent string) string {
-	name := "Unknown browser"
+func browserName(userAgent string) locale.Message {
+	var name locale.Message = "Unknown browser"
 	for _, b := range browsers {
 		if strings.Contains(userAgent, b.mark) {
-			name = b.name
+			name = locale.Foreign(b.name)
 			break
 		}
 	}
 	for _, s := range systems {
 		if strings.Contains(userAgent, s.mark) {
-			return name + " on " + s.name
+			return locale.Sprintf("%s on %s", name, locale.Latin(s.name))
 		}
 	}
 	return name

@@ -10,6 +10,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // setupPage is the form that creates the first administrator. Faults and
@@ -23,10 +24,13 @@ type setupPage struct {
 }
 
 // fault is an entry that is not acceptable, in a sentence.
-type fault struct{ Field, Reason string }
+type fault struct {
+	Field  string
+	Reason locale.Message
+}
 
 // Label is what the form calls the field.
-func (f fault) Label() string {
+func (f fault) Label() locale.Message {
 	if name, ok := fieldNames[f.Field]; ok && f.Field != "name" {
 		return name
 	}
@@ -43,7 +47,10 @@ func (f fault) Label() string {
 }
 
 // entry is a field with what is wrong with it, if anything is.
-type entry struct{ Name, Fault string }
+type entry struct {
+	Name  string
+	Fault locale.Message
+}
 
 // Entry returns the field.
 func (p setupPage) Entry(name string) entry {
@@ -110,7 +117,7 @@ func (h *handler) completeSetup(w http.ResponseWriter, r *http.Request) error {
 
 func (h *handler) answerSetup(w http.ResponseWriter, r *http.Request, p setupPage, err error) error {
 	if wrong, ok := errors.AsType[*account.FieldError](err); ok {
-		p.Faults = []fault{{Field: inputOf(wrong.Field), Reason: sentence(wrong.Reason)}}
+		p.Faults = []fault{{Field: inputOf(wrong.Field), Reason: wrong.Reason}}
 		return h.pages.render(w, r, http.StatusUnprocessableEntity, "setup.html", view{Page: p})
 	}
 	switch {
@@ -167,18 +174,6 @@ func inputOf(field string) string {
 	default:
 		return "username"
 	}
-}
-
-// sentence makes a reason stand on its own.
-func sentence(reason string) string {
-	if reason == "" {
-		return "This is not acceptable."
-	}
-	s := strings.ToUpper(reason[:1]) + reason[1:]
-	if strings.HasSuffix(s, ".") {
-		return s
-	}
-	return s + "."
 }
 
 // readForm reads the fields of a posted form, and nothing of the address.

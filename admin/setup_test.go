@@ -18,10 +18,12 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/audit"
 	"countersign/storage/failure"
+	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
+	"countersign/storage/tryout"
 )
 
 const password = "correct horse battery staple"
@@ -44,17 +46,21 @@ func open(t *testing.T) *site {
 	return openOn(t, storagetest.Open(t))
 }
 
-func openOn(t *testing.T, db *storage.DB) *site {
+func openOn(t *testing.T, db *storage.DB, change ...func(*clientstore.Config)) *site {
 	t.Helper()
 	keys, trail := storagetest.Keys(t), audit.New(db)
 	if err := db.CheckKey(t.Context(), keys); err != nil {
 		t.Fatal(err)
 	}
+	registered := clientstore.Config{Keys: keys, Audit: trail}
+	for _, f := range change {
+		f(&registered)
+	}
 	s := &site{
 		t: t, db: db, audit: trail,
 		accounts: account.New(db, account.Config{Keys: keys, Audit: trail, Cost: account.HashCost{Memory: 8, Passes: 1}}),
 		sessions: session.New(db, session.Config{Keys: keys}),
-		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail}),
+		clients:  clientstore.New(db, registered),
 	}
 	var err error
 	s.door, err = newHandler(Config{
@@ -62,6 +68,9 @@ func openOn(t *testing.T, db *storage.DB) *site {
 		Tx: db.Tx(), Accounts: s.accounts, Sessions: s.sessions, Interactions: interaction.New(db, keys), Clients: s.clients, Audit: trail,
 		Keys:          keyset.New(db, keyset.Config{Keys: keys, Audit: trail, KeptAfter: time.Hour, RotateEvery: 90 * 24 * time.Hour}),
 		Failures:      failure.New(db, keys),
+		Grants:        grant.New(db, keys),
+		Tryouts:       tryout.New(db, keys),
+		Base:          func(*http.Request) string { return "https://id.example/auth" },
 		SessionCookie: func(r *http.Request) string { return cookie(r, "session") },
 		BrowserCookie: func(_ http.ResponseWriter, r *http.Request) string { return cookie(r, "browser") },
 		Sector: func(context.Context, *clientstore.Metadata, *clientstore.Metadata) (*clientstore.Sector, error) {

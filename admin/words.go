@@ -6,6 +6,7 @@ import (
 
 	"countersign/clientstore"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 func typeName(t clientstore.Type) string {
@@ -19,7 +20,7 @@ func typeName(t clientstore.Type) string {
 	}
 }
 
-func statusName(s clientstore.Status) string {
+func statusName(s clientstore.Status) locale.Message {
 	switch s {
 	case clientstore.Approved:
 		return "Approved"
@@ -31,7 +32,7 @@ func statusName(s clientstore.Status) string {
 }
 
 // grantNames are short words for grant types, as a table has room for them.
-var grantNames = map[string]string{
+var grantNames = map[string]locale.Message{
 	clientstore.GrantAuthorizationCode: "code",
 	clientstore.GrantRefreshToken:      "refresh",
 	clientstore.GrantPassword:          "password",
@@ -42,23 +43,23 @@ var grantNames = map[string]string{
 }
 
 // grantWords are the grants of a client in short words.
-func grantWords(c *clientstore.Client) string {
+func grantWords(c *clientstore.Client) locale.Message {
 	if c.Type == clientstore.OAuth1 {
 		return "three-legged"
 	}
-	var words []string
+	var words []locale.Message
 	for _, g := range c.Document().GrantTypes {
 		word := grantNames[g]
 		if word == "" {
-			word = g[strings.LastIndexByte(g, ':')+1:]
+			word = locale.Foreign(g[strings.LastIndexByte(g, ':')+1:])
 		}
 		words = append(words, word)
 	}
-	return strings.Join(words, ", ")
+	return locale.List(words)
 }
 
 // doorNames are the doors by which changes come.
-var doorNames = map[string]string{
+var doorNames = map[string]locale.Message{
 	string(audit.ViaCLI):          "Command line",
 	string(audit.ViaSetup):        "Set-up page",
 	string(audit.ViaPages):        "Account page",
@@ -69,7 +70,7 @@ var doorNames = map[string]string{
 }
 
 // byDoor is what did something by that door, for who has no account.
-var byDoor = map[string]string{
+var byDoor = map[string]locale.Message{
 	string(audit.ViaCLI):          "the command line",
 	string(audit.ViaSetup):        "the set-up page",
 	string(audit.ViaPages):        "its owner",
@@ -84,7 +85,7 @@ type people map[string]string
 
 // name is who did something: an account's username, or the door for who has
 // none.
-func (p people) name(by string) string {
+func (p people) name(by string) locale.Message {
 	if by == "" {
 		return ""
 	}
@@ -92,7 +93,7 @@ func (p people) name(by string) string {
 		return door
 	}
 	if name, ok := p[by]; ok {
-		return printable(name)
+		return locale.Foreign(printable(name))
 	}
 	return "an account that was removed"
 }

@@ -54,7 +54,7 @@ func (d *door) note(r *http.Request, err error) {
 	}
 	f := failure.Failure{ClientID: id, Endpoint: strings.TrimPrefix(r.URL.Path, d.path), RequestID: r.Header.Get("X-Request-ID"), Address: address(r)}
 	if shown, ok := errors.AsType[*page.Problem](err); ok {
-		f.Code, f.Cause, f.Remedy = shown.Code, shown.What, shown.Remedy
+		f.Code, f.Cause, f.Remedy = shown.Code, shown.What.String(), shown.Remedy.String()
 		if shown.Detail != "" {
 			f.Cause += " " + shown.Detail
 		}
@@ -94,7 +94,7 @@ func (d *door) answerPage(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if err := d.pages.Problem(w, r, problem); err != nil {
 		d.logFailure(r, err)
-		http.Error(w, problem.Title, http.StatusInternalServerError)
+		http.Error(w, problem.Title.String(), http.StatusInternalServerError)
 	}
 }
 

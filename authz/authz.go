@@ -90,6 +90,8 @@ type Config struct {
 	Pushed       *pushed.Store
 	Subjects     *subject.Identifiers
 	Audit        *audit.Store
+	// Lender lends redirect URIs for administrators' tests.
+	Lender clientstore.Lender
 	// Failures keeps what clients are refused, for administrators.
 	Failures *failure.Store
 	// OutboundAllow lists networks that are not public and from which keys and
@@ -131,6 +133,7 @@ type door struct {
 	pages      *page.Pages
 	sameOrigin *http.CrossOriginProtection
 
+	engine    *engine.Engine
 	authorize *authorize.Handler
 	login     *login.Handler
 	consent   *consent.Handler
@@ -149,12 +152,12 @@ type door struct {
 }
 
 // New returns the door. It fails when a page is missing or wrong.
-func New(cfg Config) (http.Handler, error) {
+func New(cfg Config) (*Door, error) {
 	d, err := newDoor(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return d.handler(), nil
+	return &Door{Handler: d.handler(), engine: d.engine, accounts: cfg.Accounts}, nil
 }
 
 func newDoor(cfg Config) (*door, error) {
@@ -166,7 +169,7 @@ func newDoor(cfg Config) (*door, error) {
 		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients, failures: cfg.Failures, imitates: cfg.TeamworkCloud,
 		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(), strangers: limit.New(strangersPerSecond, strangersBurst, cfg.Now),
 	}
-	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset})
+	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset, Language: browser.New(issuer).Language})
 	if err != nil {
 		return nil, err
 	}
@@ -181,10 +184,11 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	// A server on this very machine has its applications there too.
 	fetch := outbound.New(outbound.Config{Local: isLoopback(cfg.Issuer), Allow: cfg.OutboundAllow})
 	signed := clientjwt.New(clientjwt.Config{Clients: cfg.Clients, HTTP: fetch, Log: cfg.Log, Now: cfg.Now})
-	e := engine.New(engine.Config{
+	d.engine = engine.New(engine.Config{
 		Issuer: cfg.Issuer, Lifetimes: cfg.Lifetimes, Grants: cfg.Grants, Accounts: cfg.Accounts,
-		Keys: cfg.Keys, Subjects: cfg.Subjects, ClientKeys: signed, Log: cfg.Log, Now: cfg.Now,
+		Keys: cfg.Keys, Subjects: cfg.Subjects, ClientKeys: signed, Lender: cfg.Lender, Log: cfg.Log, Now: cfg.Now,
 	})
+	e := d.engine
 	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, Keys: cfg.Keys, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
 	d.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Paths: d.tokenPaths(), Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
@@ -195,7 +199,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
 		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Refused: d.note, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
-		SignUp: cfg.SignUp,
+		SignUp: cfg.SignUp, Lender: cfg.Lender,
 	})
 	d.device = device.New(device.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
@@ -203,7 +207,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
 	d.oauth1, err = oauth1.New(oauth1.Config{
-		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: cmp.Or(cfg.Realm, defaultRealm), Clients: cfg.Clients, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
+		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: cmp.Or(cfg.Realm, defaultRealm), Clients: cfg.Clients, Lender: cfg.Lender, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Grants: cfg.Grants, Used: cfg.Used, Failures: cfg.Failures, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
 		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
 	})
@@ -250,11 +254,11 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
 	}
 	d.login = login.New(login.Config{
 		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Clients: cfg.Clients, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, SignUp: cfg.SignUp,
+		Clients: cfg.Clients, Lender: cfg.Lender, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, SignUp: cfg.SignUp,
 	})
 	d.consent = consent.New(consent.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages,
+		Clients: cfg.Clients, Lender: cfg.Lender, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages,
 		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute, OAuth1Token: cfg.Lifetimes.OAuth1Token,
 	})
 	d.home = home.New(home.Config{

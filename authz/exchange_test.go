@@ -481,7 +481,7 @@ func TestTX09ExchangeIsGivenByAnAdministrator(t *testing.T) {
 			}
 		}
 		a := w.register(exchangeRegistration("Warned", "models", "x", "y", "x"))
-		if warnings := strings.Join(a.Warnings(), "\n"); !strings.Contains(warnings, "x, y.") {
+		if warnings := fmt.Sprint(a.Warnings()); !strings.Contains(warnings, "x, y.") {
 			w.Errorf("warnings: %s", warnings)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"countersign/clientstore"
 )
@@ -24,6 +25,7 @@ var falls = []fall{
 		_, err := w.clients.Disapprove(w.Context(), admin, a.ID, "It asks for too much.")
 		w.must(err)
 	}, 400, "unauthorized_client", "It asks for too much."},
+	{"ended", func(w *world, a app) { w.until(a, time.Second); w.clock.Advance(time.Second) }, 400, "unauthorized_client", "The approval ended on"},
 	{"removed", func(w *world, a app) { w.must(w.clients.Remove(w.Context(), admin, a.ID)) }, 401, "invalid_client", "E-CLIENT-UNKNOWN"},
 }
 
@@ -43,8 +45,7 @@ func TestLC01ToLC18ClientLosesApproval(t *testing.T) {
 				if f.name == "removed" {
 					continue
 				}
-				_, err := w.clients.Approve(w.Context(), admin, a.ID)
-				w.must(err)
+				w.approveOn(a, clientstore.Conditions{})
 				if res := w.userinfo(tokens.str("access_token")); res.StatusCode != http.StatusUnauthorized {
 					w.Errorf("%s: approved again, and the old token lives: %s", kind, res.Status)
 				}

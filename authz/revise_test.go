@@ -163,7 +163,7 @@ func TestRevisionsThatAreNotApproved(t *testing.T) {
 		c := w.approve(a.id)
 		other := w.encode(wish, "client_name", "Other")
 		w.send(http.MethodPut, a.path, a.token, other)
-		_, err := w.clients.RejectRevision(w.Context(), admin, a.id, w.revision(a.id).ID)
+		_, err := w.clients.RejectRevision(w.Context(), admin, a.id, w.revision(a.id).ID, "")
 		w.must(err)
 		w.send(http.MethodPut, a.path, a.token, other)
 		r := w.revision(a.id)

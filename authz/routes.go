@@ -9,6 +9,7 @@ import (
 	"countersign/authz/discovery"
 	"countersign/authz/forward"
 	"countersign/authz/oauth1"
+	"countersign/authz/page"
 )
 
 // dialect is how a group of routes answers errors, and what guards it.
@@ -68,6 +69,7 @@ func (d *door) standard() []route {
 		{"/end_session", front, map[string]serve{"GET": d.logout.Start, "POST": d.logout.StartByPost}},
 		{"/session/iframe", machine, on(d.logout.Frame, "GET", "HEAD")},
 
+		{"/language", pages, on(d.home.SetLanguage, "POST")},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 		{"/account/applications", pages, on(d.home.Applications, "GET", "HEAD")},
 		{"/account/applications/remove", pages, form(d.home.AskRemove, d.home.Remove)},
@@ -139,7 +141,7 @@ func (d *door) handler() http.Handler {
 		r.Path("/.well-known/oauth-authorization-server" + d.path).Handler(d.guard(inserted))
 	}
 	r.NotFoundHandler = d.answering(pages, d.notFound)
-	return r
+	return page.Listen(r)
 }
 
 // guard puts in front of a route what its dialect promises.

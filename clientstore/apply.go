@@ -135,6 +135,7 @@ func (s *Store) applyNew(ctx context.Context, by audit.Actor, step *Step, m made
 	now := s.db.Now()
 	c := *step.After
 	c.Status, c.StatusReason, c.Version, c.Secrets = Pending, "", 1, []Secret{}
+	c.Conditions, c.Authors = unconditional(), []string{}
 	c.CreatedAt, c.CreatedBy, c.UpdatedAt, c.StatusAt = now, actor(by), now, now
 	if step.Secret != "" {
 		c.Secrets = []Secret{m.kept}
@@ -146,6 +147,9 @@ func (s *Store) applyNew(ctx context.Context, by audit.Actor, step *Step, m made
 		return nil, storage.Err("register client", err)
 	}
 	if err := s.record(ctx, by, "client.register", nil, &c); err != nil {
+		return nil, err
+	}
+	if err := s.awaitDecision(ctx, c.ID, c.Version, ""); err != nil {
 		return nil, err
 	}
 	return s.applyStatus(ctx, by, step, m)
@@ -236,6 +240,6 @@ func (s *Store) applyStatus(ctx context.Context, by audit.Actor, step *Step, _ m
 		if want.Status != Approved {
 			return nil, nil // nothing to write
 		}
-		return approved(c, by, now), nil
+		return s.approved(c, by, now, c.Conditions)
 	}})
 }

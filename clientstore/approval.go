@@ -16,11 +16,12 @@ import (
 
 const maxReason = 500 // characters
 
-// Approve lets the client work. Approving an approved one changes nothing, and
-// approving a disapproved one does not bring back what was issued to it.
+// Approve lets the client work, under the conditions that it has. Approving an
+// approved one changes nothing, and approving a disapproved one does not bring
+// back what was issued to it.
 func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client, error) {
 	return s.change(ctx, by, id, change{action: "client.approve", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		return approved(c, by, now), nil
+		return s.approved(c, by, now, c.Conditions)
 	}})
 }
 
@@ -28,22 +29,28 @@ func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client
 // changed meanwhile, as a pending client may change itself, is
 // [storage.ErrConflict].
 func (s *Store) ApproveSeen(ctx context.Context, by audit.Actor, seen *Client) (*Client, error) {
-	return s.change(ctx, by, seen.ID, change{action: "client.approve", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		if c.Version != seen.Version {
-			return nil, fmt.Errorf("approve client: %w", storage.ErrConflict)
-		}
-		return approved(c, by, now), nil
-	}})
+	return s.ApproveOn(ctx, by, seen.ID, Approval{Version: seen.Version})
 }
 
-// approved returns the columns that approve the client, nil when it is.
-func approved(c *Client, by audit.Actor, now time.Time) map[string]any {
-	if c.Status == Approved {
-		return nil // nothing to write
+// approved returns the columns that approve the client under the conditions,
+// nil when it is. What was issued under an approval that has ended stays dead.
+func (s *Store) approved(c *Client, by audit.Actor, now time.Time, on Conditions) (map[string]any, error) {
+	lapsed := c.Lapsed(now)
+	if c.Status == Approved && !lapsed && on.Equal(c.Conditions) {
+		return nil, nil // nothing to write
 	}
-	return map[string]any{
-		"status": Approved, "status_reason": "", "status_at": now, "status_by": actor(by),
+	if on.over(now) {
+		return nil, refuse("until", "is past, and ended the last approval: choose a later time, or none")
 	}
+	if err := s.checkFourEyes(by, c.CreatedBy, c.Authors); err != nil {
+		return nil, err
+	}
+	columns := on.columns()
+	columns["status"], columns["status_reason"], columns["status_at"], columns["status_by"] = Approved, "", now, actor(by)
+	if lapsed {
+		columns["epoch"] = gorm.Expr("epoch + 1")
+	}
+	return columns, nil
 }
 
 // Disapprove stops the client at once; what was issued to it is dead for good,

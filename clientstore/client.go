@@ -53,12 +53,24 @@ type Client struct {
 	StatusBy      string
 	UsedAt        *time.Time // when it was last seen to be used, to within some minutes; nil before
 
+	// Conditions are what its approval is narrowed to, the last one's when it
+	// has none now.
+	Conditions Conditions `gorm:"embedded;embeddedPrefix:approved_"`
+	withheld   withheld
+	// Authors are the accounts that edited it while it was not approved.
+	Authors []string `gorm:"serializer:json"`
+	// Rejection is what became of the last revision, nil when it was approved or
+	// another waits.
+	Rejection *Rejection `gorm:"serializer:json"`
+
 	// A client that belongs to a clients file is changed there: see
 	// [ManagedError]. ManagedBy is the file's name, empty for the others.
 	ManagedBy     string
 	ManagedHandle string  // what the file calls it
 	ManagedStatus Status  // what the file decides about it, empty for nothing
 	ManagedSecret *Secret `gorm:"serializer:json" json:"-"` // what it gave last, nil for nothing
+
+	lent string // a redirect URI that it has for this request; see [Lender]
 }
 
 // IsPublic reports whether the client cannot keep a secret (RFC 6749, section 2.1).
@@ -106,9 +118,15 @@ func (c *Client) LogValue() slog.Value {
 type StatusError struct {
 	Status Status
 	Reason string
+	// Ended reports that nobody disapproved the client: its approval was for a
+	// time, which is over.
+	Ended bool
 }
 
 func (e *StatusError) Error() string {
+	if e.Ended {
+		return "the approval of the client has ended"
+	}
 	if e.Status == Disapproved {
 		return "client was disapproved by an administrator"
 	}
@@ -120,7 +138,7 @@ func (c *Client) Usable() error {
 	if c.Status == Approved {
 		return nil
 	}
-	return &StatusError{Status: c.Status, Reason: c.StatusReason}
+	return &StatusError{Status: c.Status, Reason: c.StatusReason, Ended: c.ApprovalEnded()}
 }
 
 // newKey makes a client key: 130 random bits in letters and digits, which need

@@ -8,6 +8,8 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/grant"
+	"countersign/storage/locale"
 )
 
 // checkConsumer checks what an administrator decides about a client of OAuth
@@ -54,9 +56,9 @@ var functionalColumns = []string{"account_id", "username", "live"}
 
 // functionalRow selects the functional account of the client @caller.
 var functionalRow = map[storage.Dialect]string{
-	storage.SQLite: `SELECT c.id AS client_id, a.id AS account_id, a.username, ` + mayServe + ` AS live
+	storage.SQLite: `SELECT c.id AS client_id, a.id AS account_id, a.username, (` + mayServe + ` AND ` + grant.Admitted("c", "a.id") + `) AS live
 		FROM clients c JOIN accounts a ON a.id = json_extract(c.metadata, '$.oauth1_functional_account') WHERE c.id = @caller`,
-	storage.PostgreSQL: `SELECT c.id AS client_id, a.id AS account_id, a.username, ` + mayServe + ` AS live
+	storage.PostgreSQL: `SELECT c.id AS client_id, a.id AS account_id, a.username, (` + mayServe + ` AND ` + grant.Admitted("c", "a.id") + `) AS live
 		FROM clients c JOIN accounts a ON a.id = c.metadata::json ->> 'oauth1_functional_account' WHERE c.id = @caller`,
 }
 
@@ -94,16 +96,23 @@ func (s *Store) checkFunctional(ctx context.Context, before, after *Metadata) er
 // ApproveEdited edits a client as it was looked at and approves it, as one
 // change with one record, for an administrator who decides more about it than
 // that it may work. It is otherwise what [Store.Edit] and [Store.ApproveSeen]
-// are.
+// are, and takes the conditions of [Store.ApproveOn].
 func (s *Store) ApproveEdited(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
-	return s.edit(ctx, by, id, edit{action: "client.approve", Edit: e, further: func(c *Client, now time.Time) map[string]any {
-		return approved(c, by, now)
+	return s.edit(ctx, by, id, edit{action: "client.approve", Edit: e, further: func(c *Client, now time.Time) (map[string]any, error) {
+		if e.Conditions == nil {
+			return s.approved(c, by, now, c.Conditions)
+		}
+		on, err := e.Conditions.settle(c, now)
+		if err != nil {
+			return nil, err
+		}
+		return s.approved(c, by, now, on)
 	}})
 }
 
 // warnConsumer says what is risky about what was decided of a client of OAuth
 // 1.0a.
-func (m *Metadata) warnConsumer(warn func(risky bool, format string, args ...any)) {
+func (m *Metadata) warnConsumer(warn func(risky bool, format locale.Message, args ...any)) {
 	warn(m.OAuth1Trusted,
 		"The client is trusted: whoever is signed in allows its requests without being asked.")
 	warn(m.OAuth1FunctionalAccount != "",

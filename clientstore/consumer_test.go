@@ -12,6 +12,7 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/audit"
 	"countersign/storage/grant"
+	"countersign/storage/locale"
 	"countersign/storage/storagetest"
 )
 
@@ -170,7 +171,7 @@ func TestSigningReadsTheFunctionalAccount(t *testing.T) {
 		// Its client can be edited all the same.
 		name := "Tool 2"
 		edited, err := clients.Edit(t.Context(), ada, c.ID, clientstore.Edit{Name: &name, Version: c.Version})
-		if err != nil || !slices.ContainsFunc(edited.Warnings(), func(w string) bool { return strings.Contains(w, "functional") }) {
+		if err != nil || !slices.ContainsFunc(edited.Warnings(), func(w locale.Message) bool { return strings.Contains(w.String(), "functional") }) {
 			t.Errorf("%+v, %v", edited, err)
 		}
 	})

@@ -31,6 +31,10 @@ type Document struct {
 	UpdatedAt time.Time        `json:"updated_at"`
 	StatusAt  time.Time        `json:"status_at"`
 	StatusBy  string           `json:"status_by,omitempty"`
+	// Conditions are what the approval is narrowed to, nil for nothing, and
+	// RevisionRejected what became of the last revision.
+	Conditions       *Conditions `json:"conditions,omitempty"`
+	RevisionRejected *Rejection  `json:"revision_rejected,omitempty"`
 	// The clients file that the client belongs to, what it is called there, and
 	// what the file decides about it.
 	ManagedBy     string `json:"managed_by,omitempty"`
@@ -61,6 +65,12 @@ func (c *Client) Document() Document {
 		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy,
 		ManagedBy: c.ManagedBy, ManagedHandle: c.ManagedHandle, ManagedStatus: c.ManagedStatus,
 	}
+	if r := c.Rejection; r != nil {
+		d.RevisionRejected = &Rejection{At: r.At, By: r.By, Reason: r.Reason}
+	}
+	if !c.Conditions.IsZero() {
+		d.Conditions = &c.Conditions
+	}
 	if c.Metadata.implicit() && !slices.Contains(d.GrantTypes, GrantImplicit) {
 		d.GrantTypes = append(d.GrantTypes, GrantImplicit)
 	}
@@ -82,6 +92,10 @@ func (d Document) Client() *Client {
 		CreatedAt: time.Unix(d.ClientIDIssuedAt, 0).UTC(), CreatedBy: d.CreatedBy,
 		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy,
 		ManagedBy: d.ManagedBy, ManagedHandle: d.ManagedHandle, ManagedStatus: d.ManagedStatus,
+		Rejection: d.RevisionRejected,
+	}
+	if d.Conditions != nil {
+		c.Conditions = *d.Conditions
 	}
 	if d.Requested != nil {
 		c.Requested = *d.Requested

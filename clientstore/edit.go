@@ -26,14 +26,28 @@ type Edit struct {
 	// Sector is what is kept at the sector_identifier_uri; nil without one, or
 	// when [Metadata.NeedsSector] says that it is not needed.
 	Sector *Sector
+	// Conditions are those of an edit that approves; nil keeps those that the
+	// client has.
+	Conditions *Conditions
 }
 
 // Edit changes name and metadata, at once. Key and type stay what they are. An
 // edit that is not acceptable is a [*MetadataError], and one that changes
 // nothing leaves no trace. A client that has no more use for its secrets loses
 // them; one that comes to need one, or to sign with it, needs
-// [Store.RotateSecret] to get one.
+// [Store.RotateSecret] to get one. Under four eyes the edit of an approved client
+// becomes a [Revision], for another administrator to approve; the client is
+// returned as it stays meanwhile.
 func (s *Store) Edit(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
+	if s.cfg.FourEyes && by.AccountID != "" {
+		c, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if c.Usable() == nil {
+			return s.propose(ctx, by, id, e)
+		}
+	}
 	return s.edit(ctx, by, id, edit{action: "client.edit", Edit: e})
 }
 
@@ -42,7 +56,7 @@ type edit struct {
 	Edit
 	action string // of the audit record
 	// further returns what else to write, nil for nothing.
-	further func(c *Client, now time.Time) map[string]any
+	further func(c *Client, now time.Time) (map[string]any, error)
 }
 
 func (s *Store) edit(ctx context.Context, by audit.Actor, id string, e edit) (*Client, error) {
@@ -52,18 +66,23 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id string, e edit) (*C
 		if edited, err = s.edited(c, e.Edit); err != nil {
 			return nil, err
 		}
-		if columns, err = edited.editedColumns(c); err != nil || e.further == nil {
+		if columns, err = s.authored(c, edited, e, by); err != nil || e.further == nil {
 			return columns, err
 		}
-		further := e.further(edited, now)
-		if columns == nil {
-			return further, nil
+		further, err := e.further(edited, now)
+		if columns == nil || err != nil {
+			return further, err
 		}
 		maps.Copy(columns, further)
 		return columns, nil
 	}, first: func(ctx context.Context) error {
 		if err := s.checkFunctional(ctx, &was.Metadata, &edited.Metadata); err != nil {
 			return err
+		}
+		if e.Conditions != nil {
+			if err := s.checkTesters(ctx, was.Conditions, *e.Conditions); err != nil {
+				return err
+			}
 		}
 		return s.renewRevision(ctx, id)
 	}})

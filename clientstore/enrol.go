@@ -138,8 +138,9 @@ func (s *Store) Registered(ctx context.Context, token string) (*Registered, erro
 	}
 	var found []Registered
 	err := s.db.With(ctx).Raw(`
-		SELECT c.*, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
-			v.created_at AS revision_created_at, v.created_by AS revision_created_by
+		SELECT `+storage.Columns("c", Client{})+`, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
+			v.created_at AS revision_created_at, v.created_by AS revision_created_by,
+			v.authors AS revision_authors, COALESCE(v.administered, false) AS revision_administered
 		FROM client_registrations r JOIN clients c ON c.id = r.client_id LEFT JOIN client_revisions v ON v.client_id = c.id
 		WHERE r.hash = @hash`, map[string]any{"hash": s.cfg.Keys.Hash(token)}).Scan(&found).Error
 	if err != nil {
@@ -148,6 +149,7 @@ func (s *Store) Registered(ctx context.Context, token string) (*Registered, erro
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get registered client: %w", storage.ErrNotFound)
 	}
+	found[0].Client.end(s.db.Now())
 	return &found[0], nil
 }
 

@@ -49,13 +49,13 @@ func (u *uses) take(limit int) []string {
 	return ids
 }
 
-// Purge removes clients that registered themselves and were not approved, or
+// Purge notes which approvals have ended, and removes clients that registered themselves and were not approved, or
 // were approved and not used, in time, and initial access tokens that are long
 // over: at most limit of each. It has to run before grants are purged, because
 // they show which clients were used.
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	var most int64
-	for _, one := range []func(context.Context, int) (int64, error){s.purgeInitialTokens, s.purgeSubmissions, s.markUsed, s.expirePending, s.expireUnused} {
+	for _, one := range []func(context.Context, int) (int64, error){s.lapse, s.purgeLinks, s.purgeInitialTokens, s.purgeSubmissions, s.markUsed, s.expirePending, s.expireUnused} {
 		n, err := one(ctx, limit)
 		if err != nil {
 			return most, err

@@ -102,7 +102,7 @@ func (s *Store) RevokeInitialToken(ctx context.Context, by audit.Actor, id strin
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		var revoked []InitialToken
 		err := s.db.With(ctx).Raw(`UPDATE initial_access_tokens SET revoked_at = @now
-			WHERE id = @id AND revoked_at IS NULL RETURNING *`, map[string]any{"now": s.db.Now(), "id": id}).Scan(&revoked).Error
+			WHERE id = @id AND revoked_at IS NULL RETURNING `+storage.Columns("", InitialToken{}), map[string]any{"now": s.db.Now(), "id": id}).Scan(&revoked).Error
 		if err != nil {
 			return storage.Err("revoke initial access token", err)
 		}
@@ -124,7 +124,7 @@ func (s *Store) spend(ctx context.Context, value string) (*InitialToken, error) 
 	}
 	var spent []InitialToken
 	err := s.db.With(ctx).Raw(`UPDATE initial_access_tokens SET uses_left = uses_left - 1
-		WHERE hash = @hash AND uses_left > 0 AND expires_at > @now AND revoked_at IS NULL RETURNING *`,
+		WHERE hash = @hash AND uses_left > 0 AND expires_at > @now AND revoked_at IS NULL RETURNING `+storage.Columns("", InitialToken{}),
 		map[string]any{"hash": s.cfg.Keys.Hash(value), "now": s.db.Now()}).Scan(&spent).Error
 	if err != nil {
 		return nil, storage.Err("spend initial access token", err)

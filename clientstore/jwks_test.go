@@ -60,7 +60,7 @@ func TestKeys(t *testing.T) {
 		m := Metadata{RedirectURIs: []string{redirect}, TokenEndpointAuthMethod: AuthPrivateKeyJWT, JWKS: json.RawMessage(tt.set)}
 		c := &Client{Type: OIDC, Name: "App", Metadata: m}
 		fault, _ := errors.AsType[*MetadataError](c.complete(Default))
-		if tt.reason == "" && fault != nil || tt.reason != "" && (fault == nil || fault.Field != "jwks" || !strings.Contains(fault.Reason, tt.reason)) {
+		if tt.reason == "" && fault != nil || tt.reason != "" && (fault == nil || fault.Field != "jwks" || !strings.Contains(fault.Reason.String(), tt.reason)) {
 			t.Errorf("%s: %v; want %q", name, fault, tt.reason)
 		}
 	}

@@ -38,23 +38,34 @@ const (
 	ByNameBack Sort = "-name"
 	Oldest     Sort = "created"
 	Newest     Sort = "-created"
+	LeastUsed  Sort = "used" // those that were never used first
+	LastUsed   Sort = "-used"
 )
 
 // byTime reports whether clients are sorted by when they were registered.
 func (s Sort) byTime() bool { return s == Oldest || s == Newest }
 
+// byUse reports whether they are sorted by when they were last used.
+func (s Sort) byUse() bool { return s == LeastUsed || s == LastUsed }
+
 // backwards reports whether the last comes first.
-func (s Sort) backwards() bool { return s == ByNameBack || s == Newest }
+func (s Sort) backwards() bool { return s == ByNameBack || s == Newest || s == LastUsed }
 
 // Cursor is the client's place in a list by name, for [Filter].
 func (c *Client) Cursor() string { return c.CursorBy(ByName) }
 
 // CursorBy is the client's place in a list of that order, for [Filter].
 func (c *Client) CursorBy(s Sort) string {
-	if s.byTime() {
-		return c.CreatedAt.UTC().Format(time.RFC3339Nano) + "\x00" + c.ID
+	at := &c.CreatedAt
+	switch {
+	case s.byUse() && c.UsedAt == nil:
+		return "\x00" + c.ID
+	case s.byUse():
+		at = c.UsedAt
+	case !s.byTime():
+		return c.Name + "\x00" + c.ID
 	}
-	return c.Name + "\x00" + c.ID
+	return at.UTC().Format(time.RFC3339Nano) + "\x00" + c.ID
 }
 
 // byName is the order of a list: people do not look for capitals first. Both
@@ -66,6 +77,10 @@ func byName(d storage.Dialect, value string) string {
 	}
 	return "LOWER(" + value + ")"
 }
+
+// never is when a client was used that never was, as the index has it: before
+// every other.
+var never = map[storage.Dialect]string{storage.SQLite: "''", storage.PostgreSQL: "TIMESTAMPTZ '-infinity'"}
 
 // matches selects clients by what people search for. Case does not count, on
 // SQLite for the letters of ASCII only.
@@ -89,6 +104,9 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 	}
 	if f.Before != "" {
 		slices.Reverse(clients)
+	}
+	for i := range clients {
+		clients[i].end(s.db.Now())
 	}
 	return clients, nil
 }
@@ -133,13 +151,20 @@ func (f Filter) ordered(query *gorm.DB, d storage.Dialect) *gorm.DB {
 	if f.Sort.byTime() {
 		column, value = "created_at", "?"
 	}
+	if f.Sort.byUse() {
+		column, value = "COALESCE(used_at, "+never[d]+")", "?"
+	}
 	than, direction := ">", ""
 	if f.Sort.backwards() != (f.Before != "") {
 		than, direction = "<", " DESC"
 	}
 	if from := f.After + f.Before; from != "" {
 		key, id, _ := f.Sort.place(from) // it was checked
-		query = query.Where("("+column+", id) "+than+" ("+value+", ?)", key, id)
+		args := []any{key, id}
+		if key == nil { // it was never used
+			value, args = never[d], args[1:]
+		}
+		query = query.Where("("+column+", id) "+than+" ("+value+", ?)", args...)
 	}
 	return query.Order(column + direction + ", id" + direction)
 }
@@ -150,8 +175,11 @@ func (s Sort) place(cursor string) (key any, id string, ok bool) { //nolint:iret
 	if !ok || !wellFormedKey(id) || !utf8.ValidString(text) {
 		return nil, "", false
 	}
-	if !s.byTime() {
+	if !s.byTime() && !s.byUse() {
 		return text, id, true
+	}
+	if s.byUse() && text == "" {
+		return nil, id, true
 	}
 	at, err := time.Parse(time.RFC3339Nano, text)
 	return at.UTC(), id, err == nil
@@ -172,9 +200,9 @@ func (f Filter) check() error {
 		return refuse("status", "%s is not a status; use pending, approved or disapproved", quoted(string(f.Status)))
 	}
 	switch f.Sort {
-	case "", ByName, ByNameBack, Oldest, Newest:
+	case "", ByName, ByNameBack, Oldest, Newest, LeastUsed, LastUsed:
 	default:
-		return refuse("sort", "%s is not an order; use name, -name, created or -created", quoted(string(f.Sort)))
+		return refuse("sort", "%s is not an order; use name, -name, created, -created, used or -used", quoted(string(f.Sort)))
 	}
 	if err := f.checkPlace(); err != nil {
 		return err

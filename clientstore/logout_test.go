@@ -63,7 +63,7 @@ func TestLogoutMembersThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := leaving(t, tt.kind, tt.m)
-			if e, ok := errors.AsType[*MetadataError](err); !ok || e.Field != tt.field || strings.TrimSpace(e.Reason) == "" {
+			if e, ok := errors.AsType[*MetadataError](err); !ok || e.Field != tt.field || strings.TrimSpace(e.Reason.String()) == "" {
 				t.Errorf("got %v; want %s refused", err, tt.field)
 			}
 		})

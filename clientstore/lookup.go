@@ -42,7 +42,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 	}
 	var found []Visit
 	err := s.db.With(ctx).Raw(`
-		SELECT c.*, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
+		SELECT `+storage.Columns("c", Client{})+`, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
 			s.auth_time AS session_auth_time, s.acr AS session_acr, s.amr AS session_amr, s.created_at AS session_created_at,
 			s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username AS username,
 			co.scope AS consent_scope, co.digest AS given_digest
@@ -57,6 +57,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
 	}
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }
 
@@ -98,7 +99,7 @@ var inquiryColumns = func() string {
 func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, token string) (*Inquiry, error) {
 	kind, ok := grant.TokenKind(token)
 	if !ok || !wellFormedKey(id) {
-		c, err := s.Get(ctx, id)
+		c, err := s.InUse(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +108,7 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	query, args := tokens.TokenQuery(kind, token)
 	args["caller"] = id
 	var found []Inquiry
-	err := s.db.With(ctx).Raw(`SELECT caller.*, `+inquiryColumns+`
+	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("caller", Client{})+`, `+inquiryColumns+`
 		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
 		WHERE caller.id = @caller`, args).Scan(&found).Error
 	if err != nil {
@@ -116,6 +117,7 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and token: %w", storage.ErrNotFound)
 	}
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }
 
@@ -139,7 +141,7 @@ var deviceColumns = func() string {
 // the device code, whichever client that belongs to.
 func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, deviceCode string) (*Poll, error) {
 	if !seal.WellFormed(seal.DeviceCode, deviceCode) || !wellFormedKey(id) {
-		c, err := s.Get(ctx, id)
+		c, err := s.InUse(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +150,7 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 	query, args := devices.DeviceQuery(deviceCode)
 	args["caller"] = id
 	var found []Poll
-	err := s.db.With(ctx).Raw(`SELECT caller.*, `+deviceColumns+`
+	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("caller", Client{})+`, `+deviceColumns+`
 		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
 		WHERE caller.id = @caller`, args).Scan(&found).Error
 	if err != nil {
@@ -157,5 +159,6 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and device: %w", storage.ErrNotFound)
 	}
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }

@@ -32,7 +32,7 @@ func (c *Client) lockedTo(ch change, columns map[string]any) error {
 		return nil
 	}
 	switch ch.action {
-	case "client.disapprove", "client.revoke_secret", "client.release":
+	case "client.disapprove", "client.revoke_secret", "client.release", "client.lapse", "client.undo":
 		return nil
 	case "client.approve":
 		if _, edits := columns["metadata"]; !edits && (c.ManagedStatus == "" || c.Stopped()) {

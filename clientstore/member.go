@@ -11,8 +11,8 @@ import (
 // notTheRegistrants are members of a client that no registration sets: the
 // server makes them, or an administrator's decision does.
 var notTheRegistrants = []string{
-	"approved", "client_id", "client_id_issued_at", "client_secret", "client_secret_expires_at", "consent_digest",
-	"created_at", "created_by", "epoch", "id", "managed_by", "managed_handle", "managed_status", "owner", "registration_access_token", "registration_client_uri", "role",
+	"approved", "approval", "client_id", "client_id_issued_at", "client_secret", "client_secret_expires_at", "conditions", "consent_digest",
+	"created_at", "created_by", "epoch", "id", "managed_by", "managed_handle", "managed_status", "owner", "registration_access_token", "registration_client_uri", "revision_rejected", "role",
 	"secrets", "skip_consent", "is_first_party", "status", "status_at", "status_by", "status_reason", "trusted", "type",
 	"updated_at", "version",
 }

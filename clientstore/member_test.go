@@ -61,7 +61,7 @@ func TestSetMemberRefusals(t *testing.T) {
 	for _, tt := range tests {
 		var m Metadata
 		fault, ok := errors.AsType[*MetadataError](m.SetMember(tt.name, tt.value))
-		if !ok || fault.Field != tt.field || !strings.Contains(fault.Reason, tt.reason) || !reflect.DeepEqual(m, Metadata{}) {
+		if !ok || fault.Field != tt.field || !strings.Contains(fault.Reason.String(), tt.reason) || !reflect.DeepEqual(m, Metadata{}) {
 			t.Errorf("%s=%s: %v, %+v; want a refusal of %s that says %q", tt.name, tt.value, fault, m, tt.field, tt.reason)
 		}
 	}
@@ -76,7 +76,7 @@ func TestSetMemberIsNotForEverything(t *testing.T) {
 	} {
 		var m Metadata
 		fault, ok := errors.AsType[*MetadataError](m.SetMember(name, "true"))
-		if !ok || !strings.Contains(fault.Reason, "not a registration's to set") || !reflect.DeepEqual(m, Metadata{}) {
+		if !ok || !strings.Contains(fault.Reason.String(), "not a registration's to set") || !reflect.DeepEqual(m, Metadata{}) {
 			t.Errorf("%s: %v", name, fault)
 		}
 	}

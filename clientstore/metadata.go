@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"countersign/storage/locale"
 )
 
 // Metadata is what a client registers (RFC 7591, section 2; OpenID Connect
@@ -153,13 +155,13 @@ const (
 // (RFC 7591, section 3.2.2), in a sentence for the person who wrote it.
 type MetadataError struct {
 	Field  string // the RFC 7591 member name
-	Reason string
+	Reason locale.Message
 }
 
-func (e *MetadataError) Error() string { return e.Field + ": " + e.Reason }
+func (e *MetadataError) Error() string { return e.Field + ": " + e.Reason.String() }
 
-func refuse(field, format string, args ...any) error {
-	return &MetadataError{Field: field, Reason: fmt.Sprintf(format, args...)}
+func refuse(field string, format locale.Message, args ...any) error {
+	return &MetadataError{Field: field, Reason: locale.Sprintf(format, args...)}
 }
 
 // Limits that keep a registration readable and its record small.
@@ -215,7 +217,7 @@ func checkText(field, text string, limit int) error {
 	}
 	for _, r := range text {
 		if !unicode.IsPrint(r) && r != '\u200c' && r != '\u200d' {
-			return refuse(field, "%s contains the character %U, which cannot be shown; remove it", quoted(text), r)
+			return refuse(field, "%s contains the character %s, which cannot be shown; remove it", quoted(text), fmt.Sprintf("%U", r))
 		}
 	}
 	return nil

@@ -200,7 +200,7 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 	}
 	args["caller"] = id
 	var found []Signing
-	err := s.db.With(ctx).Raw(`SELECT caller.*`+named+`
+	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("caller", Client{})+named+`
 		FROM (SELECT 1 AS one) always
 			LEFT JOIN clients caller ON caller.id = COALESCE((SELECT id FROM clients WHERE id >= @caller ORDER BY id LIMIT 1),
 				(SELECT id FROM clients WHERE id >= '' ORDER BY id LIMIT 1))
@@ -212,6 +212,7 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	}
 	found[0].keep(tokens.Hash(token))
+	found[0].Client.effective(s.db.Now())
 	return &found[0], nil
 }
 

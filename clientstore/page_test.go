@@ -18,10 +18,21 @@ import (
 func TestListOrders(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		clients, clock := newStore(t, db), storagetest.Clock(db)
+		clients, clock, ids := newStore(t, db), storagetest.Clock(db), map[string]string{}
 		for _, name := range []string{"gamma", "Alpha", "beta", "Delta", "alphb"} {
-			register(t, clients, webClient(name))
+			c, _ := register(t, clients, webClient(name))
+			ids[name] = c.ID
 			clock.Advance(time.Microsecond)
+		}
+		for _, name := range []string{"Delta", "gamma", "alphb"} {
+			if err := db.With(t.Context()).Exec(`UPDATE clients SET used_at = ? WHERE id = ?`, db.Now(), ids[name]).Error; err != nil {
+				t.Fatal(err)
+			}
+			clock.Advance(time.Hour)
+		}
+		unused, reversed := "alpha beta", "beta alpha" // by key, for they were never used
+		if ids["beta"] < ids["Alpha"] {
+			unused, reversed = reversed, unused
 		}
 		for sort, want := range map[clientstore.Sort]string{
 			"":                     "alpha alphb beta delta gamma",
@@ -29,6 +40,8 @@ func TestListOrders(t *testing.T) {
 			clientstore.ByNameBack: "gamma delta beta alphb alpha",
 			clientstore.Oldest:     "gamma alpha beta delta alphb",
 			clientstore.Newest:     "alphb delta beta alpha gamma",
+			clientstore.LastUsed:   "alphb gamma delta " + reversed,
+			clientstore.LeastUsed:  unused + " delta gamma alphb",
 		} {
 			page := func(f clientstore.Filter) []clientstore.Client {
 				f.Sort, f.Limit = sort, 2
@@ -76,7 +89,7 @@ func TestListPlan(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		clients := newStore(t, db)
 		many(t, db, clients, 10_000)
-		for _, sort := range []clientstore.Sort{clientstore.ByName, clientstore.ByNameBack, clientstore.Oldest, clientstore.Newest} {
+		for _, sort := range []clientstore.Sort{clientstore.ByName, clientstore.ByNameBack, clientstore.Oldest, clientstore.Newest, clientstore.LeastUsed, clientstore.LastUsed} {
 			for _, f := range []clientstore.Filter{
 				{}, {Type: clientstore.OIDC}, {Status: clientstore.Pending}, {Type: clientstore.OIDC, Status: clientstore.Pending},
 			} {
@@ -150,6 +163,10 @@ func many(tb testing.TB, db *storage.DB, clients *clientstore.Store, n int) {
 		one := *c
 		one.ID, one.Name = fmt.Sprintf("client%d", i), fmt.Sprintf("Client %d", (i*7919)%n)
 		one.Type, one.Status = types[i%3], statuses[(i/3)%3]
+		if i%4 != 0 {
+			at := c.CreatedAt.Add(time.Duration((i*7919)%n) * time.Second)
+			one.UsedAt = &at
+		}
 		one.CreatedAt = c.CreatedAt.Add(time.Duration(i) * time.Second)
 		batch = append(batch, one)
 	}

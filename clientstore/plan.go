@@ -84,7 +84,11 @@ func (s *Step) Warnings() []string {
 		c.Secrets = append(slices.Clone(c.Secrets), kept)
 	case SecretTaken, SecretLeft, "":
 	}
-	return c.Warnings()
+	var list []string
+	for _, w := range c.Warnings() {
+		list = append(list, w.String())
+	}
+	return list
 }
 
 // Plan compares a file with the database and changes nothing. What is not

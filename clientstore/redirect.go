@@ -1,6 +1,7 @@
 package clientstore
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -156,7 +157,7 @@ func (c *Client) MatchRedirectURI(requested string) bool {
 	if requested == "" || len(requested) > maxURI {
 		return false
 	}
-	if slices.Contains(c.Metadata.RedirectURIs, requested) {
+	if slices.Contains(c.Metadata.RedirectURIs, requested) || requested == c.lent {
 		return true
 	}
 	if c.Metadata.ApplicationType != Native {
@@ -191,4 +192,22 @@ func withoutLoopbackPort(uri string) (string, bool) {
 		return origin + rest, rest == "" || rest[0] == '/' || rest[0] == '?'
 	}
 	return "", false
+}
+
+// Lender tells whether a redirect URI of the server's own is lent to the client
+// for a test that the account runs; an empty account is one that is not known
+// yet. Nil lends nothing. See docs/decisions/0051-test-this-client.md.
+type Lender func(ctx context.Context, clientID, accountID, uri string) (bool, error)
+
+// Lend lets the client, as it was read for this request, have a redirect URI
+// that is not registered for it, if it is lent one. Nothing of it is kept.
+func (l Lender) Lend(ctx context.Context, c *Client, accountID, uri string) error {
+	if l == nil || uri == "" || c.MatchRedirectURI(uri) {
+		return nil
+	}
+	lent, err := l(ctx, c.ID, accountID, uri)
+	if lent {
+		c.lent = uri
+	}
+	return err
 }

@@ -68,11 +68,11 @@ func checkRegistration(t *testing.T, uri string, p Policy, want string) {
 		return
 	}
 	fault, ok := errors.AsType[*MetadataError](err)
-	if !ok || fault.Field != "redirect_uris" || !strings.Contains(fault.Reason, want) {
+	if !ok || fault.Field != "redirect_uris" || !strings.Contains(fault.Reason.String(), want) {
 		t.Fatalf("policy %s: %v; want a refusal of redirect_uris that says %q", p, err, want)
 	}
-	if !isPrintableASCII(strings.ReplaceAll(fault.Reason, "…", "")) {
-		t.Errorf("policy %s: the refusal repeats the value unsafely: %q", p, fault.Reason)
+	if !isPrintableASCII(strings.ReplaceAll(fault.Reason.String(), "…", "")) {
+		t.Errorf("policy %s: the refusal repeats the value unsafely: %q", p, fault.Reason.String())
 	}
 }
 
@@ -93,7 +93,7 @@ func TestRedirectURIsAreBounded(t *testing.T) {
 	} {
 		c := &Client{Type: OIDC, Name: "App", Metadata: Metadata{RedirectURIs: uris}}
 		fault, ok := errors.AsType[*MetadataError](c.complete(Default))
-		if !ok || fault.Field != "redirect_uris" || len(fault.Reason) > 300 {
+		if !ok || fault.Field != "redirect_uris" || len(fault.Reason.String()) > 300 {
 			t.Errorf("%s: %v; want a short refusal of redirect_uris", name, fault)
 		}
 	}

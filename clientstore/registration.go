@@ -39,6 +39,7 @@ func (s *Store) register(ctx context.Context, by audit.Actor, key string, r Regi
 	c := &Client{
 		ID: key, Type: r.Type, Name: r.Name, Status: Pending, Version: 1,
 		Metadata: r.Metadata, Secrets: []Secret{}, Requested: r.Requested,
+		Conditions: unconditional(), Authors: []string{},
 		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
 	}
 	if err := c.complete(s.cfg.Policy); err != nil {
@@ -70,6 +71,9 @@ func (s *Store) register(ctx context.Context, by audit.Actor, key string, r Regi
 			return storage.Err("register client", err)
 		}
 		if err := s.keepSubmission(ctx, by, r.Once, submission{ClientID: c.ID, secret: generated}); err != nil {
+			return err
+		}
+		if err := s.awaitDecision(ctx, c.ID, c.Version, ""); err != nil {
 			return err
 		}
 		return s.record(ctx, by, "client.register", nil, c)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,20 @@ type Revision struct {
 	Metadata  Metadata `gorm:"serializer:json"`
 	CreatedAt time.Time
 	CreatedBy string
+	// Authors are the accounts that had a hand in it.
+	Authors []string `gorm:"serializer:json"`
+	// Administered reports that an administrator made it, who may give what a
+	// registrant may not.
+	Administered bool
+}
+
+// Rejection is what became of a revision that an administrator rejected.
+type Rejection struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason,omitempty"` // what the administrator wrote
+	// Revision is what was rejected, to be had again by [Store.Undo].
+	Revision *Revision `json:"revision,omitempty"`
 }
 
 // TableName names the table.
@@ -97,8 +112,9 @@ func (s *Store) Revision(ctx context.Context, id string) (*Revision, error) {
 func (s *Store) Revisions(ctx context.Context, limit int) ([]Registered, error) {
 	var found []Registered
 	err := s.db.With(ctx).Raw(`
-		SELECT c.*, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
-			v.created_at AS revision_created_at, v.created_by AS revision_created_by
+		SELECT `+storage.Columns("c", Client{})+`, v.client_id AS revision_client_id, v.id AS revision_id, v.name AS revision_name, v.metadata AS revision_metadata,
+			v.created_at AS revision_created_at, v.created_by AS revision_created_by,
+			v.authors AS revision_authors, v.administered AS revision_administered
 		FROM client_revisions v JOIN clients c ON c.id = v.client_id ORDER BY v.created_at, v.client_id LIMIT @limit`,
 		map[string]any{"limit": limit}).Scan(&found).Error
 	return found, storage.Err("list revisions", err)
@@ -109,11 +125,15 @@ func (s *Store) Revisions(ctx context.Context, limit int) ([]Registered, error) 
 // approved a [*StatusError].
 func (s *Store) ApproveRevision(ctx context.Context, by audit.Actor, id, revisionID string) (*Client, error) {
 	return s.decide(ctx, id, revisionID, func(ctx context.Context, _ *Client, r *Revision) (*Client, error) {
-		return s.change(ctx, by, id, change{action: "client.approve_revision", columns: func(c *Client, _ time.Time) (map[string]any, error) {
+		if err := s.checkFourEyes(by, r.CreatedBy, r.Authors); err != nil {
+			return nil, err
+		}
+		return s.change(ctx, by, id, change{action: "client.approve_revision", columns: func(c *Client, now time.Time) (map[string]any, error) {
+			c.end(now)
 			if err := c.Usable(); err != nil {
 				return nil, err
 			}
-			edited, err := s.revised(c, r.Name, r.Metadata)
+			edited, err := s.become(c, r)
 			if err != nil {
 				return nil, err
 			}
@@ -122,10 +142,36 @@ func (s *Store) ApproveRevision(ctx context.Context, by audit.Actor, id, revisio
 	})
 }
 
-// RejectRevision forgets the revision; the client stays what it is.
-func (s *Store) RejectRevision(ctx context.Context, by audit.Actor, id, revisionID string) (*Client, error) {
+// become returns the client as the revision makes it.
+func (s *Store) become(c *Client, r *Revision) (*Client, error) {
+	if r.Administered {
+		return s.administered(c, r)
+	}
+	return s.revised(c, r.Name, r.Metadata)
+}
+
+// RejectRevision forgets the revision; the client stays what it is. The reason
+// is for the people who make the client, who read it where they asked, and may
+// be empty.
+func (s *Store) RejectRevision(ctx context.Context, by audit.Actor, id, revisionID, reason string) (*Client, error) {
+	reason = strings.TrimSpace(reason)
+	if err := checkText("reason", reason, maxReason); err != nil {
+		return nil, err
+	}
 	return s.decide(ctx, id, revisionID, func(ctx context.Context, c *Client, r *Revision) (*Client, error) {
-		return c, s.record(ctx, by, "client.reject_revision", r.With(*c), c)
+		rejection, err := column(Rejection{s.db.Now(), actor(by), reason, r})
+		if err != nil {
+			return nil, err
+		}
+		res := s.db.With(ctx).Exec("UPDATE clients SET rejection = ?, version = version + 1 WHERE id = ?", rejection, id)
+		if res.Error != nil {
+			return nil, storage.Err("reject revision", res.Error)
+		}
+		before := r.With(*c)
+		if c, err = s.Get(ctx, id); err != nil {
+			return nil, err
+		}
+		return c, s.record(ctx, by, "client.reject_revision", before, c)
 	})
 }
 
@@ -215,6 +261,7 @@ func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enr
 		if err := c.lockedTo(change{action: "client.revise"}, nil); err != nil {
 			return err
 		}
+		c.end(s.db.Now())
 		switch c.Status {
 		case Pending:
 			secret, err = s.replace(ctx, by, c, e)
@@ -237,7 +284,7 @@ func (s *Store) Replace(ctx context.Context, by audit.Actor, token string, e Enr
 
 // replace changes a pending client.
 func (s *Store) replace(ctx context.Context, by audit.Actor, c *Client, e Enrolment) (secret string, err error) {
-	_, err = s.change(ctx, by, c.ID, change{action: "client.edit", columns: func(c *Client, _ time.Time) (map[string]any, error) {
+	after, err := s.change(ctx, by, c.ID, change{action: "client.edit", columns: func(c *Client, _ time.Time) (map[string]any, error) {
 		edited, err := s.wanted(c, e)
 		if err != nil {
 			return nil, err
@@ -254,7 +301,10 @@ func (s *Store) replace(ctx context.Context, by audit.Actor, c *Client, e Enrolm
 		}
 		return edited.editedColumns(c)
 	}})
-	return secret, err
+	if err != nil || after.Version == c.Version {
+		return secret, err
+	}
+	return secret, s.awaitDecision(ctx, c.ID, after.Version, "")
 }
 
 // revise keeps what an approved client wants to become.
@@ -269,6 +319,9 @@ func (s *Store) revise(ctx context.Context, by audit.Actor, c *Client, e Enrolme
 	waiting, err := s.Revision(ctx, c.ID)
 	if err != nil {
 		return err
+	}
+	if waiting != nil && waiting.Administered {
+		return refuse("client_id", "is being changed by an administrator, which waits for approval; try again when that is decided")
 	}
 	columns, err := edited.editedColumns(c)
 	if err != nil {
@@ -287,12 +340,24 @@ func (s *Store) revise(ctx context.Context, by audit.Actor, c *Client, e Enrolme
 	}
 	r := &Revision{
 		ClientID: c.ID, ID: uuid.NewString(), Name: edited.Name, Metadata: edited.Metadata,
-		CreatedAt: s.db.Now(), CreatedBy: actor(by),
+		CreatedAt: s.db.Now(), CreatedBy: actor(by), Authors: []string{},
 	}
-	if err := s.db.With(ctx).Create(r).Error; err != nil {
-		return storage.Err("keep revision", err)
+	if err := s.keepRevision(ctx, r); err != nil {
+		return err
+	}
+	if err := s.awaitDecision(ctx, c.ID, c.Version, r.ID); err != nil {
+		return err
 	}
 	return s.record(ctx, by, "client.revise", c, edited)
+}
+
+// keepRevision keeps a revision, and forgets what became of the last one.
+func (s *Store) keepRevision(ctx context.Context, r *Revision) error {
+	err := s.db.With(ctx).Create(r).Error
+	if err == nil {
+		err = s.db.With(ctx).Exec("UPDATE clients SET rejection = NULL WHERE id = ?", r.ClientID).Error
+	}
+	return storage.Err("keep revision", err)
 }
 
 // withdraw forgets a revision that its client no longer wants.

@@ -48,7 +48,7 @@ func TestFailingAuditLeavesTheRevision(t *testing.T) {
 		r := revise(t, clients, token, "Bank")
 		for name, decide := range map[string]func() error{
 			"approve": func() error { _, err := clients.ApproveRevision(t.Context(), ada, c.ID, r.ID); return err },
-			"reject":  func() error { _, err := clients.RejectRevision(t.Context(), ada, c.ID, r.ID); return err },
+			"reject":  func() error { _, err := clients.RejectRevision(t.Context(), ada, c.ID, r.ID, ""); return err },
 			"revise":  func() error { _, _, err := clients.Replace(t.Context(), ada, token, enrolment("Other")); return err },
 		} {
 			restore := storagetest.FailStatements(db, storagetest.Containing("audit_events"))

@@ -21,6 +21,8 @@ type Rotation struct {
 	// Overlap is how long the secrets that the client has stay valid, so that
 	// the new one can be brought to where it is used.
 	Overlap time.Duration
+	// Beside leaves them as they are instead.
+	Beside bool
 	// ExpiresAt ends the new secret; nil means never.
 	ExpiresAt *time.Time
 	// Once is the token of a form, as in [Registration].
@@ -53,7 +55,7 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 		if c.signsWithSecret() != known.signsWithSecret() {
 			return nil, fmt.Errorf("rotate client secret: %w", storage.ErrConflict)
 		}
-		secrets := ending(c.Secrets, now, now.Add(r.Overlap))
+		secrets := r.others(c.Secrets, now)
 		if len(secrets) >= MaxSecrets {
 			return nil, refuse("client_secret", "%d secrets are valid already; revoke one, or rotate without overlap", len(secrets))
 		}
@@ -76,6 +78,14 @@ func (r Rotation) check(now time.Time) error {
 		return refuse("client_secret_expires_at", "lies in the past")
 	}
 	return nil
+}
+
+// others are the secrets that the client keeps.
+func (r Rotation) others(secrets []Secret, now time.Time) []Secret {
+	if r.Beside {
+		return slices.DeleteFunc(slices.Clone(secrets), func(s Secret) bool { return !s.Live(now) })
+	}
+	return ending(secrets, now, now.Add(r.Overlap))
 }
 
 // ending returns the secrets that are live after now, none of them beyond end.

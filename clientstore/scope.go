@@ -75,10 +75,15 @@ func scopes(scope string) []string {
 // asks for, or everything registered when it asks for nothing (RFC 6749,
 // section 3.3), without offline access that the client could not use (OpenID
 // Connect Core 1.0, section 11). It names the first scope that is not
-// registered, which refuses the request.
+// registered, which refuses the request. One that the client is registered for
+// and was approved without is left out (RFC 6749, section 3.3), unless nothing
+// else was asked for.
 func (c *Client) SettleScope(asked string) (scope []string, unregistered string) {
-	registered := scopes(c.Metadata.Scope)
-	for _, s := range orAll(scopes(asked), registered) {
+	registered, wanted := scopes(c.Metadata.Scope), scopes(asked)
+	if kept, _ := split(wanted, registered); len(kept) > 0 {
+		_, wanted = split(wanted, c.withheld.scope)
+	}
+	for _, s := range orAll(wanted, registered) {
 		switch {
 		case s == scopeOffline && !slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken):
 		case !slices.Contains(registered, s):

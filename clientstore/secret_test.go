@@ -121,7 +121,7 @@ func TestTypedSecretRules(t *testing.T) {
 		r.Secret = tt.secret
 		_, _, err := tt.store.Register(t.Context(), ada, r)
 		fault, ok := errors.AsType[*clientstore.MetadataError](err)
-		if !ok || fault.Field != "client_secret" || strings.Contains(fault.Reason, tt.secret) {
+		if !ok || fault.Field != "client_secret" || strings.Contains(fault.Reason.String(), tt.secret) {
 			t.Errorf("%s: %v; want a refusal of client_secret that does not repeat it", tt.name, err)
 		}
 	}
@@ -228,6 +228,33 @@ func TestSeveralSecretsAreLive(t *testing.T) {
 			t.Errorf("an unknown secret: %v", err)
 		}
 	})
+}
+
+// A secret that is made beside the others leaves them as they are.
+func TestSecretBesideTheOthers(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t)
+	clients := newStore(t, db)
+	c, first := register(t, clients, webClient("Modeler"))
+	ends := db.Now().Add(time.Minute)
+	c, second, err := clients.RotateSecret(t.Context(), ada, c.ID, clientstore.Rotation{Beside: true, ExpiresAt: &ends})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Secrets) != 2 || c.Secrets[0].ExpiresAt != nil || c.Secrets[1].ExpiresAt == nil {
+		t.Errorf("kept: %+v", c.Secrets)
+	}
+	if !verify(t, clients, c, first) || !verify(t, clients, c, second) {
+		t.Error("one of the two is refused")
+	}
+	for range 3 {
+		if _, _, err := clients.RotateSecret(t.Context(), ada, c.ID, clientstore.Rotation{Beside: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := clients.RotateSecret(t.Context(), ada, c.ID, clientstore.Rotation{Beside: true}); !isMetadataError(err) {
+		t.Errorf("a sixth secret: %v", err)
+	}
 }
 
 func TestRotationRules(t *testing.T) {

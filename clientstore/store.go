@@ -36,6 +36,12 @@ type Config struct {
 	// UnusedLifetime is how long a client that registered itself may be
 	// approved and never used; 0 bounds nothing.
 	UnusedLifetime time.Duration
+	// FourEyes lets nobody approve what they registered or edited themselves,
+	// and an edit of an approved client wait for another administrator.
+	FourEyes bool
+	// Notices are the channels by which somebody is told of what comes to wait
+	// for a decision; empty for none.
+	Notices []string
 }
 
 // Store keeps clients in the database.
@@ -56,7 +62,12 @@ func (s *Store) Policy() Policy { return s.cfg.Policy }
 
 // Get returns the client, whatever its status. It is for administrators.
 func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
-	return s.find(s.db.With(ctx), id)
+	c, err := s.find(s.db.With(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	c.end(s.db.Now())
+	return c, nil
 }
 
 // lock returns the client and holds back other changes of it until the

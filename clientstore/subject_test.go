@@ -54,7 +54,7 @@ func TestSector(t *testing.T) {
 	} {
 		c, _, err := clients.Register(t.Context(), ada, clientstore.Registration{Type: clientstore.OIDC, Name: "App", Metadata: tt.metadata, Sector: tt.document})
 		if tt.fault != "" {
-			if fault, ok := errors.AsType[*clientstore.MetadataError](err); !ok || !strings.Contains(fault.Reason, tt.fault) {
+			if fault, ok := errors.AsType[*clientstore.MetadataError](err); !ok || !strings.Contains(fault.Reason.String(), tt.fault) {
 				t.Errorf("%s: %v; want %q", name, err, tt.fault)
 			}
 			continue
@@ -108,7 +108,7 @@ func TestSubjectsStay(t *testing.T) {
 				"another host": pairwise("", "https://a.example/cb"), "public": {RedirectURIs: []string{"https://b.example/cb"}},
 				"no host": pairwise("", "com.example.app:/cb"),
 			} {
-				if fault, ok := errors.AsType[*clientstore.MetadataError](edit(m)); !ok || !strings.Contains(fault.Reason, "know nobody") {
+				if fault, ok := errors.AsType[*clientstore.MetadataError](edit(m)); !ok || !strings.Contains(fault.Reason.String(), "know nobody") {
 					t.Errorf("%s: %s: %v", name, change, fault)
 				}
 			}

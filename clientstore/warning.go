@@ -1,18 +1,19 @@
 package clientstore
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+
+	"countersign/storage/locale"
 )
 
 // Warnings says, a sentence each, what is risky about the client.
-func (c *Client) Warnings() []string {
+func (c *Client) Warnings() []locale.Message {
 	m := &c.Metadata
-	var list []string
-	warn := func(risky bool, format string, args ...any) {
+	var list []locale.Message
+	warn := func(risky bool, format locale.Message, args ...any) {
 		if risky {
-			list = append(list, fmt.Sprintf(format, args...))
+			list = append(list, locale.Sprintf(format, args...))
 		}
 	}
 	warn(slices.Contains(m.GrantTypes, GrantPassword),

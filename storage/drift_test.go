@@ -21,6 +21,7 @@ import (
 	"countersign/storage/pushed"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
+	"countersign/storage/tryout"
 )
 
 // records are the types that gorm reads and writes whole.
@@ -40,18 +41,22 @@ var records = []any{
 	keyset.Key{},
 	pushed.Request{},
 	session.Session{},
+	tryout.Tryout{},
 }
 
 // tables are those that only statements of our own read and write.
 var tables = map[string]string{
 	"access_tokens":         "hash grant_id scope audience created_at expires_at revoked_at",
+	"approval_links":        "hash client_id version revision_id created_at expires_at used_at",
+	"approval_notices":      "client_id channel version revision_id attempts next_at created_at",
 	"application_uses":      "account_id client_id used_at",
 	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
 	"client_registrations":  "client_id hash initial_token_id created_at",
 	"client_submissions":    "hash account_id client_id secret created_at",
 	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
 	"idempotency_keys":      "hash fingerprint claim locked_until answer created_at expires_at",
-	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at command_line_at",
+	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at command_line_at restored_at moved_at",
+	"schema_support":        "id oldest",
 	"subject_salt":          "id salt created_at",
 	"logout_deliveries":     "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",
 	"recovery_codes":        "hash account_id created_at used_at",

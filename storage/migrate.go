@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 )
 
@@ -30,6 +31,9 @@ type Migration struct {
 type SchemaError struct {
 	// Database and Program are the newest migration of each.
 	Database, Program int64
+	// Oldest is what the newest migration of a program has to be for it to
+	// serve the database; 0 when the database does not say.
+	Oldest int64
 }
 
 func (e *SchemaError) Error() string {
@@ -41,12 +45,16 @@ func (e *SchemaError) Error() string {
 }
 
 // Migrate brings the schema up to date, one transaction a migration, under a
-// lock that holds back other processes. It refuses a schema newer than its own
-// with a [SchemaError] and leaves alone one that is up to date.
+// lock that holds back other processes. It leaves alone a schema that is up to
+// date, and one that is newer and still serves this program, as
+// [DB.CheckSchema] has it.
 func (db *DB) Migrate(ctx context.Context) error {
 	current, newest, err := db.versions(ctx)
 	if err != nil || current == newest {
 		return err
+	}
+	if current > newest {
+		return db.checkNewer(ctx, current, newest)
 	}
 	conns, unlock, err := db.lockMigrations(ctx)
 	if err != nil {
@@ -57,7 +65,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 		return err
 	}
 	if current > newest {
-		return &SchemaError{Database: current, Program: newest}
+		return db.checkNewer(ctx, current, newest)
 	}
 	dialect := goose.DialectSQLite3
 	if db.Dialect() == PostgreSQL {
@@ -67,8 +75,40 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
-	_, err = p.Up(ctx)
-	return Err("migrate the database", err)
+	return Err("migrate the database", up(ctx, p))
+}
+
+const (
+	// migrationWait is how long a migration waits for a table that requests
+	// use. Whoever comes after it waits behind it, so that is short; it is also
+	// shorter than PostgreSQL takes to find a deadlock, which could end a
+	// request instead.
+	migrationWait = "300ms"
+	// migrationTries bounds how often it tries again.
+	migrationTries = 100
+	migrationPause = 200 * time.Millisecond
+)
+
+// up applies the migrations. One that found a table in use has left nothing
+// behind, and is tried again.
+func up(ctx context.Context, p *goose.Provider) (err error) {
+	for range migrationTries {
+		if _, err = p.Up(ctx); !inUse(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(migrationPause):
+		}
+	}
+	return err
+}
+
+// inUse reports whether PostgreSQL refused to wait for a lock any longer.
+func inUse(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "55P03" || e.Code == "40P01") // lock_not_available, deadlock_detected
 }
 
 // lockMigrations waits until no other process migrates and returns the
@@ -79,16 +119,17 @@ func (db *DB) lockMigrations(ctx context.Context) (conns *sql.DB, unlock func(),
 		unlock, err = lockFile(ctx, db.target.path+".migrating")
 		return db.conns, unlock, err
 	}
-	cfg := db.target.pg.Copy()
-	for _, timeout := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
-		cfg.RuntimeParams[timeout] = "0"
-	}
+	cfg := db.target.unbounded()
+	cfg.RuntimeParams["lock_timeout"] = migrationWait
 	conns = openPostgres(cfg, 2) // one holds the lock, one migrates
 	conn, err := conns.Conn(ctx)
 	if err != nil {
 		return nil, nil, errors.Join(err, conns.Close())
 	}
-	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock)); err != nil {
+	if _, err = conn.ExecContext(ctx, `SET lock_timeout = 0`); err == nil {
+		_, err = conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrationLock))
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close(), conns.Close())
 	}
 	return conns, func() {
@@ -97,13 +138,44 @@ func (db *DB) lockMigrations(ctx context.Context) (conns *sql.DB, unlock func(),
 	}, nil
 }
 
-// CheckSchema returns a [SchemaError] unless the schema is this program's.
+// CheckSchema returns a [SchemaError] unless this program can serve the schema:
+// it is this program's, or that of a newer release which took nothing away that
+// this one needs.
 func (db *DB) CheckSchema(ctx context.Context) error {
+	current, newest, err := db.versions(ctx)
+	switch {
+	case err != nil || current == newest:
+		return err
+	case current > newest:
+		return db.checkNewer(ctx, current, newest)
+	default:
+		return &SchemaError{Database: current, Program: newest}
+	}
+}
+
+// CheckSameSchema returns a [SchemaError] unless the schema is exactly this
+// program's, which alone knows what every table and column of it means.
+func (db *DB) CheckSameSchema(ctx context.Context) error {
 	current, newest, err := db.versions(ctx)
 	if err == nil && current != newest {
 		return &SchemaError{Database: current, Program: newest}
 	}
 	return err
+}
+
+// checkNewer refuses a newer schema that does not serve this program any more.
+func (db *DB) checkNewer(ctx context.Context, current, newest int64) error {
+	oldest, err := db.oldest(ctx)
+	if err == nil && (oldest == 0 || oldest > newest) {
+		return &SchemaError{Database: current, Program: newest, Oldest: oldest}
+	}
+	return err
+}
+
+// oldest reads which programs the schema serves; 0 when it does not say.
+func (db *DB) oldest(ctx context.Context) (oldest int64, err error) {
+	err = db.With(ctx).Raw(`SELECT oldest FROM schema_support WHERE id = 1`).Scan(&oldest).Error
+	return oldest, Err("read which releases the schema serves", err)
 }
 
 // Migrations lists the migrations of this program in order.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -65,17 +66,86 @@ func TestMigrateFromSeveralServersAtOnce(t *testing.T) {
 	})
 }
 
+// newer makes the schema that of a later release, which serves programs from
+// oldest on.
+func newer(t *testing.T, db *storage.DB, oldest int64) {
+	t.Helper()
+	for _, statement := range []string{
+		`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, ` +
+			map[storage.Dialect]string{storage.SQLite: "1", storage.PostgreSQL: "true"}[db.Dialect()] + `)`,
+		fmt.Sprintf(`UPDATE schema_support SET oldest = %d`, oldest),
+	} {
+		if err := db.With(t.Context()).Exec(statement).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A later release that took away what this one needs is refused, and a server
+// that runs stops.
 func TestNewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		if err := db.With(t.Context()).Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, ` +
-			map[storage.Dialect]string{storage.SQLite: "1", storage.PostgreSQL: "true"}[db.Dialect()] + `)`).Error; err != nil {
+		was, err := db.Installation(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
-		for name, err := range map[string]error{"Migrate": db.Migrate(t.Context()), "CheckSchema": db.CheckSchema(t.Context())} {
-			newer, ok := errors.AsType[*storage.SchemaError](err)
-			if !ok || newer.Database != 99999 || !strings.Contains(err.Error(), "newer release") || !strings.Contains(err.Error(), "nothing was changed") {
+		newer(t, db, 99999)
+		for name, err := range map[string]error{
+			"Migrate": db.Migrate(t.Context()), "CheckSchema": db.CheckSchema(t.Context()), "CheckStill": db.CheckStill(t.Context(), was),
+		} {
+			refused, ok := errors.AsType[*storage.SchemaError](err)
+			if !ok || refused.Database != 99999 || refused.Oldest != 99999 || !strings.Contains(err.Error(), "newer release") || !strings.Contains(err.Error(), "nothing was changed") {
 				t.Errorf("%s() = %v; want a SchemaError with a remedy", name, err)
+			}
+		}
+	})
+}
+
+// A later release that only added something leaves this one serving (INV-21).
+func TestNewerSchemaThatOnlyAdds(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		was, err := db.Installation(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		newer(t, db, 70)
+		for name, err := range map[string]error{
+			"Migrate": db.Migrate(t.Context()), "CheckSchema": db.CheckSchema(t.Context()), "CheckStill": db.CheckStill(t.Context(), was),
+		} {
+			if err != nil {
+				t.Errorf("%s() = %v", name, err)
+			}
+		}
+		if _, ok := errors.AsType[*storage.SchemaError](db.CheckSameSchema(t.Context())); !ok {
+			t.Error("CheckSameSchema() takes a schema of which this program does not know all")
+		}
+	})
+}
+
+func TestInstallation(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		if err := db.CheckKey(t.Context(), storagetest.Keys(t)); err != nil {
+			t.Fatal(err)
+		}
+		was, err := db.Installation(t.Context())
+		if err != nil || was.RestoredAt != nil || was.MovedAt != nil || db.CheckStill(t.Context(), was) != nil || db.CheckHere(t.Context()) != nil {
+			t.Fatalf("Installation() = %+v, %v", was, err)
+		}
+		if err := db.With(t.Context()).Exec(`UPDATE installation SET restored_at = ?`, db.Now()).Error; err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := errors.AsType[*storage.ReplacedError](db.CheckStill(t.Context(), was)); !ok {
+			t.Error("a server may go on although its database was restored")
+		}
+		if err := db.With(t.Context()).Exec(`UPDATE installation SET moved_at = ?`, db.Now()).Error; err != nil {
+			t.Fatal(err)
+		}
+		for name, err := range map[string]error{"CheckStill": db.CheckStill(t.Context(), was), "CheckHere": db.CheckHere(t.Context())} {
+			if _, ok := errors.AsType[*storage.MovedError](err); !ok {
+				t.Errorf("%s() = %v; want a MovedError", name, err)
 			}
 		}
 	})

@@ -74,6 +74,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		TranslateError:         true,
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
+		QueryFields:            true, // see Columns
 		Logger:                 slowLog{cfg.Log},
 		NowFunc:                func() time.Time { return db.Now() },
 	})

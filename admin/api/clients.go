@@ -141,7 +141,11 @@ func (h *Handler) edit(r *request, m members, from func(*clientstore.Client) cli
 	if err != nil {
 		return nil, overtaken(err)
 	}
-	return showing(after), nil
+	a := showing(after)
+	if h.cfg.Clients.FourEyes() && after.Version == c.Version && after.Status == clientstore.Approved {
+		a.status = http.StatusAccepted // it waits for another administrator, or changes nothing
+	}
+	return a, nil
 }
 
 // edited is what the members make of the client.

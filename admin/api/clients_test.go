@@ -159,7 +159,7 @@ func TestBodies(t *testing.T) {
 		id := w.create(example).json["client_id"].(string)
 		w.problem(w.do(call{method: "PATCH", path: "/v1/clients/" + id, body: `{"status":"approved"}`}.with("If-Match", `"1"`)), 400, "unknown-member")
 		w.problem(w.do(call{method: "PATCH", path: "/v1/clients/" + id, body: `{"client_id":"other"}`}.with("If-Match", `"1"`)), 400, "unknown-member")
-		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + id + "/approve", body: `{"reason":"x"}`}.with("If-Match", `"1"`)), 400, "unknown-member", "there are changes, version")
+		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + id + "/approve", body: `{"reason":"x"}`}.with("If-Match", `"1"`)), 400, "unknown-member", "there are changes, conditions, version")
 		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + id + "/disapprove", body: `{"reason":"` + strings.Repeat("x", 501) + `"}`}), 422, "invalid-member", "#/reason")
 	})
 }

@@ -22,7 +22,7 @@ func overtaken(err error) error {
 // describeQuery makes a refusal of a filter one of the query.
 func describeQuery(err error) error {
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return problemOf(badQuery, ended(e.Field+" "+e.Reason))
+		return problemOf(badQuery, ended(e.Field+" "+e.Reason.String()))
 	}
 	return err
 }
@@ -35,8 +35,12 @@ func (h *Handler) approveClient(r *request) (*answer, error) {
 		return nil, err
 	}
 	var version *int64
-	var changes members
-	if err := m.into(map[string]any{"version": &version, "changes": &changes}); err != nil {
+	var changes, narrowing members
+	if err := m.into(map[string]any{"version": &version, "changes": &changes, "conditions": &narrowing}); err != nil {
+		return nil, err
+	}
+	on, err := h.conditions(r, narrowing)
+	if err != nil {
 		return nil, err
 	}
 	c, err := h.sight(r)
@@ -47,17 +51,45 @@ func (h *Handler) approveClient(r *request) (*answer, error) {
 		return nil, problemOf(stale, "The present version is "+strconv.FormatInt(c.Version, 10)+", another than the body names.")
 	}
 	if changes != nil {
-		return h.approveEdited(r, c, changes)
+		return h.approveEdited(r, c, changes, on)
 	}
 	if err := r.mayTouch(c); err != nil {
 		return nil, err
 	}
-	return decided(h.cfg.Clients.ApproveSeen(r.Context(), r.actor(), c))
+	return decided(h.cfg.Clients.ApproveOn(r.Context(), r.actor(), c.ID, clientstore.Approval{Conditions: on, Version: c.Version}))
+}
+
+// conditions reads what an approval is narrowed to, nil where nothing was said.
+// Accounts are named by their username or identifier.
+func (h *Handler) conditions(r *request, m members) (*clientstore.Conditions, error) {
+	if m == nil {
+		return nil, nil //nolint:nilnil // documented
+	}
+	var on clientstore.Conditions
+	var testers []string
+	known := map[string]any{
+		"scope": &on.Scope, "grant_types": &on.GrantTypes, "response_types": &on.ResponseTypes, "until": &on.Until,
+		"test_users": &testers, "test_accounts": &on.TestAccounts,
+	}
+	if err := m.into(known); err != nil {
+		return nil, err
+	}
+	for _, name := range testers {
+		a, err := h.cfg.Accounts.Find(r.Context(), name)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, problemOf(invalidMember, ended("no account has the username "+shown(name))).at("test_users", "Names no account by "+shown(name)+".")
+		}
+		if err != nil {
+			return nil, err
+		}
+		on.TestAccounts = append(on.TestAccounts, a.ID)
+	}
+	return &on, nil
 }
 
 // approveEdited changes the client and approves it, as one. It takes what both
 // take.
-func (h *Handler) approveEdited(r *request, c *clientstore.Client, changes members) (*answer, error) {
+func (h *Handler) approveEdited(r *request, c *clientstore.Client, changes members, on *clientstore.Conditions) (*answer, error) {
 	if !slices.Contains(r.caller.scopes, clientstore.ScopeClientsWrite) {
 		return nil, outOfScope(clientstore.ScopeClientsWrite)
 	}
@@ -65,6 +97,7 @@ func (h *Handler) approveEdited(r *request, c *clientstore.Client, changes membe
 	if err != nil {
 		return nil, err
 	}
+	e.Conditions = on
 	return decided(h.cfg.Clients.ApproveEdited(r.Context(), r.actor(), c.ID, e))
 }
 
@@ -81,7 +114,7 @@ func (h *Handler) disapproveClient(r *request) (*answer, error) {
 	}
 	c, err := h.cfg.Clients.Disapprove(r.Context(), r.actor(), r.value("client_id"), reason)
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return nil, problemOf(invalidMember, sentence("the reason "+e.Reason)).at("reason", sentence(e.Reason))
+		return nil, problemOf(invalidMember, sentence("the reason "+e.Reason.String())).at("reason", sentence(e.Reason.String()))
 	}
 	if err != nil {
 		return nil, err
@@ -126,7 +159,7 @@ func (h *Handler) getRevision(r *request) (*answer, error) {
 
 // approveRevision serves POST /v1/clients/{client_id}/revision/approve.
 func (h *Handler) approveRevision(r *request) (*answer, error) {
-	v, err := h.revisionSeen(r)
+	v, err := h.revisionSeen(r, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -138,20 +171,25 @@ func (h *Handler) approveRevision(r *request) (*answer, error) {
 
 // rejectRevision serves POST /v1/clients/{client_id}/revision/reject.
 func (h *Handler) rejectRevision(r *request) (*answer, error) {
-	v, err := h.revisionSeen(r)
+	var reason string
+	v, err := h.revisionSeen(r, map[string]any{"reason": &reason})
 	if err != nil {
 		return nil, err
 	}
-	return decided(h.cfg.Clients.RejectRevision(r.Context(), r.actor(), v.ClientID, v.ID))
+	c, err := h.cfg.Clients.RejectRevision(r.Context(), r.actor(), v.ClientID, v.ID, reason)
+	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
+		return nil, problemOf(invalidMember, sentence("the reason "+e.Reason.String())).at("reason", sentence(e.Reason.String()))
+	}
+	return decided(c, err)
 }
 
 // revisionSeen returns the revision that the caller saw.
-func (h *Handler) revisionSeen(r *request) (*clientstore.Revision, error) {
+func (h *Handler) revisionSeen(r *request, body map[string]any) (*clientstore.Revision, error) {
 	m, err := r.optionalBody()
 	if err != nil {
 		return nil, err
 	}
-	if err := m.into(nil); err != nil {
+	if err := m.into(body); err != nil {
 		return nil, err
 	}
 	if _, err := r.seen(); err != nil {

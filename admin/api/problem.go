@@ -38,6 +38,7 @@ var (
 	insufficientScope  = kind{"insufficient-scope", "The credential does not cover this", "Ask for the scope that the error names when you get the token, or have an API key made with it.", http.StatusForbidden}
 	notFound           = kind{"not-found", "There is no such thing", "Check the address and the identifiers in it; list what there is.", http.StatusNotFound}
 	methodNotAllowed   = kind{"method-not-allowed", "The address takes other methods", "Use one of the methods in the header Allow.", http.StatusMethodNotAllowed}
+	ownWork            = kind{"own-work", "Another administrator has to approve this", "Ask another administrator: the server is configured with four_eyes.", http.StatusForbidden}
 	conflict           = kind{"conflict", "This contradicts what is there", "Look at the present state and decide anew.", http.StatusConflict}
 	inFlight           = kind{"request-in-flight", "The same request is being done", "Wait a moment and repeat the request with the same Idempotency-Key.", http.StatusConflict}
 	managed            = kind{"managed-by-a-file", "The client belongs to a clients file", "Change it in that file and apply it, or take it out of the file's hands by `countersign client release`. Disapproving it is always possible.", http.StatusConflict}
@@ -57,7 +58,7 @@ var (
 // kinds are all of them, for who looks one up.
 var kinds = []kind{
 	badJSON, unknownMember, badQuery, badIdempotencyKey, notAuthenticated, invalidToken, weakSignIn, forbidden, insufficientScope, notFound,
-	methodNotAllowed, conflict, inFlight, managed, lastAdministrator, stale, bodyTooLarge, wrongMediaType, invalidClient, invalidMember,
+	methodNotAllowed, ownWork, conflict, inFlight, managed, lastAdministrator, stale, bodyTooLarge, wrongMediaType, invalidClient, invalidMember,
 	keyReused, preconditionNeeded, tooManyRequests, internal, unavailable,
 }
 
@@ -147,10 +148,10 @@ func describe(err error) *problemError {
 		return p
 	}
 	if e, ok := errors.AsType[*clientstore.MemberError](err); ok {
-		return problemOf(unknownMember, ended(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(unknownMember, ended(e.Field+" "+e.Reason.String())).at(e.Field, sentence(e.Reason.String()))
 	}
 	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return problemOf(invalidClient, ended(e.Field+" "+e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(invalidClient, ended(e.Field+" "+e.Reason.String())).at(e.Field, sentence(e.Reason.String()))
 	}
 	if e, ok := errors.AsType[*clientstore.ManagedError](err); ok {
 		return problemOf(managed, ended(e.Error()))
@@ -159,7 +160,7 @@ func describe(err error) *problemError {
 		return problemOf(conflict, sentence("the "+e.Error()))
 	}
 	if e, ok := errors.AsType[*account.FieldError](err); ok {
-		return problemOf(invalidMember, sentence(e.Reason)).at(e.Field, sentence(e.Reason))
+		return problemOf(invalidMember, sentence(e.Reason.String())).at(e.Field, sentence(e.Reason.String()))
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return problemOf(bodyTooLarge, fmt.Sprintf("The body has more than %d bytes.", tooLarge.Limit))
@@ -171,6 +172,8 @@ func describeCommon(err error) *problemError {
 	switch {
 	case errors.Is(err, account.ErrLastAdministrator):
 		return problemOf(lastAdministrator, "This is the last account that may configure the server.")
+	case errors.Is(err, clientstore.ErrOwnWork):
+		return problemOf(ownWork, sentence(clientstore.ErrOwnWork.Error()))
 	case errors.Is(err, idempotency.ErrMismatch):
 		return problemOf(keyReused, "A request with this Idempotency-Key had other content.")
 	case errors.Is(err, idempotency.ErrInFlight):

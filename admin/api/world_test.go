@@ -49,6 +49,7 @@ type world struct {
 	failures *failure.Store
 	handler  http.Handler
 	logged   bytes.Buffer
+	sealing  *seal.Keys
 
 	ada   *account.Account
 	all   string // the key
@@ -65,7 +66,7 @@ func newWorld(t *testing.T, db *storage.DB) *world {
 	t.Helper()
 	keys, events := storagetest.Keys(t), audit.New(db)
 	w := &world{
-		T: t, db: db, clock: storagetest.Clock(db),
+		T: t, db: db, clock: storagetest.Clock(db), sealing: keys,
 		accounts: account.New(db, account.Config{Keys: keys, Audit: events, Cost: account.HashCost{Memory: 8, Passes: 1}}),
 		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events}),
 		grants:   grant.New(db, keys),

@@ -12,7 +12,7 @@ func oauth1(c Client) []Snippet {
 		{"curl", "curl", "By hand, where PLAINTEXT is registered in oauth1_signature_methods and the address is https.", curl1},
 	}
 	for i := range list {
-		list[i].Text = c.fill(without(list[i].Text, "«secret»", true))
+		list[i].Text = c.fill(list[i].Text)
 	}
 	return list
 }
@@ -56,11 +56,11 @@ accessToken, accessSecret, err := cfg.AccessToken(requestToken, requestSecret, v
 const node1 = `
 import { OAuth } from "oauth";
 
-const client = new OAuth(<REQUEST>, <ACCESS>, <KEY>, <SECRET>, "1.0A", <REDIRECT>, "HMAC-SHA1");
+const client = new OAuth(<REQUEST>, <ACCESS>, <KEY>, <SECRET>, "1.0", <REDIRECT>, "HMAC-SHA1");
 client.getOAuthRequestToken((error, token, secret) => {
-  // Send the person to this address; the verifier comes back to the callback.
   console.log(<AUTHORIZE1> + "?oauth_token=" + encodeURIComponent(token));
-  // client.getOAuthAccessToken(token, secret, verifier, (error, access, accessSecret) => { … });
+  // Send the person there; the verifier comes back to the callback.
+  client.getOAuthAccessToken(token, secret, verifier, (error, access, accessSecret) => console.log(access));
 });
 `
 
@@ -85,5 +85,5 @@ var answer = await client.ExecutePostAsync(new RestRequest(<REQUEST>));
 
 const curl1 = `
 curl --request POST %REQUEST% \
-  --header 'Authorization: OAuth oauth_consumer_key="{KEY}", oauth_signature_method="PLAINTEXT", oauth_signature="{SECRET}%26", oauth_callback="oob"'
+  --header 'Authorization: OAuth oauth_consumer_key="{KEY}", oauth_signature_method="PLAINTEXT", oauth_signature="{PLAINTEXT}", oauth_callback="oob"'
 `

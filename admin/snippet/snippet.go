@@ -4,9 +4,12 @@
 package snippet
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"countersign/storage/locale"
 )
 
 // Client is what the texts are about.
@@ -16,6 +19,7 @@ type Client struct {
 	Name     string
 	Secret   string // empty when it is not known, or there is none
 	Public   bool   // it has no secret
+	Posts    bool   // it sends its secret in the form (client_secret_post)
 	Scope    string
 	Redirect string // the first redirect URI, empty for none
 	Grants   []string
@@ -23,10 +27,19 @@ type Client struct {
 }
 
 // Snippet is a text in a language.
-type Snippet struct{ ID, Title, Note, Text string }
+type Snippet struct {
+	ID    string
+	Title locale.Message
+	Note  locale.Message
+	Text  string
+}
 
 // Endpoint is an address of the server that the client is told.
-type Endpoint struct{ ID, Name, URL string }
+type Endpoint struct {
+	ID   string
+	Name locale.Message
+	URL  string
+}
 
 // The paths of the endpoints, under the issuer.
 const (
@@ -47,7 +60,7 @@ const (
 
 // Endpoints are those that a client of the type uses.
 func Endpoints(c Client) []Endpoint {
-	at := func(id, name, path string) Endpoint { return Endpoint{id, name, c.Issuer + path} }
+	at := func(id string, name locale.Message, path string) Endpoint { return Endpoint{id, name, c.Issuer + path} }
 	if c.Type == "oauth1" {
 		return []Endpoint{
 			at("request-token", "Request token URL", requestToken), at("authorization", "User authorization URL", authorize1),
@@ -72,6 +85,9 @@ func All(c Client) []Snippet {
 	if c.Secret == "" {
 		c.Secret = "YOUR_SECRET"
 	}
+	if c.Scope == "" && c.Type == "oidc" { // which means all of it
+		c.Scope = "openid profile email"
+	}
 	if c.Type == "oauth1" {
 		return oauth1(c)
 	}
@@ -90,19 +106,24 @@ func Shell(value string) string {
 }
 
 // fill puts values into a text: NAME in angle brackets is the value as a
-// string of most languages, in percent signs as one word of a shell, and in
-// braces as it is.
+// string of most languages, in percent signs as one word of a shell, in
+// circumflexes as it is written in a query, and in braces as it is.
 func (c Client) fill(text string) string {
 	var pairs []string
 	for name, value := range map[string]string{
 		"ISSUER": c.Issuer, "KEY": c.Key, "SECRET": c.Secret, "SCOPE": c.Scope, "REDIRECT": c.Redirect,
 		"AUTHORIZE": c.Issuer + authorize, "TOKEN": c.Issuer + token, "DEVICE": c.Issuer + device, "USERINFO": c.Issuer + userinfo,
-		"REQUEST": c.Issuer + requestToken, "AUTHORIZE1": c.Issuer + authorize1, "ACCESS": c.Issuer + accessToken, "NAME": c.Name,
+		"REQUEST": c.Issuer + requestToken, "AUTHORIZE1": c.Issuer + authorize1, "ACCESS": c.Issuer + accessToken,
+		"PLAINTEXT": escape(escape(c.Secret) + "&"), // a value of the Authorization header (RFC 5849, sections 3.4.4 and 3.5.1)
 	} {
-		pairs = append(pairs, "<"+name+">", strconv.Quote(value), "%"+name+"%", Shell(value), "{"+name+"}", value)
+		pairs = append(pairs, "<"+name+">", strconv.Quote(value), "%"+name+"%", Shell(value), "^"+name+"^", escape(value), "{"+name+"}", value)
 	}
 	return strings.TrimSpace(strings.NewReplacer(pairs...).Replace(text)) + "\n"
 }
+
+// escape encodes a value as OAuth 1.0a does, which suits a query as well (RFC
+// 5849, section 3.6).
+func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
 
 // without takes the lines away that contain a mark, when they do not fit; and
 // the mark itself when they do.

@@ -11,6 +11,7 @@ import (
 	"countersign/authz/page"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 // target is where an answer goes, and how. The redirect URI was compared with
@@ -90,7 +91,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, t target, e *pr
 
 // unreadable is the page of a request that cannot be read.
 func unreadable(err error) error {
-	p := page.BadRequest("E-REQUEST", "The application sent a request that cannot be read: "+err.Error()+".",
+	p := page.BadRequest("E-REQUEST", locale.Sprintf("The application sent a request that cannot be read: %s.", err.Error()),
 		"Tell the developer of the application. Nothing was shared with it.")
 	return p
 }
@@ -103,7 +104,7 @@ func unknownClient() error {
 	return p
 }
 
-func badRedirect(what string) error {
+func badRedirect(what locale.Message) error {
 	return page.BadRequest("E-REDIRECT-URI", what, "Tell the developer of the application: it must send one of the redirect URIs that are registered for it.")
 }
 
@@ -121,7 +122,7 @@ func mismatch(sent string, c *clientstore.Client) error {
 
 // tooLong is the page of a request that is too long to wait.
 func tooLong(name string) error {
-	return page.BadRequest("E-REQUEST", "The application sent a request that is too long to be kept while you sign in: its "+name+".",
+	return page.BadRequest("E-REQUEST", locale.Sprintf("The application sent a request that is too long to be kept while you sign in: its %s.", name),
 		"Tell the developer of the application. Nothing was shared with it.")
 }
 

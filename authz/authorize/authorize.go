@@ -28,6 +28,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/locale"
 	"countersign/storage/pushed"
 	"countersign/storage/session"
 )
@@ -60,6 +61,8 @@ type Config struct {
 	Now     func() time.Time
 	// SignUp lets people create their accounts.
 	SignUp bool
+	// Lender lends redirect URIs for administrators' tests.
+	Lender clientstore.Lender
 }
 
 // Handler serves the endpoint.
@@ -85,13 +88,14 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 	p, err := read(r)
 	if e, ok := errors.AsType[*protocol.Error](err); ok {
 		return &page.Problem{
-			Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: e.Description,
+			Status: e.Status, Code: "E-REQUEST", Who: page.Developer, Title: "This request cannot be read", What: locale.Foreign(e.Description),
 			Remedy: "Tell the developer of the application. Nothing was shared with it.",
 		}
 	}
 	if err != nil {
 		return unreadable(err)
 	}
+	page.Speak(r.Context(), p.Get("ui_locales"), time.Time{})
 	if p.Get("client_id") == "" || p.IsRepeated("client_id") {
 		return unknownClient()
 	}
@@ -106,6 +110,9 @@ func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) startByPost(w http.ResponseWriter, r *http.Request, p protocol.Parameters) error {
 	v, err := h.visit(r, p.Get("client_id"), "")
 	if err != nil {
+		return err
+	}
+	if err := h.lend(r.Context(), p, v); err != nil {
 		return err
 	}
 	if v.Client.Usable() != nil {
@@ -139,11 +146,13 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
+	page.Speak(r.Context(), i.Request.Get("ui_locales"), i.CreatedAt)
 	return h.proceed(w, r, protocol.Kept(i.Request), i)
 }
 
 func (h *Handler) expired(r *http.Request, i *interaction.Interaction) error {
-	c, err := h.cfg.Clients.Get(r.Context(), i.ClientID)
+	page.Speak(r.Context(), i.Request.Get("ui_locales"), i.CreatedAt)
+	c, err := h.cfg.Clients.InUse(r.Context(), i.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return page.RemovedClient()
 	}
@@ -162,10 +171,23 @@ func (h *Handler) visit(r *http.Request, clientID, cookie string) (*clientstore.
 	return v, err
 }
 
+// lend lets the client have the redirect URI of a test that runs with it. Who
+// is signed in has to be who runs the test: nobody else's answer goes there.
+func (h *Handler) lend(ctx context.Context, p protocol.Parameters, v *clientstore.Visit) error {
+	account := ""
+	if s := h.live(v); s != nil {
+		account = s.AccountID
+	}
+	return h.cfg.Lender.Lend(ctx, &v.Client, account, p.Get("redirect_uri"))
+}
+
 // proceed takes a request one step further.
 func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Parameters, i *interaction.Interaction) error {
 	v, err := h.visit(r, p.Get("client_id"), h.cfg.Cookies.Session(r))
 	if err != nil {
+		return err
+	}
+	if err := h.lend(r.Context(), p, v); err != nil {
 		return err
 	}
 	if v.Client.Usable() != nil {
@@ -179,6 +201,12 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 		return h.unresolved(w, r, p, &v.Client, err)
 	}
 	p = plain.Parameters
+	if err := h.lend(r.Context(), p, v); err != nil { // it may have been pushed
+		return err
+	}
+	if i == nil { // a request object may have asked for another language than the address
+		page.Speak(r.Context(), p.Get("ui_locales"), time.Time{})
+	}
 	if i != nil && plain.mark != i.Request.Get(markName) {
 		i = nil // what waited was not yet what pages can show
 	}
@@ -203,7 +231,8 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 // asks for, be it by its scope or claim by claim.
 func remembered(v *clientstore.Visit, q *request) bool {
 	given := v.Consent()
-	return given.Covers(v.Client.ConsentDigest, q.scope) && len(q.wishes.Beyond(strings.Fields(given.Scope))) == 0
+	return given.Covers(v.Client.ConsentDigest, q.scope) &&
+		len(q.wishes.Beyond(append(strings.Fields(given.Scope), v.Client.WithheldScope()...))) == 0
 }
 
 // live returns the session of the visit, nil when there is none to rely on.
@@ -217,6 +246,9 @@ func (h *Handler) live(v *clientstore.Visit) *session.Session {
 // perform does what the request needs next.
 func (h *Handler) perform(w http.ResponseWriter, r *http.Request, s state) error {
 	next, refusal := s.next()
+	if (next == stepConsent || next == stepAnswer) && !s.client.Admits(s.session.AccountID) {
+		return h.turnAway(w, r, s)
+	}
 	switch next {
 	case stepLogin:
 		return h.ask(w, r, s, "/login")
@@ -229,6 +261,15 @@ func (h *Handler) perform(w http.ResponseWriter, r *http.Request, s state) error
 	case stepAnswer:
 	}
 	return h.grant(w, r, s)
+}
+
+// turnAway answers somebody who is none of the few that try the client out.
+// They read it themselves, unless the request must not show a page.
+func (h *Handler) turnAway(w http.ResponseWriter, r *http.Request, s state) error {
+	if slices.Contains(s.request.prompt, "none") {
+		return h.end(w, r, s, protocol.Refuse(protocol.AccessDenied, "The application is being tried out by a few people, and this one is none of them."))
+	}
+	return page.NotATester(page.NewApplication(s.client, ""))
 }
 
 // ask sends the person to a page, with the request waiting meanwhile.
@@ -351,7 +392,7 @@ func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parame
 		return h.ask(w, r, s, ResumePath)
 	}
 	waiting := page.Waiting{
-		Application: page.NewApplication(&v.Client, ""), Status: page.Pending, Reason: v.Client.StatusReason,
+		Application: page.NewApplication(&v.Client, ""), Status: page.Pending, Reason: v.Client.StatusReason, Ended: v.Client.ApprovalEnded(),
 		ResumeURL:      h.cfg.IssuerPath + ResumePath + "?" + url.Values{"interaction": {i.ID}}.Encode(),
 		RefreshSeconds: pendingRefresh,
 	}

@@ -49,6 +49,9 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, form protocol.Par
 	}
 	all := p.All()
 	all.Set("client_id", c.ID)
+	if err := h.cfg.Lender.Lend(r.Context(), c, "", p.Get("redirect_uri")); err != nil {
+		return err
+	}
 	if _, err := redirectURI(p, c); err != nil {
 		return told(err)
 	}
@@ -98,5 +101,5 @@ func told(err error) error {
 	if !ok {
 		return err
 	}
-	return protocol.Refuse(protocol.InvalidRequest, protocol.Sentence(problem.What))
+	return protocol.Refuse(protocol.InvalidRequest, protocol.Sentence(problem.What.String()))
 }

@@ -12,6 +12,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/interaction"
+	"countersign/storage/locale"
 	"countersign/storage/pushed"
 )
 
@@ -61,7 +62,7 @@ func (h *Handler) unresolved(w http.ResponseWriter, r *http.Request, p protocol.
 	}
 	uri, unknown := redirectURI(p, c)
 	if unknown != nil {
-		return page.BadRequest("E-REQUEST", "The application sent a request that this server does not take: "+e.Description,
+		return page.BadRequest("E-REQUEST", locale.Sprintf("The application sent a request that this server does not take: %s", e.Description),
 			"Tell the developer of the application. Nothing was shared with it.")
 	}
 	return h.refuse(w, r, newTarget(uri, p), e)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"countersign/storage/locale"
 	"countersign/storage/seal"
 )
 
@@ -41,6 +42,18 @@ const (
 	state   = "state"
 	step    = "step"
 )
+
+// languageLifetime is how long the language that somebody chose is kept.
+const languageLifetime = 365 * 24 * time.Hour
+
+// Language returns what the browser keeps of the language that somebody chose,
+// empty for nothing. It opens nothing.
+func (c Cookies) Language(r *http.Request) string { return c.get(r, locale.Cookie) }
+
+// SetLanguage keeps the language that somebody chose at the time.
+func (c Cookies) SetLanguage(w http.ResponseWriter, l *locale.Language, at time.Time) {
+	c.set(w, locale.Cookie, l.Choice(at), languageLifetime)
+}
 
 // Session returns the value of the session cookie, empty when there is none
 // that could be ours.

@@ -54,6 +54,18 @@ func (r Request) Beyond(scope []string) []string {
 	return beyond
 }
 
+// Without returns the names without the claims of the scopes that are withheld,
+// unless another scope stands for them too.
+func Without(names, withheld, scope []string) []string {
+	if len(withheld) == 0 {
+		return names
+	}
+	gone, given := ForScope(withheld), ForScope(scope)
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.Contains(gone, name) && !slices.Contains(given, name)
+	})
+}
+
 // Select returns those of the named claims that are known of the account: with
 // the types of OpenID Connect Core 1.0, section 5.1, and never empty. Names
 // that it does not know are left out, so that no request can ask for members

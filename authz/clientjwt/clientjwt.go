@@ -229,6 +229,19 @@ func (c *Claims) CheckStart(now time.Time) error {
 // ExpiresAt returns when the token expires. It has been checked.
 func (c *Claims) ExpiresAt() time.Time { return time.Unix(int64(*c.Expires)+1, 0).UTC() }
 
+// UsableSince returns a time before which [Claims.CheckTimes] refused the token,
+// whose clock may be off: it starts no earlier, and expires no later than
+// longest from then. It has been checked.
+func (c *Claims) UsableSince(longest time.Duration) time.Time {
+	since := *c.Expires - longest.Seconds()
+	for _, start := range []*float64{c.NotBefore, c.IssuedAt} {
+		if start != nil {
+			since = max(since, *start)
+		}
+	}
+	return time.UnixMicro(int64(since * 1e6)).Add(-Skew).UTC()
+}
+
 // Audiences returns the audience as a list, and whether it was a single text.
 // What is neither is no audience.
 func (c *Claims) Audiences() (list []string, single bool) {

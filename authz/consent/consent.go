@@ -30,6 +30,7 @@ type Config struct {
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Lender       clientstore.Lender // of redirect URIs, for administrators' tests
 	Grants       *grant.Store
 	Tx           storage.Tx
 	Cookies      browser.Cookies
@@ -67,7 +68,8 @@ func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
 	case err != nil && !expired:
 		return nil, err
 	}
-	c, err := h.cfg.Clients.Get(r.Context(), i.ClientID)
+	page.Speak(r.Context(), i.Request.Get("ui_locales"), i.CreatedAt)
+	c, err := h.cfg.Clients.InUse(r.Context(), i.ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, page.RemovedClient()
@@ -87,7 +89,7 @@ func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
 // askable reports whether there is somebody to ask and something to ask for.
 // Otherwise the dispatcher knows what comes next.
 func (v *visit) askable() bool {
-	return v.session != nil && v.interaction.DeniedAt == nil && v.client.Usable() == nil && !v.refused
+	return v.session != nil && v.interaction.DeniedAt == nil && v.client.Usable() == nil && v.client.Admits(v.session.AccountID) && !v.refused
 }
 
 // asked is the scope as the page says it: a client of plain OAuth 2.0 that may
@@ -139,6 +141,9 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 	}
 	before, err := h.cfg.Grants.Consent(ctx, a.ID, v.client.ID)
 	if err != nil {
+		return page.Consent{}, err
+	}
+	if err := h.cfg.Lender.Lend(ctx, v.client, a.ID, v.interaction.Request.Get("redirect_uri")); err != nil {
 		return page.Consent{}, err
 	}
 	p := page.Consent{

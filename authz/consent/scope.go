@@ -28,7 +28,7 @@ func (v *visit) further() []string {
 	if v.client.Type == clientstore.OAuth1 {
 		return []string{"username"}
 	}
-	return furtherClaims(v.scope, v.interaction.Request)
+	return furtherClaims(slices.Concat(v.scope, v.client.WithheldScope()), v.interaction.Request)
 }
 
 // furtherClaims returns in words the claims that the request asks for one by

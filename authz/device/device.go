@@ -60,6 +60,7 @@ func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
 // Show serves GET /device, with the code that a link brought along if it did
 // (RFC 8628, section 3.3.1). It grants nothing (DV-11).
 func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
+	page.Speak(r.Context(), r.URL.Query().Get("ui_locales"), time.Time{})
 	linked := r.URL.Query().Get("user_code")
 	typed := linked
 	if id := r.URL.Query().Get("interaction"); id != "" {
@@ -67,6 +68,7 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case err == nil && i.ResumePath == path:
 			typed = i.Request.Get("user_code")
+			page.Speak(r.Context(), i.Request.Get("ui_locales"), i.CreatedAt)
 		case err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, interaction.ErrExpired):
 			return err
 		}
@@ -78,7 +80,7 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 	case s == nil:
 		return h.signIn(w, r, typed, h.complete(linked))
 	case typed == "":
-		return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceCode{})
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceCode{UILocales: r.URL.Query().Get("ui_locales")})
 	default:
 		return h.ask(w, r, s, entry{typed, h.complete(linked)})
 	}
@@ -93,6 +95,7 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	page.Speak(r.Context(), r.URL.Query().Get("ui_locales"), time.Time{})
 	typed := form.Get("user_code")
 	s, err := h.session(r)
 	switch {
@@ -118,12 +121,18 @@ func (h *Handler) session(r *http.Request) (*session.Session, error) {
 	return s, err
 }
 
+// maxLocales is longer than any list of languages that a person understands.
+const maxLocales = 256
+
 // signIn asks who it is first: only somebody may try codes. Who has come by a
 // link may also follow it on a device of their own.
 func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, typed, link string) error {
 	kept := url.Values{"user_code": {""}}
 	if code, ok := grant.ReadUserCode(typed); ok {
 		kept.Set("user_code", grant.ShowUserCode(code))
+	}
+	if locales := r.URL.Query().Get("ui_locales"); len(locales) <= maxLocales {
+		kept.Set("ui_locales", locales)
 	}
 	if link != "" {
 		kept.Set(interaction.Elsewhere, link)
@@ -154,7 +163,7 @@ func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s *session.Session
 	if err != nil {
 		return err
 	}
-	p.Scan = page.NewScan(e.link)
+	p.Scan, p.UILocales = page.NewScan(e.link), r.URL.Query().Get("ui_locales")
 	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
 }
 
@@ -223,7 +232,7 @@ func (h *Handler) allow(r *http.Request, v *visit) error {
 
 // refuse shows the form again and says what is wrong with the code.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, typed string, err error) error {
-	p, status := page.DeviceCode{UserCode: page.Plain(typed)}, http.StatusUnprocessableEntity
+	p, status := page.DeviceCode{UserCode: page.Plain(typed), UILocales: r.URL.Query().Get("ui_locales")}, http.StatusUnprocessableEntity
 	fault, isFault := errors.AsType[faultError](err)
 	throttled, isThrottled := errors.AsType[*account.ThrottledError](err)
 	switch {

@@ -72,7 +72,7 @@ func (h *Handler) find(ctx context.Context, v *visit, typed string) (fault, err 
 		if fault = h.judge(v.device); fault != nil {
 			return fault, nil
 		}
-		v.client, err = h.cfg.Clients.Get(ctx, v.device.ClientID)
+		v.client, err = h.cfg.Clients.InUse(ctx, v.device.ClientID)
 	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -81,6 +81,8 @@ func (h *Handler) find(ctx context.Context, v *visit, typed string) (fault, err 
 		return nil, err
 	case !slices.Contains(v.client.Metadata.GrantTypes, clientstore.GrantDeviceCode):
 		return faultError(page.UnusableClient), nil
+	case v.session != nil && !v.client.Admits(v.session.AccountID):
+		return faultError(page.NotAmongTesters), nil
 	}
 	registered := strings.Fields(v.client.Metadata.Scope)
 	v.scope = slices.DeleteFunc(strings.Fields(v.device.Scope), func(s string) bool { return !slices.Contains(registered, s) })

@@ -10,6 +10,7 @@ import (
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage/keyset"
+	"countersign/storage/locale"
 )
 
 // Metadata describes the server to clients (OpenID Connect Discovery 1.0,
@@ -139,7 +140,7 @@ func metadata(cfg Config) Metadata {
 		PromptValuesSupported:         cfg.Prompts,
 		DisplayValuesSupported:        []string{"page", "popup", "touch", "wap"},
 		ACRValuesSupported:            protocol.ACRValues,
-		UILocalesSupported:            []string{"en"},
+		UILocalesSupported:            locale.Codes(),
 
 		TokenEndpointAuthMethodsSupported:         append(slices.Clone(confidential), clientstore.AuthNone),
 		IntrospectionEndpointAuthMethodsSupported: confidential,

@@ -79,6 +79,9 @@ func (s codeStore) GetAuthorizeCodeSession(ctx context.Context, code string, ses
 				"client_id", f.client.ID, "issued_to", found.Grant.ClientID, "grant_id", found.Grant.ID)
 			return nil, fosite.ErrNotFound
 		}
+		if err := s.engine.cfg.Lender.Lend(ctx, f.client, found.Grant.AccountID, found.RedirectURI); err != nil {
+			return nil, f.failed(err)
+		}
 		f.code, f.presented = found, code
 	}
 	request := f.codeRequest(session)

@@ -46,8 +46,10 @@ type Config struct {
 	Subjects  *subject.Identifiers
 	// ClientKeys encrypts to clients.
 	ClientKeys *clientjwt.Verifier
-	Log        *slog.Logger
-	Now        func() time.Time
+	// Lender lends redirect URIs for administrators' tests.
+	Lender clientstore.Lender
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Engine issues codes and tokens.

@@ -32,13 +32,10 @@ type idTokenStrategy struct{ engine *Engine }
 func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Duration, _ fosite.Requester) (string, error) {
 	f := flowOf(ctx)
 	alg := signingAlgorithm(f.client)
-	members, err := s.engine.requestedClaims(ctx, f)
+	members, err := s.members(ctx, f, lifetime)
 	if err != nil {
 		return "", f.failed(err)
 	}
-	now := s.engine.cfg.Now()
-	s.protocolClaims(members, f, alg)
-	members["iat"], members["exp"] = now.Unix(), now.Add(lifetime).Unix()
 	payload, err := json.Marshal(members)
 	if err != nil {
 		return "", fmt.Errorf("encode ID token: %w", err)
@@ -57,6 +54,18 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dura
 		return "", f.failed(fmt.Errorf("encrypt ID token: %w", err))
 	}
 	return token, nil
+}
+
+// members are those of the ID token of a flow.
+func (s idTokenStrategy) members(ctx context.Context, f *flow, lifetime time.Duration) (map[string]any, error) {
+	members, err := s.engine.requestedClaims(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	now := s.engine.cfg.Now()
+	s.protocolClaims(members, f, signingAlgorithm(f.client))
+	members["iat"], members["exp"] = now.Unix(), now.Add(lifetime).Unix()
+	return members, nil
 }
 
 // errNoRecipient is what the client is told when it cannot be encrypted to.
@@ -125,7 +134,7 @@ func (e *Engine) requestedClaims(ctx context.Context, f *flow) (map[string]any, 
 	if f.responseType == "id_token" { // no access token will open the UserInfo endpoint
 		names = slices.Concat(names, claims.ForScope(f.scope))
 	}
-	if len(names) == 0 {
+	if names = claims.Without(names, f.client.WithheldScope(), f.scope); len(names) == 0 {
 		return map[string]any{}, nil
 	}
 	a, err := e.cfg.Accounts.Get(ctx, f.grant().AccountID)

@@ -31,6 +31,10 @@ func (e *Engine) actOnPassword(ctx context.Context, f *flow, asked TokenRequest)
 	if err != nil {
 		return wrongPassword(err)
 	}
+	if !f.client.Admits(a.ID) {
+		return protocol.Refuse(protocol.InvalidGrant,
+			"This client is being tried out by a few accounts that an administrator named, and this account is none of them. Ask the administrator.")
+	}
 	second, err := e.cfg.Accounts.HasSecondFactor(ctx, a.ID)
 	if err != nil {
 		return err

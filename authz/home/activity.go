@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"countersign/authz/page"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // Activity serves GET /account/activity.
@@ -61,25 +61,21 @@ func (h *Handler) happened(ctx context.Context, v *visit) ([]page.Activity, erro
 func (h *Handler) tellNoted(a account.Activity) page.Activity {
 	p := page.Activity{At: h.moment(a.At), From: from(a.UserAgent, a.IP)}
 	if a.Kind == account.Consented {
-		p.What, p.Detail = "You allowed an application to use your account.", page.Plain(a.ClientName)
+		p.What, p.Detail = "You allowed an application to use your account.", locale.Foreign(page.Plain(a.ClientName))
 		return p
 	}
-	p.What = "You signed in"
+	p.What = "You signed in."
 	if words := methods(strings.Fields(a.Methods)); words != "" {
-		p.What += " by " + words
+		p.What = locale.Sprintf("You signed in by %s.", words)
 	}
-	p.What += "."
-	switch {
-	case a.Failures == 1:
-		p.Detail = "A wrong password was tried before."
-	case a.Failures > 1:
-		p.Detail = strconv.FormatInt(a.Failures, 10) + " wrong passwords were tried before."
+	if a.Failures > 0 {
+		p.Detail = locale.Sprintf("%d wrong passwords were tried before.", a.Failures)
 	}
 	return p
 }
 
 // told says of each change what it did: by its owner, and by somebody else.
-var told = map[string][2]string{
+var told = map[string][2]locale.Message{
 	"account.sign_up":            {"You created this account.", "This account was created."},
 	"account.create":             {"You created this account.", "An administrator created this account."},
 	"account.set_password":       {"You changed your password.", "An administrator set your password."},
@@ -102,7 +98,7 @@ var told = map[string][2]string{
 func (h *Handler) tellChange(e audit.Event, v *visit) page.Activity {
 	sentences, known := told[e.Action]
 	if !known {
-		sentences = [2]string{"You changed this account.", "An administrator changed this account."}
+		sentences = [2]locale.Message{"You changed this account.", "An administrator changed this account."}
 	}
 	p := page.Activity{What: sentences[1], At: h.moment(e.At)}
 	if e.ActorID == v.account.ID || e.Action == "account.sign_up" {
@@ -113,21 +109,21 @@ func (h *Handler) tellChange(e audit.Event, v *visit) page.Activity {
 		Passkey string `json:"name"`
 	}
 	if json.Unmarshal([]byte(e.After), &named) == nil {
-		p.Detail = page.Plain(cmp.Or(named.Client, named.Passkey))
+		p.Detail = locale.Foreign(page.Plain(cmp.Or(named.Client, named.Passkey)))
 	}
 	return p
 }
 
 // from says where something was done.
-func from(userAgent, ip string) string {
+func from(userAgent, ip string) locale.Message {
 	switch {
 	case userAgent == "" && ip == "":
 		return ""
 	case userAgent == "":
-		return "From " + page.Plain(ip)
+		return locale.Sprintf("From %s", page.Plain(ip))
 	case ip == "":
 		return page.BrowserName(userAgent)
 	default:
-		return page.BrowserName(userAgent) + ", from " + page.Plain(ip)
+		return locale.Sprintf("%s, from %s", page.BrowserName(userAgent), page.Plain(ip))
 	}
 }

@@ -117,7 +117,7 @@ func (h *Handler) connection(ctx context.Context, v *visit, clientID string) (*c
 	to, err := h.cfg.Grants.Connection(ctx, v.account.ID, clientID)
 	if err == nil {
 		var c *clientstore.Client
-		if c, err = h.cfg.Clients.Get(ctx, clientID); err == nil {
+		if c, err = h.cfg.Clients.InUse(ctx, clientID); err == nil {
 			return c, to, nil
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"countersign/authz/passkey"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/locale"
 )
 
 // maxLabel bounds what somebody calls a passkey.
@@ -53,14 +54,15 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, s *security
 	if err != nil {
 		return err
 	}
-	again := page.AddPasskey{Label: strings.TrimSpace(form.Get("label"))}
-	if again.Label == "" || len(again.Label) > maxLabel {
+	label := strings.TrimSpace(form.Get("label"))
+	again := page.AddPasskey{Label: locale.Foreign(label)}
+	if label == "" || len(label) > maxLabel {
 		again.Faults = []page.EntryFault{{Field: "label", Reason: "Give it a name of 64 bytes at most."}}
 		return h.askPasskey(w, r, s, again)
 	}
 	made, err := h.cfg.Passkeys.Register(r.Context(), h.cfg.Cookies.Browser(r), s.account, form.Get("credential"))
 	if err == nil {
-		made.Key.Name = again.Label
+		made.Key.Name = label
 		var codes []string
 		err = h.strengthen(w, r, s, func(ctx context.Context) (method string, err error) {
 			codes, err = h.cfg.Accounts.AddPasskey(ctx, browser.Actor(r, s.account), s.account, made.Key)

@@ -8,6 +8,7 @@ import (
 	"countersign/authz/browser"
 	"countersign/authz/page"
 	"countersign/storage/account"
+	"countersign/storage/locale"
 )
 
 // ShowProfile serves GET /account/profile.
@@ -25,13 +26,13 @@ func (h *Handler) profilePage(v *visit) page.Profile {
 		Person: v.person(), Name: c.Name, GivenName: c.GivenName, FamilyName: c.FamilyName, Nickname: c.Nickname, Website: c.Website,
 		Email: c.Email, EmailVerified: c.EmailVerified, OwnEmail: h.cfg.SignUp,
 	}
-	p.Managed = append(p.Managed, page.Fact{Name: "Username", Value: page.Plain(v.account.Username)})
+	p.Managed = append(p.Managed, page.Fact{Name: "Username", Value: locale.Foreign(page.Plain(v.account.Username))})
 	if !h.cfg.SignUp {
-		p.Managed = append(p.Managed, page.Fact{Name: "Email address", Value: address(c.Email, standings[c.EmailVerified])})
+		p.Managed = append(p.Managed, page.Fact{Name: "Email address", Value: address(c.Email, c.EmailVerified)})
 	}
 	for _, f := range []page.Fact{
-		{Name: "Phone number", Value: address(c.PhoneNumber, standings[c.PhoneNumberVerified])},
-		{Name: "Known as", Value: page.Plain(c.PreferredUsername)},
+		{Name: "Phone number", Value: address(c.PhoneNumber, c.PhoneNumberVerified)},
+		{Name: "Known as", Value: locale.Foreign(page.Plain(c.PreferredUsername))},
 		{Name: "Permission", Value: permission(v.account)},
 	} {
 		if f.Value != "" && f.Value != none {
@@ -42,19 +43,19 @@ func (h *Handler) profilePage(v *visit) page.Profile {
 }
 
 // none is what is said of an address that is not known.
-const none = "None"
+const none locale.Message = "None"
 
 // standings are what is said of an address by whether it is verified.
-var standings = map[bool]string{true: " (verified)", false: " (not verified)"}
+var standings = map[bool]locale.Message{true: "%s (verified)", false: "%s (not verified)"}
 
-func address(value, standing string) string {
+func address(value string, verified bool) locale.Message {
 	if value == "" {
 		return none
 	}
-	return page.Plain(value) + standing
+	return locale.Sprintf(standings[verified], page.Plain(value))
 }
 
-func permission(a *account.Account) string {
+func permission(a *account.Account) locale.Message {
 	if a.Has(account.ConfigureServer) {
 		return "May configure this server"
 	}

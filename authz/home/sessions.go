@@ -3,9 +3,9 @@ package home
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"countersign/authz/page"
+	"countersign/storage/locale"
 )
 
 // ShowSessions serves GET /account/sessions.
@@ -34,17 +34,21 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, v *visit)
 }
 
 // methodWords are the methods of a sign-in (RFC 8176) in words.
-var methodWords = map[string]string{"pwd": "password", "otp": "one-time code", "swk": "passkey", "hwk": "passkey", "recovery": "recovery code"}
+var methodWords = map[string]locale.Message{"pwd": "password", "otp": "one-time code", "swk": "passkey", "hwk": "passkey", "recovery": "recovery code"}
 
 // methods says how somebody signed in.
-func methods(amr []string) string {
-	var words []string
+func methods(amr []string) locale.Message {
+	var words locale.Message
 	for _, m := range amr {
-		if word := methodWords[m]; word != "" {
-			words = append(words, word)
+		switch word := methodWords[m]; {
+		case word == "":
+		case words == "":
+			words = word
+		default:
+			words = locale.Sprintf("%s and %s", words, word)
 		}
 	}
-	return strings.Join(words, " and ")
+	return words
 }
 
 // EndSessions serves POST /account/sessions: it ends one, or all but this.

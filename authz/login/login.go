@@ -54,6 +54,7 @@ type Config struct {
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Lender       clientstore.Lender // of redirect URIs, for administrators' tests
 	Passkeys     *passkey.Passkeys
 	Cookies      browser.Cookies
 	Pages        *page.Pages
@@ -123,17 +124,21 @@ func (h *Handler) waiting(ctx context.Context, id, browser string) (*interaction
 	case err != nil && !expired:
 		return nil, nil, err
 	}
+	page.Speak(ctx, i.Request.Get("ui_locales"), i.CreatedAt)
 	if i.ClientID == "" { // a page of ours that waits, no application
 		if expired {
 			return nil, nil, page.LostInteraction()
 		}
 		return i, nil, nil
 	}
-	c, err := h.cfg.Clients.Get(ctx, i.ClientID)
+	c, err := h.cfg.Clients.InUse(ctx, i.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil, page.RemovedClient()
 	}
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := h.cfg.Lender.Lend(ctx, c, "", i.Request.Get("redirect_uri")); err != nil {
 		return nil, nil, err
 	}
 	app := page.Asking(c, i.Request)

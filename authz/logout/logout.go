@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
@@ -19,6 +20,7 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/keyset"
+	"countersign/storage/locale"
 	"countersign/storage/session"
 	"countersign/storage/signout"
 	"countersign/storage/subject"
@@ -72,6 +74,7 @@ func (h *Handler) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	page.Speak(r.Context(), p.Get("ui_locales"), time.Time{})
 	q, err := h.judge(r.Context(), p)
 	if err != nil {
 		return err
@@ -102,8 +105,9 @@ func posted(r *http.Request) (protocol.Parameters, error) {
 func (h *Handler) Start(w http.ResponseWriter, r *http.Request) error {
 	p, err := protocol.Parse(r.URL.RawQuery)
 	if err != nil {
-		return unreadable(protocol.Sentence("It says that " + err.Error() + "."))
+		return unreadable(locale.Foreign(protocol.Sentence("It says that " + err.Error() + ".")))
 	}
+	page.Speak(r.Context(), p.Get("ui_locales"), time.Time{})
 	q, err := h.judge(r.Context(), p)
 	if err != nil {
 		return err

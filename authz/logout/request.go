@@ -14,13 +14,14 @@ import (
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/locale"
 	"countersign/storage/session"
 )
 
 // carried are the parameters that the confirmation brings along (OpenID
 // Connect RP-Initiated Logout 1.0, section 2). The others are hints that
 // nothing here depends on.
-var carried = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"}
+var carried = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
 
 // hint is what a genuine ID token of ours says, however old it is.
 type hint struct {
@@ -70,7 +71,7 @@ func (q *request) fields() []page.Field {
 // nothing: whoever sent the person here, the person decides, and stays.
 func (h *Handler) judge(ctx context.Context, p protocol.Parameters) (*request, error) {
 	if name := p.Repeated(); name != "" {
-		return nil, unreadable("The parameter " + protocol.Printable(name) + " was sent more than once.")
+		return nil, unreadable(locale.Sprintf("The parameter %s was sent more than once.", protocol.Printable(name)))
 	}
 	q := &request{parameters: p}
 	known, err := h.hint(ctx, p.Get("id_token_hint"))
@@ -84,7 +85,7 @@ func (h *Handler) judge(ctx context.Context, p protocol.Parameters) (*request, e
 	if !slices.Contains(known.clients, id) { // LO-07
 		return nil, unreadable("Its id_token_hint was issued to another application than the one that its client_id names.")
 	}
-	c, err := h.cfg.Clients.Get(ctx, id)
+	c, err := h.cfg.Clients.InUse(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return q, nil
 	}
@@ -159,8 +160,8 @@ func audience(raw json.RawMessage) []string {
 	return list
 }
 
-func unreadable(what string) error {
-	p := page.BadRequest("E-LOGOUT", "An application sent you here to sign out, with a request that cannot be read. "+what,
+func unreadable(what locale.Message) error {
+	p := page.BadRequest("E-LOGOUT", locale.Sprintf("An application sent you here to sign out, with a request that cannot be read. %s", what),
 		"Nobody was signed out. To sign out here, open this server's own page.")
 	p.Title = "This request to sign out cannot be read"
 	return p

@@ -133,7 +133,7 @@ func (s *Sender) encrypt(ctx context.Context, d *signout.Delivery, token string)
 	if !d.Encrypted {
 		return token, nil
 	}
-	c, err := s.cfg.Clients.Get(ctx, d.ClientID)
+	c, err := s.cfg.Clients.InUse(ctx, d.ClientID)
 	if err != nil {
 		return "", err
 	}

@@ -79,12 +79,17 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case v.Client.Usable() != nil:
 		return h.hold(w, r, v)
+	case !v.Client.Admits(v.session.AccountID):
+		return page.NotATester(page.NewApplication(&v.Client, ""))
 	}
 	if err := v.answerable(h.cfg.Now().Before(v.temporary.ExpiresAt)); err != nil {
 		return err
 	}
 	if v.temporary.WithoutVerifier && !h.cfg.Clients.SkipsVerifier(&v.Client) {
 		return unknownRequest() // an administrator ended it meanwhile
+	}
+	if err := h.cfg.Lender.Lend(r.Context(), &v.Client, v.session.AccountID, v.temporary.Callback); err != nil {
+		return err
 	}
 	if checkCallback(&v.Client, v.temporary.Callback) != nil { // it was registered when the request was made
 		return callbackGone()
@@ -171,7 +176,7 @@ func (v *visit) answerable(inTime bool) error {
 // hold keeps the request of a client that no administrator approves of.
 func (h *Handler) hold(w http.ResponseWriter, r *http.Request, v *visit) error {
 	waiting := page.Waiting{
-		Application: page.NewApplication(&v.Client, ""), Status: page.Pending, Reason: v.Client.StatusReason,
+		Application: page.NewApplication(&v.Client, ""), Status: page.Pending, Reason: v.Client.StatusReason, Ended: v.Client.ApprovalEnded(),
 		ResumeURL: h.url(ResumePath, v.interaction), RefreshSeconds: pendingRefresh,
 	}
 	if v.Client.Status == clientstore.Disapproved {

@@ -24,6 +24,9 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, request *receive
 	if err != nil {
 		return err
 	}
+	if err := h.cfg.Lender.Lend(r.Context(), &s.Client, "", s.request.Get("oauth_callback")); err != nil {
+		return err
+	}
 	start, err := h.mayStart(r.Method, s)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ type Config struct {
 	IssuerPath   string // without a slash at its end
 	Realm        string // of the challenges
 	Clients      *clientstore.Store
+	Lender       clientstore.Lender // of callbacks, for administrators' tests
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Grants       *grant.Store

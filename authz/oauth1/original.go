@@ -20,7 +20,7 @@ const originalLifetime = 10 * time.Minute
 // registered, chosen once and by the first who opens the page, so that a link
 // with another leads nowhere.
 func (h *Handler) chooseCallback(ctx context.Context, t *grant.Temporary, sent []string) error {
-	c, err := h.cfg.Clients.Get(ctx, t.ClientID)
+	c, err := h.cfg.Clients.InUse(ctx, t.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return page.RemovedClient()
 	}

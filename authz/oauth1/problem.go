@@ -89,7 +89,10 @@ func refusedStatus(e *clientstore.StatusError) *Error {
 		Problem: "consumer_key_rejected", Status: http.StatusUnauthorized,
 		Advice: "This consumer awaits the approval of an administrator. Try again once it is approved.",
 	}
-	if e.Status == clientstore.Disapproved {
+	switch {
+	case e.Ended:
+		refusal.Advice = e.Reason + " Ask an administrator to approve this consumer again."
+	case e.Status == clientstore.Disapproved:
 		refusal.Advice = "An administrator has disapproved this consumer. Ask the administrator to approve it again."
 	}
 	return refusal

@@ -227,6 +227,12 @@ func (s *signed) mayUse() error {
 	return nil
 }
 
+// signedAt is when the request says that it was signed. That has been checked.
+func (r *received) signedAt() time.Time {
+	sent, _ := strconv.ParseInt(r.Get("oauth_timestamp"), 10, 64) // it was read before
+	return time.Unix(sent, 0)
+}
+
 // useUp uses up the request's nonce. It comes last: who cannot sign can burn
 // no nonce.
 func (h *Handler) useUp(ctx context.Context, r *received) error {
@@ -235,7 +241,7 @@ func (h *Handler) useUp(ctx context.Context, r *received) error {
 	}
 	err := h.cfg.Used.UseNonce(ctx, replay.Nonce{
 		ClientID: r.Get("oauth_consumer_key"), Token: r.Get("oauth_token"), Timestamp: r.Get("oauth_timestamp"), Value: r.Get("oauth_nonce"),
-	}, h.cfg.Now().Add(2*window+time.Second))
+	}, replay.Window{Since: r.signedAt().Add(-window), Until: h.cfg.Now().Add(2*window + time.Second)})
 	if errors.Is(err, replay.ErrUsed) {
 		return problem("nonce_used", "This request came before. Send each with a nonce of its own.")
 	}

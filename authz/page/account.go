@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 // Moment is a time on a page, and what time it is there.
@@ -13,27 +14,25 @@ type Moment struct{ At, Now time.Time }
 func (m Moment) ISO() string { return m.At.UTC().Format(time.RFC3339) }
 
 // Words say how long ago it was, or when.
-func (m Moment) Words() string {
+func (m Moment) Words() locale.Message {
 	const day = 24 * time.Hour
 	switch ago := m.Now.Sub(m.At); {
 	case ago < time.Minute:
 		return "just now"
 	case ago < 2*time.Hour:
-		return whole(ago, time.Minute, "minute") + " ago"
+		return locale.Sprintf("%d minutes ago", int64(ago/time.Minute))
 	case ago < 2*day:
-		return whole(ago, time.Hour, "hour") + " ago"
+		return locale.Sprintf("%d hours ago", int64(ago/time.Hour))
 	default:
 		return m.Day()
 	}
 }
 
 // Day is the date.
-func (m Moment) Day() string { return m.At.UTC().Format("2 January 2006") }
+func (m Moment) Day() locale.Message { return locale.Sprintf("%s", locale.Day(m.At)) }
 
 // Exact is the date and the time.
-func (m Moment) Exact() string { return m.At.UTC().Format("2 January 2006, 15:04 MST") }
-
-func whole(d, unit time.Duration, name string) string { return count(d.Truncate(unit), unit, name) }
+func (m Moment) Exact() locale.Message { return locale.Sprintf("%s", m.At) }
 
 // Home is the page of somebody who is signed in: what there is to know of
 // their account, and where to change it.
@@ -70,7 +69,7 @@ const (
 	NoticeFactorRemoved Notice = "factor-removed"
 )
 
-var notices = map[Notice]string{
+var notices = map[Notice]locale.Message{
 	NoticeRemoved:   "The application has no access to your account any more.",
 	NoticeSignedOut: "Signed out there. Applications that were used there are being told.",
 	NoticePassword:  "Your password is changed. You were signed out everywhere else.",
@@ -82,7 +81,7 @@ var notices = map[Notice]string{
 }
 
 // Text is the notice in words, empty for what is none.
-func (n Notice) Text() string { return notices[n] }
+func (n Notice) Text() locale.Message { return notices[n] }
 
 // Applications is the page of the applications that somebody has allowed
 // something.
@@ -142,12 +141,12 @@ func (p Sessions) Others() bool { return len(p.List) > 1 }
 // Browser is a browser that somebody is signed in with.
 type Browser struct {
 	ID      string
-	Name    string // what it says of itself, in short
+	Name    locale.Message // what it says of itself, in short
 	Address string
 	Current bool
 	Since   Moment
 	Seen    Moment
-	Methods string // how the person signed in
+	Methods locale.Message // how the person signed in
 }
 
 // Activities is the page of what happened to an account lately.
@@ -165,9 +164,9 @@ func (Activities) template() string { return "activity.html" }
 
 // Activity is one thing that happened to an account.
 type Activity struct {
-	What   string // a sentence
-	Detail string // more of it, empty for nothing
-	From   string // browser and address
+	What   locale.Message // a sentence
+	Detail locale.Message // more of it, empty for nothing
+	From   locale.Message // browser and address
 	At     Moment
 }
 
@@ -193,7 +192,7 @@ func (p ChangePassword) Entry(name EntryName) EntryFault { return entry(p.Faults
 func (p ChangePassword) Quiet() bool { return len(p.Faults) == 0 && p.Hindrance == NoFault }
 
 // WaitWords is how long to wait, in words.
-func (p ChangePassword) WaitWords() string { return Duration(p.Wait) }
+func (p ChangePassword) WaitWords() locale.Message { return Duration(p.Wait) }
 
 // Profile is the page of what somebody says of themselves, and of what an
 // administrator says of them.
@@ -216,9 +215,6 @@ func (p Profile) Entry(name EntryName) EntryFault { return entry(p.Faults, name)
 
 // Fact is something that is known of somebody.
 type Fact struct {
-	Name  FactName
-	Value string
+	Name  locale.Message
+	Value locale.Message
 }
-
-// FactName says what it is.
-type FactName string

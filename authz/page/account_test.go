@@ -16,12 +16,12 @@ func TestMoment(t *testing.T) {
 		47 * time.Hour:    "47 hours ago",
 		48 * time.Hour:    "23 November 2026",
 	} {
-		if got := at(ago).Words(); got != want {
+		if got := at(ago).Words().String(); got != want {
 			t.Errorf("%v: %q; want %q", ago, got, want)
 		}
 	}
 	m := at(90 * time.Second)
-	if m.ISO() != "2026-11-25T11:58:30Z" || m.Exact() != "25 November 2026, 11:58 UTC" {
+	if m.ISO() != "2026-11-25T11:58:30Z" || m.Exact().String() != "25 November 2026, 11:58 UTC" {
 		t.Errorf("%q, %q", m.ISO(), m.Exact())
 	}
 }
@@ -39,7 +39,7 @@ func TestBrowserName(t *testing.T) {
 		"":              "Unknown browser",
 		"<script>":      "Unknown browser",
 	} {
-		if got := BrowserName(agent); got != want {
+		if got := BrowserName(agent).String(); got != want {
 			t.Errorf("BrowserName(%q) = %q; want %q", agent, got, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
@@ -62,15 +63,12 @@ func Asking(c *clientstore.Client, request url.Values) Application {
 // client alone.
 func NewApplication(c *clientstore.Client, redirectURI string) Application {
 	a := Application{
-		Name:     Plain(c.Name),
+		Name:     cmp.Or(Plain(c.Name), Plain(c.ID)),
 		Kind:     Web,
 		Home:     link(c.Metadata.ClientURI),
 		Policy:   link(c.Metadata.PolicyURI),
 		Terms:    link(c.Metadata.TosURI),
 		Approved: c.Usable() == nil,
-	}
-	if a.Name == "" {
-		a.Name = "An application without a name"
 	}
 	if a.Approved {
 		a.Logo = link(c.Metadata.LogoURI)

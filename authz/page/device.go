@@ -1,6 +1,10 @@
 package page
 
-import "time"
+import (
+	"time"
+
+	"countersign/storage/locale"
+)
 
 // DeviceCode is the page on which somebody types the code that a device shows.
 type DeviceCode struct {
@@ -10,6 +14,8 @@ type DeviceCode struct {
 	Fault DeviceFault
 	// Wait is how long to wait before the next attempt.
 	Wait time.Duration
+	// UILocales are the languages that the page was asked for in.
+	UILocales string
 }
 
 // DeviceFault is why a code does not lead anywhere.
@@ -17,28 +23,30 @@ type DeviceFault string
 
 // The faults of a code.
 const (
-	WrongCode      DeviceFault = "wrong"
-	ExpiredCode    DeviceFault = "expired"
-	UsedCode       DeviceFault = "used"
-	UnusableClient DeviceFault = "client"
-	TooManyCodes   DeviceFault = "throttled"
+	WrongCode       DeviceFault = "wrong"
+	ExpiredCode     DeviceFault = "expired"
+	UsedCode        DeviceFault = "used"
+	UnusableClient  DeviceFault = "client"
+	NotAmongTesters DeviceFault = "tester"
+	TooManyCodes    DeviceFault = "throttled"
 )
 
-var deviceFaults = map[DeviceFault]string{
-	WrongCode:      "No device waits for this code",
-	ExpiredCode:    "This code has expired",
-	UsedCode:       "This code has been used",
-	UnusableClient: "This application may not be used",
-	TooManyCodes:   "Too many attempts",
+var deviceFaults = map[DeviceFault]locale.Message{
+	WrongCode:       "No device waits for this code",
+	ExpiredCode:     "This code has expired",
+	UsedCode:        "This code has been used",
+	UnusableClient:  "This application may not be used",
+	NotAmongTesters: "This application is being tried out by others",
+	TooManyCodes:    "Too many attempts",
 }
 
 // Title says in short what is wrong.
-func (f DeviceFault) Title() string { return deviceFaults[f] }
+func (f DeviceFault) Title() locale.Message { return deviceFaults[f] }
 
 func (DeviceCode) template() string { return "device_code.html" }
 
 // WaitWords is how long to wait, in words.
-func (p DeviceCode) WaitWords() string { return Duration(p.Wait) }
+func (p DeviceCode) WaitWords() locale.Message { return Duration(p.Wait) }
 
 // AtField reports whether the fault is in what was typed.
 func (p DeviceCode) AtField() bool { return p.Fault != "" && p.Fault != TooManyCodes }
@@ -60,15 +68,17 @@ type Device struct {
 	Shown string
 	// Scan leads to another device, nil when the code came by no link.
 	Scan *Scan
+	// UILocales are the languages that the page was asked for in.
+	UILocales string
 }
 
 func (Device) template() string { return "device.html" }
 
 // AccessWords is the life of an access token, in words.
-func (p Device) AccessWords() string { return Duration(p.Access) }
+func (p Device) AccessWords() locale.Message { return Duration(p.Access) }
 
 // OfflineWords is how long the access may be renewed, in words.
-func (p Device) OfflineWords() string { return Duration(p.Offline) }
+func (p Device) OfflineWords() locale.Message { return Duration(p.Offline) }
 
 // DeviceDone is the page of somebody who has decided about a device.
 type DeviceDone struct {

@@ -3,6 +3,8 @@ package page
 import (
 	"net/http"
 	"strings"
+
+	"countersign/storage/locale"
 )
 
 // Security is the page of how somebody signs in.
@@ -101,7 +103,7 @@ type AddPasskey struct {
 	// Options are what the browser is to make it by, as JSON.
 	Options string
 	// Label is what it is called.
-	Label string
+	Label locale.Message
 	// First tells that there is no other second factor yet.
 	First  bool
 	Faults []EntryFault

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"countersign/storage/locale"
 )
 
 //go:embed templates/*.html
@@ -27,6 +29,9 @@ type Config struct {
 	IssuerPath string
 	// Asset returns the path of a style sheet or script, under the issuer's.
 	Asset func(name string) string
+	// Language returns the cookie that keeps the language somebody chose, empty
+	// for none.
+	Language func(*http.Request) string
 }
 
 // Page is one of the pages of this package.
@@ -38,29 +43,20 @@ type Page interface {
 // Pages renders pages.
 type Pages struct {
 	cfg    Config
-	parsed map[string]*template.Template
+	parsed map[*locale.Language]func() (parsed, error)
 }
 
 // New parses the templates. It fails when one of them is missing or wrong.
 func New(cfg Config) (*Pages, error) {
-	p := &Pages{cfg: cfg, parsed: map[string]*template.Template{}}
-	funcs := template.FuncMap{
-		"asset": func(name string) string { return cfg.IssuerPath + cfg.Asset(name) },
+	p := &Pages{cfg: cfg}
+	return p, p.speaking()
+}
+
+func (p *Pages) funcs() template.FuncMap {
+	return template.FuncMap{
+		"asset": func(name string) string { return p.cfg.IssuerPath + p.cfg.Asset(name) },
 		"path":  p.path,
 	}
-	layout, err := template.New("layout.html").Funcs(funcs).Option("missingkey=error").
-		ParseFS(templates, "templates/layout.html", "templates/parts.html", "templates/account_parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse layout: %w", err)
-	}
-	for _, page := range every {
-		t, err := template.Must(layout.Clone()).ParseFS(templates, "templates/"+page.template())
-		if err != nil {
-			return nil, fmt.Errorf("parse page: %w", err)
-		}
-		p.parsed[page.template()] = t
-	}
-	return p, nil
 }
 
 // every lists a value of each page, for its template.
@@ -72,19 +68,30 @@ type view struct {
 	Name      string
 	Contact   contact
 	RequestID string
+	Languages *languages // nil where none can be chosen
 }
 
 // contact is whom to ask, with a link when it is one.
-type contact struct{ Text, Link string }
+type contact struct {
+	Text locale.Message
+	Link string
+}
+
+// unnamed is whom to ask where nobody configured a contact.
+const unnamed locale.Message = "your administrator"
 
 func newContact(s string) contact {
+	text := locale.Foreign(s)
+	if s == string(unnamed) {
+		text = unnamed
+	}
 	if strings.HasPrefix(s, "https://") {
-		return contact{s, link(s)}
+		return contact{text, link(s)}
 	}
 	if strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " <>?&") {
-		return contact{s, "mailto:" + s}
+		return contact{text, "mailto:" + s}
 	}
-	return contact{Text: s}
+	return contact{Text: text}
 }
 
 // path returns a path of this server, with a query of names and values.
@@ -104,19 +111,26 @@ func (p *Pages) path(name string, query ...string) string {
 // Render answers with the page. It is rendered to memory first, so that an
 // error never leaves half a page behind.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
+	l := p.language(r)
+	all, err := p.parsed[l]()
+	if err != nil {
+		return err
+	}
 	var body bytes.Buffer
-	err := p.parsed[page.template()].Execute(&body, view{
+	err = all[page.template()].Execute(&body, view{
 		Page:      page,
 		Name:      p.cfg.Name,
 		Contact:   newContact(p.cfg.Contact),
 		RequestID: Plain(r.Header.Get("X-Request-ID")),
+		Languages: offer(r, page),
 	})
 	if err != nil {
 		return fmt.Errorf("render %s: %w", page.template(), err)
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Language", "en")
+	header.Set("Content-Language", l.Code)
+	header.Add("Vary", "Accept-Language, Cookie")
 	header.Set("Content-Security-Policy", policy(page))
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Length", strconv.Itoa(body.Len()))

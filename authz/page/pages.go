@@ -3,6 +3,8 @@ package page
 import (
 	"html/template"
 	"time"
+
+	"countersign/storage/locale"
 )
 
 // SignIn is the page that asks who somebody is.
@@ -56,7 +58,7 @@ func (SecondStep) template() string { return "second_step.html" }
 func (p SecondStep) destination() string { return SignIn{Application: p.Application}.destination() }
 
 // WaitWords is how long to wait, in words.
-func (p SecondStep) WaitWords() string { return Duration(p.Wait) }
+func (p SecondStep) WaitWords() locale.Message { return Duration(p.Wait) }
 
 // Fault is why an attempt to sign in did not succeed.
 type Fault string
@@ -82,7 +84,7 @@ func (p SignIn) destination() string {
 }
 
 // WaitWords is how long to wait, in words.
-func (p SignIn) WaitWords() string { return Duration(p.Wait) }
+func (p SignIn) WaitWords() locale.Message { return Duration(p.Wait) }
 
 // AtField reports whether the fault is in what was typed.
 func (p SignIn) AtField() bool { return p.Fault == WrongSecret || p.Fault == Incomplete }
@@ -145,21 +147,21 @@ func (p Consent) destination() string { return p.Application.sources }
 func (p Consent) pictures() string { return sources([]string{p.Application.Logo}) }
 
 // AccessWords is the life of an access token, in words.
-func (p Consent) AccessWords() string { return Duration(p.Access) }
+func (p Consent) AccessWords() locale.Message { return Duration(p.Access) }
 
 // OfflineWords is how long the access may be renewed, in words.
-func (p Consent) OfflineWords() string { return Duration(p.Offline) }
+func (p Consent) OfflineWords() locale.Message { return Duration(p.Offline) }
 
 // ScopeGroup is what an application asks for, of one kind.
 type ScopeGroup struct {
-	Title  string
+	Title  locale.Message
 	Scopes []Scope
 }
 
 // Scope is one thing an application asks for.
 type Scope struct {
 	// Text says what it is, in a sentence.
-	Text string
+	Text locale.Message
 	// Name is the name of a scope that only the application can explain.
 	Name string
 	// New tells that the person has not allowed it before.
@@ -172,6 +174,9 @@ type Waiting struct {
 	Status      WaitingStatus
 	// Reason is what the administrator wrote when disapproving.
 	Reason string
+	// Ended reports that the approval was for a time, which is over; the reason
+	// says when.
+	Ended bool
 	// ResumeURL takes up the request again; a pending page goes there every
 	// RefreshSeconds.
 	ResumeURL      string
@@ -208,6 +213,8 @@ type Field struct{ Name, Value string }
 
 func (FormPost) template() string { return "form_post.html" }
 
+func (FormPost) once() {}
+
 func (p FormPost) destination() string { return sources([]string{p.Action}) }
 
 // Verifier is the page of somebody who carries an answer to an application
@@ -222,6 +229,8 @@ type Verifier struct {
 }
 
 func (Verifier) template() string { return "verifier.html" }
+
+func (Verifier) once() {}
 
 // SignOut is the page that asks whether to sign out.
 type SignOut struct {

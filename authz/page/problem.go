@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"countersign/storage/locale"
 )
 
 // Problem is the page, and the error, of a request that cannot be answered:
@@ -12,17 +14,18 @@ type Problem struct { //nolint:errname // a page before all
 	Status int
 	// Code names the problem for those who look it up: E-NOT-FOUND.
 	Code  string
-	Title string
+	Title locale.Message
 	// What happened and why, in a sentence or two.
-	What string
+	What locale.Message
 	// Remedy is what to do.
-	Remedy string
+	Remedy locale.Message
 	// Who can do it.
 	Who Who
 	// Detail is for the developer of the application, folded away.
 	Detail string
 	// ReturnURL leads on, under the words of ReturnName.
-	ReturnURL, ReturnName string
+	ReturnURL  string
+	ReturnName locale.Message
 	// RetryAfter is when to try again, if that helps.
 	RetryAfter time.Duration
 }
@@ -40,7 +43,7 @@ const (
 func (*Problem) template() string { return "problem.html" }
 
 // Error makes a problem an error that a handler can return.
-func (p *Problem) Error() string { return p.Code + ": " + p.Title }
+func (p *Problem) Error() string { return p.Code + ": " + p.Title.String() }
 
 // Problem answers with the page of the problem.
 func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, problem *Problem) error {
@@ -58,8 +61,20 @@ func ExpiredInteraction(a Application) *Problem {
 	p := &Problem{
 		Status: http.StatusBadRequest, Code: "E-INTERACTION-EXPIRED", Who: You,
 		Title:  "This sign-in has expired",
-		What:   "A sign-in waits for half an hour, and the one that " + a.Name + " asked for waited longer. Nothing was shared with it.",
-		Remedy: "Go back to " + a.Name + " and start again from there.",
+		What:   locale.Sprintf("A sign-in waits for half an hour, and the one that %s asked for waited longer. Nothing was shared with it.", a.Name),
+		Remedy: locale.Sprintf("Go back to %s and start again from there.", a.Name),
+	}
+	return p.backTo(a)
+}
+
+// NotATester is an application that an administrator lets a few people try out,
+// met by somebody else.
+func NotATester(a Application) *Problem {
+	p := &Problem{
+		Status: http.StatusForbidden, Code: "E-NOT-A-TESTER", Who: Administrator,
+		Title:  locale.Sprintf("%s is being tried out", a.Name),
+		What:   "An administrator lets a few accounts try it out before everybody may use it. Yours is none of them. Nothing was shared with it.",
+		Remedy: "Ask an administrator to add your account, or sign in with one that may use it.",
 	}
 	return p.backTo(a)
 }
@@ -181,7 +196,7 @@ func MediaType() *Problem {
 }
 
 // BadRequest is a request that cannot be understood, with a code of its own.
-func BadRequest(code, what, remedy string) *Problem {
+func BadRequest(code string, what, remedy locale.Message) *Problem {
 	return &Problem{
 		Status: http.StatusBadRequest, Code: code, Who: Developer,
 		Title: "This request cannot be answered", What: what, Remedy: remedy,
@@ -198,7 +213,7 @@ func UnreadableForm() *Problem {
 
 func (p *Problem) backTo(a Application) *Problem {
 	if a.Home != "" {
-		p.ReturnURL, p.ReturnName = a.Home, "Back to "+a.Name
+		p.ReturnURL, p.ReturnName = a.Home, locale.Sprintf("Back to %s", a.Name)
 	}
 	return p
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"countersign/clientstore"
+	"countersign/storage/locale"
 )
 
 const offlineAccess = "offline_access"
@@ -19,11 +20,11 @@ const (
 	offline
 )
 
-var titles = [...]string{identity: "About you", data: "What it works with", administration: "As an administrator of this server", offline: "While you are away"}
+var titles = [...]locale.Message{identity: "About you", data: "What it works with", administration: "As an administrator of this server", offline: "While you are away"}
 
 var sentences = map[string]struct {
 	group group
-	text  string
+	text  locale.Message
 }{
 	"openid":                        {identity, "Recognise you when you come back, by an identifier of your account."},
 	"profile":                       {identity, "See your profile: name, username, picture and the like."},

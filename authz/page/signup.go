@@ -3,6 +3,8 @@ package page
 import (
 	"net/http"
 	"time"
+
+	"countersign/storage/locale"
 )
 
 // SignUp is the page on which somebody creates an account.
@@ -27,17 +29,17 @@ type EntryName string
 // EntryFault says in a sentence what is wrong with an entry.
 type EntryFault struct {
 	Field  EntryName
-	Reason string
+	Reason locale.Message
 }
 
-var entryLabels = map[EntryName]string{
+var entryLabels = map[EntryName]locale.Message{
 	"username": "Username", "name": "Name", "email": "Email address", "password": "Password", "password_again": "Password again",
 	"current_password": "Current password", "given_name": "Given name", "family_name": "Family name", "nickname": "Nickname", "website": "Website",
 	"code": "Code", "label": "Name of the passkey",
 }
 
 // Label is what the form calls the field.
-func (f EntryFault) Label() string { return entryLabels[f.Field] }
+func (f EntryFault) Label() locale.Message { return entryLabels[f.Field] }
 
 // Entry returns the field with what is wrong with it, if anything is.
 func (p SignUp) Entry(name EntryName) EntryFault { return entry(p.Faults, name) }
@@ -56,7 +58,7 @@ func (SignUp) template() string { return "sign_up.html" }
 func (p SignUp) destination() string { return SignIn{Application: p.Application}.destination() }
 
 // WaitWords is how long to wait, in words.
-func (p SignUp) WaitWords() string { return Duration(p.Wait) }
+func (p SignUp) WaitWords() locale.Message { return Duration(p.Wait) }
 
 // Quiet reports whether there is nothing to say of an earlier attempt.
 func (p SignUp) Quiet() bool { return len(p.Faults) == 0 && p.Hindrance == NoFault }

@@ -1,10 +1,11 @@
 package page
 
 import (
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"countersign/storage/locale"
 )
 
 // MaxText is how much of a text that a stranger wrote a page shows.
@@ -37,24 +38,19 @@ func Plain(s string) string {
 }
 
 // Duration says a duration in words, rounded up to what people count in.
-func Duration(d time.Duration) string {
+func Duration(d time.Duration) locale.Message {
 	const day = 24 * time.Hour
 	switch {
 	case d <= time.Minute:
-		return count(d, time.Second, "second")
+		return locale.Sprintf("%d seconds", up(d, time.Second))
 	case d < 2*time.Hour:
-		return count(d, time.Minute, "minute")
+		return locale.Sprintf("%d minutes", up(d, time.Minute))
 	case d < 2*day:
-		return count(d, time.Hour, "hour")
+		return locale.Sprintf("%d hours", up(d, time.Hour))
 	default:
-		return count(d, day, "day")
+		return locale.Sprintf("%d days", up(d, day))
 	}
 }
 
-func count(d, unit time.Duration, name string) string {
-	n := max(1, int64((d+unit-1)/unit))
-	if n == 1 {
-		return "1 " + name
-	}
-	return strconv.FormatInt(n, 10) + " " + name + "s"
-}
+// up is how many units a duration takes, rounded up, at least one.
+func up(d, unit time.Duration) int64 { return max(1, int64((d+unit-1)/unit)) }

@@ -59,7 +59,7 @@ func TestDuration(t *testing.T) {
 		30 * 24 * time.Hour:     "30 days",
 		time.Hour + time.Second: "61 minutes",
 	} {
-		if got := Duration(d); got != want {
+		if got := Duration(d); got.String() != want {
 			t.Errorf("Duration(%v) = %q; want %q", d, got, want)
 		}
 	}

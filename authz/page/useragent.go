@@ -1,6 +1,10 @@
 package page
 
-import "strings"
+import (
+	"strings"
+
+	"countersign/storage/locale"
+)
 
 // browsers and systems are told by what they say of themselves; the first that
 // matches counts, because most claim to be others, too.
@@ -35,17 +39,17 @@ var (
 
 // BrowserName says in short what a User-Agent header says. It is a help to
 // remember by, and proves nothing.
-func BrowserName(userAgent string) string {
+func BrowserName(userAgent string) locale.Message {
 	browser, system := first(browsers, userAgent), first(systems, userAgent)
 	switch {
 	case browser == "" && system == "":
 		return "Unknown browser"
 	case browser == "":
-		return "A browser on " + system
+		return locale.Sprintf("A browser on %s", locale.Latin(system))
 	case system == "":
-		return browser
+		return locale.Foreign(browser)
 	default:
-		return browser + " on " + system
+		return locale.Sprintf("%s on %s", locale.Latin(browser), locale.Latin(system))
 	}
 }
 

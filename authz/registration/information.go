@@ -21,7 +21,27 @@ type information struct {
 	StatusReason            string             `json:"status_reason,omitempty"`
 	Type                    clientstore.Type   `json:"type"`
 	metadata
-	PendingRevision *revision `json:"pending_revision,omitempty"`
+	// Approval is what the client gets less than it is registered with, and
+	// RevisionRejected what became of the last change that it asked for.
+	Approval         *approval `json:"approval,omitempty"`
+	PendingRevision  *revision `json:"pending_revision,omitempty"`
+	RevisionRejected *rejected `json:"revision_rejected,omitempty"`
+}
+
+// approval is what an administrator narrowed the approval of the client to. Who
+// the test users are is nobody's business but the administrators'.
+type approval struct {
+	Scope         string     `json:"scope,omitempty"`
+	GrantTypes    []string   `json:"grant_types,omitempty"`
+	ResponseTypes []string   `json:"response_types,omitempty"`
+	ExpiresAt     *time.Time `json:"expires_at,omitempty"`
+	TestUsersOnly bool       `json:"test_users_only,omitempty"`
+}
+
+// rejected is a change that an administrator rejected.
+type rejected struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 // metadata is what a client registered. The three lists are written even when
@@ -41,11 +61,18 @@ type revision struct {
 }
 
 func (h *Handler) information(c *clientstore.Client, token string) information {
-	return information{
+	i := information{
 		ClientID: c.ID, ClientIDIssuedAt: c.CreatedAt.Unix(),
 		RegistrationAccessToken: token, RegistrationClientURI: h.cfg.Issuer + "/register/" + url.PathEscape(c.ID),
 		Status: c.Status, StatusReason: c.StatusReason, Type: c.Type, metadata: registered(c),
 	}
+	if on := c.Conditions; !on.IsZero() && c.Status != clientstore.Pending {
+		i.Approval = &approval{on.Scope, on.GrantTypes, on.ResponseTypes, on.Until, len(on.TestAccounts) > 0}
+	}
+	if r := c.Rejection; r != nil {
+		i.RevisionRejected = &rejected{r.At.UTC(), r.Reason}
+	}
+	return i
 }
 
 func registered(c *clientstore.Client) metadata {

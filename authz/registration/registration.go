@@ -216,7 +216,7 @@ func (h *Handler) challenge(w http.ResponseWriter, err error) error {
 // section 3.2.2; RFC 7592, section 2).
 func refusal(err error) error {
 	if fault, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		return refuseMember(fault.Field, fault.Reason)
+		return refuseMember(fault.Field, fault.Reason.String())
 	}
 	if status, ok := errors.AsType[*clientstore.StatusError](err); ok {
 		return &protocol.Error{

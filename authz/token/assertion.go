@@ -129,7 +129,8 @@ func (h *Handler) useUp(ctx context.Context, c *clientstore.Client, given creden
 	if given.claims == nil {
 		return nil
 	}
-	err := h.cfg.Used.Use(ctx, c.ID, given.claims.ID, given.claims.ExpiresAt().Add(usedAfter))
+	window := replay.Window{Since: given.claims.UsableSince(assertionLife), Until: given.claims.ExpiresAt().Add(usedAfter)}
+	err := h.cfg.Used.Use(ctx, c.ID, given.claims.ID, window)
 	if errors.Is(err, replay.ErrUsed) {
 		h.cfg.Log.WarnContext(ctx, "client assertion used again", "client_id", c.ID)
 		return errUnknown()

@@ -102,7 +102,7 @@ type rule struct {
 // Authenticate returns the client that posted the form to an endpoint that
 // needs nothing but the client.
 func (h *Handler) Authenticate(r *http.Request, form protocol.Parameters) (*clientstore.Client, error) {
-	return h.authenticate(r, form, rule{find: h.cfg.Clients.Get})
+	return h.authenticate(r, form, rule{find: h.cfg.Clients.InUse})
 }
 
 // authenticate returns the client that sent the request, once it has proved to
@@ -196,6 +196,8 @@ func mayWork(c *clientstore.Client) error {
 		return nil
 	case c.IsPublic():
 		return errUnknown()
+	case status.Ended:
+		return protocol.Refuse(protocol.UnauthorizedClient, status.Reason+" Ask an administrator to approve this client again.")
 	case status.Status == clientstore.Disapproved:
 		return protocol.Refuse(protocol.UnauthorizedClient, "An administrator has disapproved this client. Ask the administrator to approve it again.")
 	default:

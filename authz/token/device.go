@@ -37,7 +37,7 @@ func (h *Handler) AuthorizeDevice(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	c, err := h.authenticate(r, form, rule{find: h.cfg.Clients.Get, waits: isPending})
+	c, err := h.authenticate(r, form, rule{find: h.cfg.Clients.InUse, waits: isPending})
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func isPending(c *clientstore.Client) bool { return c.Status == clientstore.Pend
 // statement.
 func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.TokenRequest, error) {
 	asked := engine.TokenRequest{Form: form.Values(), IP: address(r)}
-	by := rule{find: h.cfg.Clients.Get}
+	by := rule{find: h.cfg.Clients.InUse}
 	switch form.Get("grant_type") {
 	case clientstore.GrantDeviceCode:
 		by = h.polling(form, &asked)

@@ -27,7 +27,7 @@ const (
 // presents, in one statement.
 func (h *Handler) exchanging(form protocol.Parameters, asked *engine.TokenRequest) lookup {
 	if form.Get("subject_token_type") != subjectAccessToken {
-		return h.cfg.Clients.Get
+		return h.cfg.Clients.InUse
 	}
 	return func(ctx context.Context, id string) (*clientstore.Client, error) {
 		found, err := h.cfg.Clients.Inquire(ctx, id, h.cfg.Grants, form.Get("subject_token"))
@@ -103,7 +103,7 @@ func (h *Handler) checkTarget(ctx context.Context, form protocol.Parameters, by 
 	if audience == "" || audience == by.ID {
 		return nil
 	}
-	c, err := h.cfg.Clients.Get(ctx, audience)
+	c, err := h.cfg.Clients.InUse(ctx, audience)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}

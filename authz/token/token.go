@@ -92,6 +92,9 @@ func (h *Handler) mayUse(c *clientstore.Client, grantType string) error {
 		return protocol.Refuse(protocol.InvalidRequest, "Send a grant_type.")
 	case !slices.Contains(engine.GrantTypes, grantType), !h.cfg.Clients.Permits(grantType):
 		return protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type "+protocol.Printable(grantType)+".")
+	case c.Withholds(grantType):
+		return protocol.Refuse(protocol.UnauthorizedClient,
+			"An administrator approved this client without the grant type "+protocol.Printable(grantType)+". Ask the administrator to allow it.")
 	case !slices.Contains(c.Metadata.GrantTypes, grantType):
 		return protocol.Refuse(protocol.UnauthorizedClient,
 			"The client is not registered for the grant type "+protocol.Printable(grantType)+". Ask an administrator to add it.")

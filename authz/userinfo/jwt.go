@@ -19,7 +19,7 @@ import (
 // and then encrypted, as the client is registered (OpenID Connect Core 1.0,
 // section 5.3.2).
 func (h *Handler) answerJWT(w http.ResponseWriter, r *http.Request, token *grant.Token, found map[string]any) error {
-	c, err := h.cfg.Clients.Get(r.Context(), token.Grant.ClientID)
+	c, err := h.cfg.Clients.InUse(r.Context(), token.Grant.ClientID)
 	if errors.Is(err, storage.ErrNotFound) { // it went this very moment, and its token with it
 		h.refuse(w, errDead)
 		return nil

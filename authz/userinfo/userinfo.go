@@ -72,15 +72,20 @@ func (h *Handler) claims(r *http.Request) (map[string]any, *grant.Token, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	found, err := Claims(token)
+	return found, token, err
+}
+
+// Claims returns the claims that a token opens that is live.
+func Claims(token *grant.Token) (map[string]any, error) {
 	scope := token.EffectiveScope()
 	if !slices.Contains(scope, "openid") || token.Grant.AccountID == "" {
-		return nil, nil, &protocol.Error{
+		return nil, &protocol.Error{
 			Code: protocol.InsufficientScope, Status: http.StatusForbidden,
 			Description: "The access token does not cover the scope openid. Ask for it in the authorization request.",
 		}
 	}
-	found, err := open(token, scope)
-	return found, token, err
+	return open(token, scope)
 }
 
 var errDead = &protocol.Error{
@@ -105,6 +110,7 @@ func open(token *grant.Token, scope []string) (map[string]any, error) {
 		updatedAt = *token.AccountUpdatedAt
 	}
 	names := append(claims.ForScope(scope), asked.Userinfo()...)
+	names = claims.Without(names, token.WithheldScope(), scope)
 	found := claims.Select(names, kept, token.Username, updatedAt)
 	found["sub"] = token.Grant.Subject
 	return found, nil

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"net/http"
-
 	"countersign/authz"
 	"countersign/authz/clientjwt"
 	"countersign/authz/engine"
@@ -27,7 +25,7 @@ func (s *server) sender() *logout.Sender {
 }
 
 // authz builds the door for applications and resource owners.
-func (s *server) authz() (http.Handler, error) {
+func (s *server) authz() (*authz.Door, error) {
 	return authz.New(authz.Config{
 		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Contact: s.cfg.Contact,
 		Lifetimes: engine.Lifetimes{
@@ -42,7 +40,7 @@ func (s *server) authz() (http.Handler, error) {
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,
-		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Audit: s.stores.audit, Failures: s.stores.failures, OutboundAllow: s.cfg.OutboundAllow,
+		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Audit: s.stores.audit, Lender: s.stores.tryouts.Lends, Failures: s.stores.failures, OutboundAllow: s.cfg.OutboundAllow,
 		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }

@@ -48,8 +48,11 @@ func printDocument(p *program, out *output, view clientstore.Document, functiona
 	if asked := requested(view.Requested); asked != "" {
 		doc["requested"] = "it asked " + asked
 	}
+	if words := conditionWords(view.Conditions); words != "" {
+		doc["conditions"] = words
+	}
 	return out.print(p.stdout, view, func(tw *tabwriter.Writer) {
-		members(tw, doc, "client_id", "client_secret", "client_name", "type", "status", "status_reason",
+		members(tw, doc, "client_id", "client_secret", "client_name", "type", "status", "status_reason", "conditions",
 			"redirect_uris", "grant_types", "response_types", "scope", "token_endpoint_auth_method")
 	})
 }
@@ -57,7 +60,7 @@ func printDocument(p *program, out *output, view clientstore.Document, functiona
 // warn says what is risky about a client.
 func warn(p *program, c *clientstore.Client) {
 	for _, w := range c.Warnings() {
-		p.talk("Warning: %s", printable(w))
+		p.talk("Warning: %s", printable(w.String()))
 	}
 }
 

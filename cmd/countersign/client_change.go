@@ -67,9 +67,10 @@ func (f *clientFlags) edit(ctx context.Context, cmd *cobra.Command, d clientDesk
 type decision struct {
 	verb, short, example string
 	impact               func(c *clientstore.Client, i clientstore.Impact) string
-	decide               func(ctx context.Context, d clientDesk, c *clientstore.Client, reason string) (*clientstore.Client, error)
-	takesReason          bool
-	takesConsumer        bool
+	// decide is nil of an approval, which takes more than the others.
+	decide        func(ctx context.Context, d clientDesk, c *clientstore.Client, reason string) (*clientstore.Client, error)
+	takesReason   bool
+	takesConsumer bool
 	// What is decided about a revision, with a place for the client's title in
 	// the question; nothing where there is no such decision.
 	revisionImpact string
@@ -81,14 +82,11 @@ var (
 		verb: "approve", short: "Let a client work", takesConsumer: true,
 		example: `  countersign client approve CLIENT_ID
   countersign client approve CLIENT_ID --redirect-uri https://jazz.example.org/oauth/callback
+  countersign client approve CLIENT_ID --scope "openid email" --until 2027-03-31 --test-user ada
   countersign client approve CLIENT_ID --trusted --functional-user nightly-export --yes -o json`,
-		impact: approvalImpact,
-		decide: func(ctx context.Context, d clientDesk, c *clientstore.Client, _ string) (*clientstore.Client, error) {
-			after, err := d.Approve(ctx, c)
-			return after, changedMeanwhile(err)
-		},
+		impact:         approvalImpact,
 		revisionImpact: "This changes %s as above, now.",
-		decideRevision: func(ctx context.Context, d clientDesk, id, revision string) (*clientstore.Client, error) {
+		decideRevision: func(ctx context.Context, d clientDesk, id, revision, _ string) (*clientstore.Client, error) {
 			return d.ApproveRevision(ctx, id, revision)
 		},
 	}
@@ -103,8 +101,8 @@ var (
 			return d.Disapprove(ctx, c.ID, reason)
 		},
 		revisionImpact: "This forgets the changes above; %s stays what it is.",
-		decideRevision: func(ctx context.Context, d clientDesk, id, revision string) (*clientstore.Client, error) {
-			return d.RejectRevision(ctx, id, revision)
+		decideRevision: func(ctx context.Context, d clientDesk, id, revision, reason string) (*clientstore.Client, error) {
+			return d.RejectRevision(ctx, id, revision, reason)
 		},
 	}
 	removing = decision{
@@ -135,6 +133,8 @@ type question struct {
 	decision
 	reason string
 	wanted *clientstore.Wanted // what is decided beside the approval, nil for nothing
+	// conditions are what the approval is narrowed to, nil for what it is already.
+	conditions *clientstore.Conditions
 }
 
 // decideClient asks and decides about a client. It returns nothing when there
@@ -144,14 +144,32 @@ func decideClient(ctx context.Context, cmd *cobra.Command, p *program, d clientD
 	if err != nil {
 		return nil, err
 	}
-	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)); err != nil {
+	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)+q.narrowed()); err != nil {
 		return nil, err
 	}
-	if q.wanted == nil {
+	var after *clientstore.Client
+	switch {
+	case q.decide != nil:
 		return q.decide(ctx, d, q.client, q.reason)
+	case q.wanted == nil:
+		after, err = d.Approve(ctx, q.seen, q.conditions)
+	default:
+		after, err = d.ApproveEdited(ctx, q.seen, *q.wanted, q.conditions)
 	}
-	after, err := d.ApproveEdited(ctx, q.seen, *q.wanted)
 	return after, changedMeanwhile(err)
+}
+
+// narrowed says under which conditions the client is approved, nothing where
+// there are none or it is not approved.
+func (q question) narrowed() string {
+	on := q.conditions
+	if on == nil {
+		on = &q.seen.Conditions
+	}
+	if words := conditionWords(on); words != "" && q.decide == nil {
+		return " Under conditions: " + words + "."
+	}
+	return ""
 }
 
 // changedMeanwhile explains that a client is not what was looked at.
@@ -180,7 +198,7 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *revision && consumer.given(cmd) {
-			return usagef(cmd, "--revision decides about the change alone; leave --trusted, --functional-user and --redirect-uri to another command")
+			return usagef(cmd, "--revision decides about the change alone; leave --trusted, --functional-user, --redirect-uri and the conditions to another command")
 		}
 		return p.withClients(cmd, func(ctx context.Context, desk clientDesk) error {
 			seen, err := findClient(ctx, desk, args[0])
@@ -191,6 +209,10 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			on, err := consumer.conditions(ctx, cmd, desk, seen)
+			if err != nil {
+				return err
+			}
 			decide := decideClient
 			switch {
 			case *revision:
@@ -198,7 +220,7 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 			case d.takesConsumer:
 				warn(p, c)
 			}
-			after, err := decide(ctx, cmd, p, desk, question{seen, c, confirm, d, *reason, wanted})
+			after, err := decide(ctx, cmd, p, desk, question{seen, c, confirm, d, *reason, wanted, on})
 			if err != nil || after == nil {
 				return err
 			}

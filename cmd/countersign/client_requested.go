@@ -56,22 +56,29 @@ func callbackImpact(c *clientstore.Client) string {
 // may work.
 type approvalFlags struct {
 	consumerFlags
+	conditionFlags
 	redirects []string
 }
 
 func (f *approvalFlags) add(cmd *cobra.Command) {
 	f.consumerFlags.add(cmd)
+	f.conditionFlags.add(cmd)
 	cmd.Flags().StringArrayVar(&f.redirects, "redirect-uri", nil, "a further redirect `URI` that the client gets (repeatable)")
 }
 
 func (f *approvalFlags) given(cmd *cobra.Command) bool {
+	return f.edits(cmd) || f.conditionFlags.given(cmd)
+}
+
+// edits reports whether the client itself is to be changed.
+func (f *approvalFlags) edits(cmd *cobra.Command) bool {
 	return f.consumerFlags.given(cmd) || len(f.redirects) > 0
 }
 
 // edit is what the flags change of c beside approving it, nil for nothing, and
 // the client that they make of it.
 func (f *approvalFlags) edit(ctx context.Context, cmd *cobra.Command, d clientDesk, c *clientstore.Client) (*clientstore.Wanted, *clientstore.Client, error) {
-	if !f.given(cmd) {
+	if !f.edits(cmd) {
 		return nil, c, nil
 	}
 	edited := *c

@@ -86,7 +86,7 @@ func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, d clien
 	if err := q.confirm.ask(cmd, p, fmt.Sprintf(q.revisionImpact, title(q.client))); err != nil {
 		return nil, err
 	}
-	after, err := q.decideRevision(ctx, d, q.client.ID, v.ID)
+	after, err := q.decideRevision(ctx, d, q.client.ID, v.ID, q.reason)
 	if errors.Is(err, storage.ErrConflict) {
 		return nil, remedy(err, "the client changed the revision meanwhile; nothing was decided", "repeat the command and look at it again")
 	}
@@ -94,4 +94,4 @@ func decideRevision(ctx context.Context, cmd *cobra.Command, p *program, d clien
 }
 
 // revisionDecision decides about the revision of a client.
-type revisionDecision func(ctx context.Context, d clientDesk, id, revision string) (*clientstore.Client, error)
+type revisionDecision func(ctx context.Context, d clientDesk, id, revision, reason string) (*clientstore.Client, error)

@@ -25,16 +25,18 @@ type clientDesk interface { //nolint:interfacebloat // one for each thing that t
 	RegisterApproved(ctx context.Context, r clientstore.Registration) (*clientstore.Client, string, error)
 	// Edit changes what was seen of a client.
 	Edit(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted) (*clientstore.Client, error)
-	Approve(ctx context.Context, seen *clientstore.Client) (*clientstore.Client, error)
+	// Approve lets what was seen of a client work, under the conditions; nil
+	// keeps those that it has.
+	Approve(ctx context.Context, seen *clientstore.Client, on *clientstore.Conditions) (*clientstore.Client, error)
 	// ApproveEdited changes and approves what was seen of a client, as one.
-	ApproveEdited(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted) (*clientstore.Client, error)
+	ApproveEdited(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted, on *clientstore.Conditions) (*clientstore.Client, error)
 	Disapprove(ctx context.Context, id, reason string) (*clientstore.Client, error)
 	Remove(ctx context.Context, seen *clientstore.Client) error
 	RotateSecret(ctx context.Context, id string, r secretRotation) (*clientstore.Client, string, error)
 	// Revision returns the revision of the client that waits, nil if none does.
 	Revision(ctx context.Context, c *clientstore.Client) (*revisionView, error)
 	ApproveRevision(ctx context.Context, id, revision string) (*clientstore.Client, error)
-	RejectRevision(ctx context.Context, id, revision string) (*clientstore.Client, error)
+	RejectRevision(ctx context.Context, id, revision, reason string) (*clientstore.Client, error)
 	// Failures returns what the client was last refused, the newest first.
 	Failures(ctx context.Context, id string) ([]failure.Failure, error)
 	Account(ctx context.Context, id string) (*account.Account, error)
@@ -131,17 +133,19 @@ func (d databaseDesk) Edit(ctx context.Context, seen *clientstore.Client, w clie
 }
 
 // Approve lets the client work, if it is as it was seen.
-func (d databaseDesk) Approve(ctx context.Context, seen *clientstore.Client) (*clientstore.Client, error) {
-	return d.clients.ApproveSeen(ctx, actor(), seen)
+func (d databaseDesk) Approve(ctx context.Context, seen *clientstore.Client, on *clientstore.Conditions) (*clientstore.Client, error) {
+	return d.clients.ApproveOn(ctx, actor(), seen.ID, clientstore.Approval{Conditions: on, Version: seen.Version})
 }
 
 // ApproveEdited changes the client and lets it work, if it is as it was seen.
-func (d databaseDesk) ApproveEdited(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted) (*clientstore.Client, error) {
+func (d databaseDesk) ApproveEdited(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted, on *clientstore.Conditions) (*clientstore.Client, error) {
 	sector, err := outbound.Sector(ctx, d.outbound, &seen.Metadata, &w.Metadata)
 	if err != nil {
 		return nil, err
 	}
-	return d.clients.ApproveEdited(ctx, actor(), seen.ID, clientstore.Edit{Name: &w.Name, Metadata: &w.Metadata, Version: seen.Version, Sector: sector})
+	return d.clients.ApproveEdited(ctx, actor(), seen.ID, clientstore.Edit{
+		Name: &w.Name, Metadata: &w.Metadata, Version: seen.Version, Sector: sector, Conditions: on,
+	})
 }
 
 // Disapprove stops the client.
@@ -181,8 +185,8 @@ func (d databaseDesk) ApproveRevision(ctx context.Context, id, revision string) 
 }
 
 // RejectRevision forgets the revision.
-func (d databaseDesk) RejectRevision(ctx context.Context, id, revision string) (*clientstore.Client, error) {
-	return d.clients.RejectRevision(ctx, actor(), id, revision)
+func (d databaseDesk) RejectRevision(ctx context.Context, id, revision, reason string) (*clientstore.Client, error) {
+	return d.clients.RejectRevision(ctx, actor(), id, revision, reason)
 }
 
 // Failures returns what the client was last refused.

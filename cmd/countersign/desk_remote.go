@@ -110,7 +110,7 @@ func (d remoteDesk) RegisterApproved(ctx context.Context, r clientstore.Registra
 	if err != nil {
 		return nil, "", err
 	}
-	approved, err := d.Approve(ctx, c)
+	approved, err := d.Approve(ctx, c, nil)
 	if err != nil {
 		return nil, "", remedy(err, fmt.Sprintf("%s is registered and pending, but was not approved: %v", title(c), err),
 			"have it approved, and give it a secret that is shown with `countersign client rotate-secret "+c.ID+"`")
@@ -148,20 +148,28 @@ func (d remoteDesk) Edit(ctx context.Context, seen *clientstore.Client, w client
 }
 
 // ApproveEdited changes the client and lets it work, if it is as it was seen.
-func (d remoteDesk) ApproveEdited(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted) (*clientstore.Client, error) {
+func (d remoteDesk) ApproveEdited(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted, on *clientstore.Conditions) (*clientstore.Client, error) {
 	changes, err := patch(seen, w)
 	if err != nil {
 		return nil, err
 	}
+	body := map[string]any{"changes": changes}
+	if on != nil {
+		body["conditions"] = on
+	}
 	c, _, err := d.client(ctx, adminclient.Request{
-		Method: http.MethodPost, Path: clientPath(seen.ID, "/approve"), Header: ifMatch(seen), Body: map[string]any{"changes": changes},
+		Method: http.MethodPost, Path: clientPath(seen.ID, "/approve"), Header: ifMatch(seen), Body: body,
 	})
 	return c, err
 }
 
 // Approve lets the client work, if it is as it was seen.
-func (d remoteDesk) Approve(ctx context.Context, seen *clientstore.Client) (*clientstore.Client, error) {
-	c, _, err := d.client(ctx, adminclient.Request{Method: http.MethodPost, Path: clientPath(seen.ID, "/approve"), Header: ifMatch(seen)})
+func (d remoteDesk) Approve(ctx context.Context, seen *clientstore.Client, on *clientstore.Conditions) (*clientstore.Client, error) {
+	body := map[string]any{}
+	if on != nil {
+		body["conditions"] = on
+	}
+	c, _, err := d.client(ctx, adminclient.Request{Method: http.MethodPost, Path: clientPath(seen.ID, "/approve"), Header: ifMatch(seen), Body: body})
 	return c, err
 }
 
@@ -201,21 +209,21 @@ func (d remoteDesk) Revision(ctx context.Context, c *clientstore.Client) (*revis
 	return v, err
 }
 
-func (d remoteDesk) decideRevision(ctx context.Context, id, revision, verb string) (*clientstore.Client, error) {
+func (d remoteDesk) decideRevision(ctx context.Context, id, revision, verb string, body any) (*clientstore.Client, error) {
 	c, _, err := d.client(ctx, adminclient.Request{
-		Method: http.MethodPost, Path: clientPath(id, "/revision/"+verb), Header: map[string]string{"If-Match": `"` + revision + `"`},
+		Method: http.MethodPost, Path: clientPath(id, "/revision/"+verb), Header: map[string]string{"If-Match": `"` + revision + `"`}, Body: body,
 	})
 	return c, err
 }
 
 // ApproveRevision makes the client what the revision says.
 func (d remoteDesk) ApproveRevision(ctx context.Context, id, revision string) (*clientstore.Client, error) {
-	return d.decideRevision(ctx, id, revision, "approve")
+	return d.decideRevision(ctx, id, revision, "approve", nil)
 }
 
 // RejectRevision forgets the revision.
-func (d remoteDesk) RejectRevision(ctx context.Context, id, revision string) (*clientstore.Client, error) {
-	return d.decideRevision(ctx, id, revision, "reject")
+func (d remoteDesk) RejectRevision(ctx context.Context, id, revision, reason string) (*clientstore.Client, error) {
+	return d.decideRevision(ctx, id, revision, "reject", map[string]string{"reason": reason})
 }
 
 // Failures returns what the client was last refused.

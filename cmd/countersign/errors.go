@@ -13,6 +13,7 @@ import (
 	"countersign/cmd/countersign/listen"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/backup"
 )
 
 // usageError reports a command line that cannot be understood.
@@ -73,6 +74,15 @@ func knownFix(err error) string {
 	if e, ok := errors.AsType[*clientstore.ManagedError](err); ok {
 		return fmt.Sprintf("change that file and run `countersign client apply -f FILE`; `countersign client disapprove %s` stops the client at once; "+
 			"`countersign client release %s` takes it out of the file's hands", e.ID, e.ID)
+	}
+	if e, ok := errors.AsType[*backup.FileError](err); ok {
+		return e.Fix
+	}
+	if _, ok := errors.AsType[*storage.MovedError](err); ok {
+		return "use the database that the export was imported into; if it never was and never will be, run `countersign export --reopen`"
+	}
+	if _, ok := errors.AsType[*storage.ReplacedError](err); ok {
+		return "start the server again"
 	}
 	switch {
 	case errors.Is(err, account.ErrLastAdministrator):

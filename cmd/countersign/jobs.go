@@ -13,6 +13,10 @@ const (
 	rotateEvery = time.Hour
 	// sendEvery is how soon after a sign-out applications learn of it.
 	sendEvery = time.Second
+	// watchEvery is how soon a server stops whose database was taken from it.
+	watchEvery = 2 * time.Second
+	// tellEvery is how soon somebody is told of what waits for approval.
+	tellEvery = 2 * time.Second
 	// noteEvery is how soon administrators see what a client was refused.
 	noteEvery = time.Second
 	// lastNotes bounds the writing of what is left when the server stops.
@@ -44,6 +48,15 @@ func (s *server) work(ctx context.Context) {
 		every(ctx, sendEvery, func(ctx context.Context) {
 			if err := sender.Send(ctx); err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "delivering logout tokens failed; it is tried again in a second", "cause", err.Error())
+			}
+		})
+		return nil
+	})
+	group.Go(func() error {
+		notices := s.notices()
+		every(ctx, tellEvery, func(ctx context.Context) {
+			if err := notices.Send(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "telling of what waits for approval failed; it is tried again in two seconds", "cause", err.Error())
 			}
 		})
 		return nil
@@ -112,6 +125,7 @@ func (s *server) purge(ctx context.Context) {
 		{"pushed_requests", s.stores.pushed.Purge},
 		{"api_keys", s.stores.apiKeys.Purge},
 		{"idempotency_keys", s.stores.once.Purge},
+		{"tryouts", s.stores.tryouts.Purge},
 		{"logout_deliveries", s.stores.signOut.Purge},
 		{"client_failures", s.stores.failures.Purge},
 	} {

@@ -127,7 +127,10 @@ func (m *machine) manageClients(server *machine) {
 	if stopped := m.object("", "client", "disapprove", id, "--yes", "--reason", "a test"); stopped["status_reason"] != "a test" {
 		m.t.Errorf("disapproved %v", stopped)
 	}
-	m.ok("", "client", "approve", id, "--yes")
+	narrowed, _ := m.object("", "client", "approve", id, "--yes", "--scope", "openid", "--until", "2100-03-03")["conditions"].(map[string]any)
+	if narrowed["scope"] != "openid" || narrowed["until"] != "2100-03-03T23:59:59Z" {
+		m.t.Errorf("approved under %v", narrowed)
+	}
 	m.ok("", "client", "failures", id)
 	m.refused(exitFailure, "", []string{"client", "approve", id, "--revision", "--yes"}, "no revision of this client waits")
 	m.ok("", "client", "remove", id, "--yes")

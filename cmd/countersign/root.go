@@ -26,7 +26,7 @@ func newRoot(p *program) *cobra.Command {
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "YAML `file` with settings")
 	addSettings(root.PersistentFlags(), func(k config.Key) bool { return everywhere[k.Name] })
 	root.AddCommand(newServe(p), newUser(p), newClient(p), newToken(p), newKeys(p), newAPIKey(p), newMigrate(p),
-		newLogin(p), newLogout(p),
+		newLogin(p), newLogout(p), newBackup(p), newRestore(p), newExport(p), newImport(p),
 		newAudit(p), newDoctor(p), newHealthcheck(p), newVersion(p))
 	nounWithoutVerb(root)
 	return root

@@ -273,6 +273,7 @@ func (s *server) run(ctx context.Context, servers []listen.Server) error {
 		s.work(working)
 		return nil
 	})
+	group.Go(func() error { return s.watch(working) })
 	group.Go(func() error {
 		s.reloadOnHangup(working)
 		return nil

@@ -25,11 +25,13 @@ import (
 	"countersign/storage/seal"
 	"countersign/storage/session"
 	"countersign/storage/signout"
+	"countersign/storage/tryout"
 )
 
 // stores are all records of one database.
 type stores struct {
 	db           *storage.DB
+	opened       storage.Installation // as it was then
 	sealing      *seal.Keys
 	outbound     *http.Client // by which addresses that clients registered are reached
 	keys         *keyset.Store
@@ -45,6 +47,7 @@ type stores struct {
 	failures     *failure.Store
 	apiKeys      *apikey.Store
 	once         *idempotency.Store
+	tryouts      *tryout.Store
 }
 
 // openDatabase opens the database as it is.
@@ -73,10 +76,19 @@ func openStores(ctx context.Context, cfg *config.Config, log *slog.Logger, migra
 	if err == nil {
 		err = db.CheckKey(ctx, keys)
 	}
+	if err == nil {
+		err = db.CheckHere(ctx)
+	}
+	var opened storage.Installation
+	if err == nil {
+		opened, err = db.Installation(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return newStores(db, keys, cfg), nil
+	s := newStores(db, keys, cfg)
+	s.opened = opened
+	return s, nil
 }
 
 // migrateAlways brings the schema up to date, whatever it is.
@@ -113,7 +125,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		clients: clientstore.New(db, clientstore.Config{
 			Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy),
 			MaxPending: cfg.RegistrationMaxPending, PendingLifetime: cfg.RegistrationPendingLifetime,
-			UnusedLifetime: cfg.RegistrationUnusedLifetime,
+			UnusedLifetime: cfg.RegistrationUnusedLifetime, FourEyes: cfg.FourEyes, Notices: channels(cfg),
 		}),
 		grants:   grant.New(db, keys),
 		signOut:  signout.New(db),
@@ -122,6 +134,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		failures: failure.New(db, keys),
 		apiKeys:  apikey.New(db, apikey.Config{Keys: keys, Audit: trail, Scopes: clientstore.AdministrationScopes}),
 		once:     idempotency.New(db, keys),
+		tryouts:  tryout.New(db, keys),
 	}
 }
 

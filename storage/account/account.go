@@ -12,6 +12,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 	"countersign/storage/seal"
 )
 
@@ -65,10 +66,10 @@ func (*ThrottledError) Error() string { return "too many failed sign-ins; try ag
 // person who typed it.
 type FieldError struct {
 	Field  string // username, password, email, …
-	Reason string
+	Reason locale.Message
 }
 
-func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
+func (e *FieldError) Error() string { return e.Field + ": " + e.Reason.String() }
 
 // Config is what the store needs beside the database.
 type Config struct {

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"countersign/storage/locale"
 )
 
 // Claims are the OpenID Connect standard claims kept for an account (OpenID
@@ -72,7 +74,7 @@ func (c *Claims) SetClaim(name, value string) error {
 	}
 	text, ok := address.texts()[name]
 	if !ok {
-		return &FieldError{Field: name, Reason: "There is no such claim; there are " + strings.Join(claimNames(), ", ") + "."}
+		return &FieldError{Field: name, Reason: locale.Sprintf("There is no such claim; there are %s.", strings.Join(claimNames(), ", "))}
 	}
 	*text = value
 	c.Address = &address
@@ -148,7 +150,7 @@ var (
 // sentence for one that does not.
 var claimRules = map[string]struct {
 	fits   func(string) bool
-	reason string
+	reason locale.Message
 }{
 	"profile":      {isURL, "Use an address that begins with https:// or http://."},
 	"picture":      {isURL, "Use an address that begins with https:// or http://."},
@@ -170,7 +172,7 @@ func checkClaim(name, value string) error {
 	}
 	switch {
 	case len(value) > limit:
-		return &FieldError{Field: name, Reason: "Use at most " + strconv.Itoa(limit) + " bytes."}
+		return &FieldError{Field: name, Reason: locale.Sprintf("Use at most %s bytes.", strconv.Itoa(limit))}
 	case !utf8.ValidString(value):
 		return &FieldError{Field: name, Reason: "Use valid UTF-8."}
 	case strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) && !breaksLine(name, r) }):

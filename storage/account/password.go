@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/ccojocar/zxcvbn-go"
+
+	"countersign/storage/locale"
 )
 
 const (
@@ -32,7 +34,7 @@ const (
 // are no rules of composition, and the password is taken as it is: leading
 // spaces, emoji and all (NIST SP 800-63B-4, section 3.1.1.2).
 func checkPassword(password string, a *Account) error {
-	fault := func(reason string) error { return &FieldError{Field: "password", Reason: reason} }
+	fault := func(reason locale.Message) error { return &FieldError{Field: "password", Reason: reason} }
 	length := utf8.RuneCountInString(password)
 	switch {
 	case !utf8.ValidString(password), strings.Contains(password, "\x00"):

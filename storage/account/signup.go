@@ -9,6 +9,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // ErrNotSetUp refuses an account that somebody asks for before there is an
@@ -69,7 +70,7 @@ var reserved = []string{
 // checkOwnChoice refuses a name that only an administrator may give, because it
 // could be taken for another's.
 func checkOwnChoice(username string) error {
-	fault := func(reason string) error { return &FieldError{Field: "username", Reason: reason} }
+	fault := func(reason locale.Message) error { return &FieldError{Field: "username", Reason: reason} }
 	for i := range len(username) {
 		c := username[i] | 0x20
 		if (c < 'a' || c > 'z') && (username[i] < '0' || username[i] > '9') && (i == 0 || !strings.ContainsRune("._-", rune(username[i]))) {

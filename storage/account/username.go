@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"countersign/storage/locale"
 )
 
 const maxUsername = 128 // bytes
@@ -27,7 +29,7 @@ func usernameKey(username string) string {
 
 // checkUsername says what is wrong with a username for a new account.
 func checkUsername(username string) error {
-	fault := func(reason string) error { return &FieldError{Field: "username", Reason: reason} }
+	fault := func(reason locale.Message) error { return &FieldError{Field: "username", Reason: reason} }
 	key := usernameKey(username)
 	switch {
 	case key == "":

@@ -167,7 +167,7 @@ const live = `(k.revoked_at IS NULL AND k.expires_at > @now AND a.disabled_at IS
 // List returns the keys that were not deleted yet, the newest first.
 func (s *Store) List(ctx context.Context) ([]Listed, error) {
 	list := []Listed{}
-	err := s.db.With(ctx).Raw(`SELECT k.*, a.username AS username, `+live+` AS live
+	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("k", Key{})+`, a.username AS username, `+live+` AS live
 		FROM api_keys k JOIN accounts a ON a.id = k.account_id ORDER BY k.created_at DESC, k.id`, map[string]any{"now": s.db.Now()}).Scan(&list).Error
 	return list, storage.Err("list API keys", err)
 }
@@ -180,7 +180,7 @@ func (s *Store) Revoke(ctx context.Context, by audit.Actor, id string) error {
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		var revoked []Key
-		err := s.db.With(ctx).Raw(`UPDATE api_keys SET revoked_at = @now WHERE id = @id AND revoked_at IS NULL RETURNING *`,
+		err := s.db.With(ctx).Raw(`UPDATE api_keys SET revoked_at = @now WHERE id = @id AND revoked_at IS NULL RETURNING `+storage.Columns("", Key{}),
 			map[string]any{"now": s.db.Now(), "id": id}).Scan(&revoked).Error
 		if err == nil && len(revoked) == 0 {
 			err = storage.ErrNotFound
@@ -201,7 +201,7 @@ func (s *Store) Present(ctx context.Context, value string) (*Presented, error) {
 	}
 	now := s.db.Now()
 	var found []Presented
-	err := s.db.With(ctx).Raw(`SELECT k.*, a.username AS username, a.permissions AS account_permissions, `+live+` AS live
+	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("k", Key{})+`, a.username AS username, a.permissions AS account_permissions, `+live+` AS live
 		FROM api_keys k JOIN accounts a ON a.id = k.account_id WHERE k.hash = @hash`,
 		map[string]any{"now": now, "hash": s.cfg.Keys.Hash(value)}).Scan(&found).Error
 	if err == nil && (len(found) == 0 || !found[0].Live) {

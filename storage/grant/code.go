@@ -41,13 +41,13 @@ type Code struct {
 	Live bool
 }
 
-const insertGrant = `
+var insertGrant = `
 	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, session_id, subject, scope, audience,
 		claims, nonce, acr, amr, auth_time, offline, confirmation, created_at, expires_at)
 	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, s.id, @subject, @scope, @audience,
 		@claims, @nonce, @acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
 	FROM clients c, accounts a, sessions s
-	WHERE c.id = @client AND c.status = 'approved'
+	WHERE c.id = @client AND ` + Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL
 		AND s.id = @session AND s.account_id = a.id AND s.account_epoch = a.epoch AND s.ended_at IS NULL`
 

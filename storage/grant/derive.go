@@ -22,9 +22,9 @@ func derivedGrant(hash, token string) string {
 	return `
 	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, subject, scope, audience,
 		acr, amr, auth_time, offline, confirmation, created_at, expires_at, parent_id, parent_hash)
-	SELECT @grant, @kind, n.id, n.epoch, g.account_id, g.account_epoch, @subject, @scope, @audience,
+	SELECT @grant, @kind, nc.id, nc.epoch, g.account_id, g.account_epoch, @subject, @scope, @audience,
 		g.acr, g.amr, g.auth_time, @offline, @confirmation, @now, @grant_expires_at, g.id, ` + hash + `
-	FROM grants g` + Standing + ` JOIN clients n ON n.id = @client AND n.status = 'approved'` + token + `
+	FROM grants g` + Standing + ` JOIN clients nc ON nc.id = @client AND ` + Approved("nc") + ` AND ` + Admitted("nc", "g.account_id") + token + `
 	WHERE g.id = @parent AND g.parent_id IS NULL AND g.account_id <> '' AND ` + Live
 }
 

@@ -31,10 +31,10 @@ func (s *Store) issueArgs(i Issue) map[string]any {
 	return args
 }
 
-const insertOwnGrant = `
+var insertOwnGrant = `
 	INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
 	SELECT @grant, @kind, c.id, c.epoch, @subject, @scope, @audience, @offline, @confirmation, @now, @grant_expires_at
-	FROM clients c WHERE c.id = @client AND c.status = 'approved'`
+	FROM clients c WHERE c.id = @client AND ` + Approved("c")
 
 // IssueToClient keeps a grant in which the client acts for itself, and its
 // access token, if the client is approved at this moment; otherwise
@@ -45,13 +45,13 @@ func (s *Store) IssueToClient(ctx context.Context, g Grant, i Issue) error {
 	return s.keepGrant(ctx, "issue token to client", insertOwnGrant, []string{insertFirstAccess}, args)
 }
 
-const insertPersonalGrant = `
+var insertPersonalGrant = `
 	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, subject, scope, audience,
 		acr, amr, auth_time, offline, confirmation, created_at, expires_at)
 	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, @subject, @scope, @audience,
 		@acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
 	FROM clients c, accounts a
-	WHERE c.id = @client AND c.status = 'approved'
+	WHERE c.id = @client AND ` + Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch`
 
 const insertFirstRefresh = `

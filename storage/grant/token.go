@@ -32,6 +32,10 @@ type Token struct {
 	// ParentScope is that of the client of the grant's parent, nil where it has
 	// no parent.
 	ParentScope *string
+	// ApprovedScope and ParentApproved are what an administrator narrowed each
+	// of the two to, empty for nothing.
+	ApprovedScope  string
+	ParentApproved string
 	// UserinfoJWT reports whether the client is registered to get userinfo as a
 	// JSON Web Token.
 	UserinfoJWT bool `gorm:"column:userinfo_jwt"`
@@ -44,7 +48,21 @@ func (t *Token) EffectiveScope() []string {
 	if t.ParentScope != nil {
 		scope = within(scope, *t.ParentScope)
 	}
+	for _, approved := range []string{t.ApprovedScope, t.ParentApproved} {
+		if approved != "" {
+			scope = within(scope, approved)
+		}
+	}
 	return scope
+}
+
+// WithheldScope is the registered scope that the client was approved without.
+func (t *Token) WithheldScope() []string {
+	if t.ApprovedScope == "" {
+		return nil
+	}
+	approved := strings.Fields(t.ApprovedScope)
+	return slices.DeleteFunc(strings.Fields(t.RegisteredScope), func(s string) bool { return slices.Contains(approved, s) })
 }
 
 func within(scope []string, registered string) []string {
@@ -91,9 +109,13 @@ var registered = map[storage.Dialect]string{
 		COALESCE(c.metadata::json ->> 'userinfo_signed_response_alg', c.metadata::json ->> 'userinfo_encrypted_response_alg') IS NOT NULL AS userinfo_jwt`,
 }
 
+// approvedScopes selects what Token.ApprovedScope and Token.ParentApproved say.
+const approvedScopes = `c.approved_scope, COALESCE((SELECT pc.approved_scope
+	FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id), '') AS parent_approved, `
+
 // TokenColumns are the columns that [Store.TokenQuery] selects.
 var TokenColumns = append([]string{
-	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope", "parent_scope", "userinfo_jwt",
+	"kind", "scope", "audience", "created_at", "expires_at", "username", "account_claims", "account_updated_at", "live", "registered_scope", "parent_scope", "approved_scope", "parent_approved", "userinfo_jwt",
 }, grantColumns...)
 
 // grantColumns are the names that columns gives a grant's columns.
@@ -137,7 +159,7 @@ func notCompact(r rune) bool {
 // TokenQuery returns the query for a token of this kind, for a statement that
 // reads more than the token, and the arguments that it takes.
 func (s *Store) TokenQuery(kind seal.Kind, token string) (query string, args map[string]any) {
-	query = tokenRows[kind] + registered[s.db.Dialect()] + `
+	query = tokenRows[kind] + approvedScopes + registered[s.db.Dialect()] + `
 		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + Standing + `
 		WHERE t.hash = @token`
 	return query, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
@@ -196,4 +218,16 @@ func (s *Store) Revoke(ctx context.Context, grantID string) error {
 	err := s.db.With(ctx).Exec(`UPDATE grants SET revoked_at = @now WHERE id = @grant AND revoked_at IS NULL`,
 		map[string]any{"now": s.db.Now(), "grant": grantID}).Error
 	return storage.Err("revoke grant", err)
+}
+
+// End ends the grant of a token, with everything else of it: of an access
+// token, a refresh token or token credentials of OAuth 1.0a. Ending a dead one
+// is no error, nor one that is not known.
+func (s *Store) End(ctx context.Context, token string) error {
+	err := s.db.With(ctx).Exec(`UPDATE grants SET revoked_at = @now WHERE revoked_at IS NULL AND id IN (
+		SELECT grant_id FROM access_tokens WHERE hash = @token
+		UNION ALL SELECT grant_id FROM refresh_tokens WHERE hash = @token
+		UNION ALL SELECT grant_id FROM token_credentials WHERE hash = @token)`,
+		map[string]any{"now": s.db.Now(), "token": s.Hash(token)}).Error
+	return storage.Err("end the grant of a token", err)
 }

@@ -12,12 +12,13 @@ import (
 	"countersign/storage"
 )
 
-// A challenge says itself, under a keyed hash, what it is for and until when it
-// may be met, so that none is kept but those that were: 16 random bytes, the
-// time in seconds, the hash.
+// A challenge says itself, under a keyed hash, what it is for, since when it is
+// there and until when it may be met, so that none is kept but those that were:
+// 16 random bytes, the two times in microseconds, the hash.
 const (
 	challengeRandom = 16
-	challengeHead   = challengeRandom + 8
+	challengeTime   = 8
+	challengeHead   = challengeRandom + 2*challengeTime
 	challengeSize   = challengeHead + 32
 )
 
@@ -26,7 +27,9 @@ const (
 func (s *Store) NewChallenge(purpose string, until time.Time) []byte {
 	challenge := make([]byte, challengeHead, challengeSize)
 	_, _ = rand.Read(challenge[:challengeRandom]) // never fails
-	binary.BigEndian.PutUint64(challenge[challengeRandom:], uint64(max(0, until.Unix())))
+	for i, at := range []time.Time{s.db.Now(), until} {
+		binary.BigEndian.PutUint64(challenge[challengeRandom+i*challengeTime:], uint64(max(0, at.UnixMicro())))
+	}
 	return append(challenge, s.challengeHash(purpose, challenge)...)
 }
 
@@ -41,9 +44,13 @@ func (s *Store) UseChallenge(ctx context.Context, purpose string, challenge []by
 	if len(challenge) != challengeSize || !hmac.Equal(challenge[challengeHead:], s.challengeHash(purpose, challenge[:challengeHead])) {
 		return fmt.Errorf("use challenge: %w", storage.ErrNotFound)
 	}
-	until := time.Unix(int64(binary.BigEndian.Uint64(challenge[challengeRandom:challengeHead])), 0) //nolint:gosec // it was written from one
-	if !until.After(s.db.Now()) {
+	w := Window{timeAt(challenge[challengeRandom:]), timeAt(challenge[challengeRandom+challengeTime:])}
+	if !w.Until.After(s.db.Now()) {
 		return fmt.Errorf("use challenge: %w", storage.ErrNotFound)
 	}
-	return s.use(ctx, "challenge\x00"+hex.EncodeToString(challenge), until)
+	return s.use(ctx, "challenge\x00"+hex.EncodeToString(challenge), w)
+}
+
+func timeAt(b []byte) time.Time {
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(b))) //nolint:gosec // it was written from one
 }

@@ -26,11 +26,18 @@ type Store struct {
 // New returns a store on db.
 func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: keys} }
 
-// Use uses up an identifier of the client, which is of no use to anybody from
-// until on. Of all that try the same one, on whichever replica, one gets it;
-// the others get [ErrUsed].
-func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) error {
-	return s.use(ctx, "jti\x00"+clientID+"\x00"+jti, until)
+// Window is when an identifier can be used.
+type Window struct {
+	Since time.Time // it was used by nobody before
+	Until time.Time // it is of no use to anybody from here on
+}
+
+// Use uses up an identifier of the client. Of all that try the same one, on
+// whichever replica, one gets it; the others get [ErrUsed]. So does everybody
+// when it may have been used before the database was restored from a backup:
+// what was used since the backup is not known any more.
+func (s *Store) Use(ctx context.Context, clientID, jti string, w Window) error {
+	return s.use(ctx, "jti\x00"+clientID+"\x00"+jti, w)
 }
 
 // Nonce is what a request of OAuth 1.0a is told from all others by (RFC 5849,
@@ -43,14 +50,15 @@ type Nonce struct {
 }
 
 // UseNonce uses up the nonce of a request, as [Store.Use] does an identifier.
-func (s *Store) UseNonce(ctx context.Context, n Nonce, until time.Time) error {
+func (s *Store) UseNonce(ctx context.Context, n Nonce, w Window) error {
 	// No control character is in any of them.
-	return s.use(ctx, "nonce\x00"+n.ClientID+"\x00"+n.Token+"\x00"+n.Timestamp+"\x00"+n.Value, until)
+	return s.use(ctx, "nonce\x00"+n.ClientID+"\x00"+n.Token+"\x00"+n.Timestamp+"\x00"+n.Value, w)
 }
 
-func (s *Store) use(ctx context.Context, what string, until time.Time) error {
-	res := s.db.With(ctx).Exec(`INSERT INTO used_jtis (expires_at, hash) VALUES (@until, @hash) ON CONFLICT DO NOTHING`,
-		map[string]any{"until": until.UTC(), "hash": s.keys.Hash(what)})
+func (s *Store) use(ctx context.Context, what string, w Window) error {
+	res := s.db.With(ctx).Exec(`INSERT INTO used_jtis (expires_at, hash)
+		SELECT @until, @hash WHERE NOT EXISTS (SELECT 1 FROM installation WHERE restored_at > @since) ON CONFLICT DO NOTHING`,
+		map[string]any{"until": w.Until.UTC(), "since": w.Since.UTC(), "hash": s.keys.Hash(what)})
 	if res.Error != nil {
 		return storage.Err("use identifier", res.Error)
 	}

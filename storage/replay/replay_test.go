@@ -27,7 +27,7 @@ func TestUse(t *testing.T) {
 			{"another client", "b", "1", nil},
 			{"a name that runs into the identifier", "a\x001", "", nil},
 		} {
-			if err := s.Use(t.Context(), tt.client, tt.jti, until); !errors.Is(err, tt.want) {
+			if err := s.Use(t.Context(), tt.client, tt.jti, replay.Window{Since: db.Now(), Until: until}); !errors.Is(err, tt.want) {
 				t.Errorf("%s: %v; want %v", tt.name, err, tt.want)
 			}
 		}
@@ -52,7 +52,7 @@ func TestOneOfFiftyGetsIt(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				err := s.Use(t.Context(), "client", "jti", db.Now().Add(time.Minute))
+				err := s.Use(t.Context(), "client", "jti", replay.Window{Since: db.Now(), Until: db.Now().Add(time.Minute)})
 				switch {
 				case err == nil:
 					won.Add(1)
@@ -73,11 +73,48 @@ func TestFailingDatabase(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		s := replay.New(db, storagetest.Keys(t))
 		storagetest.FailStatements(db, nil)
-		if err := s.Use(t.Context(), "a", "1", db.Now()); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, replay.ErrUsed) {
+		if err := s.Use(t.Context(), "a", "1", replay.Window{}); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, replay.ErrUsed) {
 			t.Errorf("Use() = %v; want ErrUnavailable", err)
 		}
 		if _, err := s.Purge(t.Context(), 1); !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("Purge() = %v; want ErrUnavailable", err)
+		}
+	})
+}
+
+// What was used between a backup and its restoring is forgotten, and can be
+// used no more all the same.
+func TestNothingFromBeforeARestoreIsUsed(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s, keys, clock := replay.New(db, storagetest.Keys(t)), storagetest.Keys(t), storagetest.Clock(db)
+		if err := db.CheckKey(t.Context(), keys); err != nil {
+			t.Fatal(err)
+		}
+		before, until := db.Now(), db.Now().Add(time.Hour)
+		challenge := s.NewChallenge("p", until)
+		clock.Advance(time.Second)
+		restored := db.Now()
+		if err := db.With(t.Context()).Exec(`UPDATE installation SET restored_at = ?`, restored).Error; err != nil {
+			t.Fatal(err)
+		}
+		for name, err := range map[string]error{
+			"identifier": s.Use(t.Context(), "c", "1", replay.Window{Since: before, Until: until}),
+			"nonce":      s.UseNonce(t.Context(), replay.Nonce{ClientID: "c", Value: "1"}, replay.Window{Since: before, Until: until}),
+			"challenge":  s.UseChallenge(t.Context(), "p", challenge),
+		} {
+			if !errors.Is(err, replay.ErrUsed) {
+				t.Errorf("%s of before the restore: %v; want ErrUsed", name, err)
+			}
+		}
+		for name, err := range map[string]error{
+			"identifier": s.Use(t.Context(), "c", "1", replay.Window{Since: restored, Until: until}),
+			"nonce":      s.UseNonce(t.Context(), replay.Nonce{ClientID: "c", Value: "1"}, replay.Window{Since: restored, Until: until}),
+			"challenge":  s.UseChallenge(t.Context(), "p", s.NewChallenge("p", until)),
+		} {
+			if err != nil {
+				t.Errorf("%s of after the restore: %v", name, err)
+			}
 		}
 	})
 }

@@ -29,6 +29,7 @@ const (
 	CredentialSecret  Kind = "o1s" // of OAuth 1.0a: the secret of either
 	Verifier          Kind = "o1v" // of OAuth 1.0a: shows that the resource owner allowed it
 	FormToken         Kind = "frm" // of a form that does what it does once
+	ApprovalLink      Kind = "apl" // leads an administrator to what waits
 )
 
 const (

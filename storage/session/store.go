@@ -157,7 +157,7 @@ func (s *Store) Get(ctx context.Context, cookie string) (*Session, error) {
 // the same statement: what ended a moment ago on another replica is not found.
 func (s *Store) live(q *gorm.DB) *gorm.DB {
 	now := s.db.Now()
-	return q.Select("sessions.*").
+	return q.Select(storage.Columns("sessions", Session{})).
 		Joins("JOIN accounts ON accounts.id = sessions.account_id AND accounts.disabled_at IS NULL AND accounts.epoch = sessions.account_epoch").
 		Where("sessions.ended_at IS NULL AND sessions.expires_at > ? AND sessions.last_seen_at > ?", now, now.Add(-s.cfg.Idle))
 }

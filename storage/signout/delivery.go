@@ -48,7 +48,7 @@ func (s *Store) Due(ctx context.Context, limit int) ([]Delivery, error) {
 			CASE WHEN c.id IS NULL THEN d.algorithm ELSE `+algorithm[s.db.Dialect()]+` END AS algorithm,
 			`+encrypted[s.db.Dialect()]+` AS encrypted
 		FROM logout_deliveries d LEFT JOIN clients c ON c.id = d.client_id
-		WHERE d.next_at <= @now AND (d.dismissed OR c.status = 'approved') AND NOT (c.id IS NULL AND d.encrypted)
+		WHERE d.next_at <= @now AND (d.dismissed OR `+standing+`) AND NOT (c.id IS NULL AND d.encrypted)
 		ORDER BY d.next_at, d.session_id, d.client_id LIMIT @limit`, map[string]any{"now": s.db.Now(), "limit": limit}).Scan(&due).Error
 	return due, storage.Err("find logout tokens to deliver", err)
 }

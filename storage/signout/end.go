@@ -28,6 +28,10 @@ var encrypted = map[storage.Dialect]string{
 	storage.PostgreSQL: `((c.metadata::json ->> 'id_token_encrypted_response_alg') IS NOT NULL)`,
 }
 
+// standing is true of a client that may work at the moment of the statement,
+// which it takes as @now.
+const standing = `(c.status = 'approved' AND (c.approved_until IS NULL OR c.approved_until > @now))`
+
 // owe writes down the logout tokens for rows of session, client and subject.
 // One that is owed already stays one, and is due to a client that is dismissed
 // when that is why.
@@ -37,7 +41,7 @@ func owe(ctx context.Context, db *storage.DB, rows string, args map[string]any) 
 		INSERT INTO logout_deliveries (session_id, client_id, subject, uri, algorithm, encrypted, dismissed, attempts, next_at, created_at)
 		SELECT o.session_id, o.client_id, o.subject, `+uri[db.Dialect()]+`, `+algorithm[db.Dialect()]+`, `+encrypted[db.Dialect()]+`, @dismissed, 0, @now, @now
 		FROM (`+rows+`) o JOIN clients c ON c.id = o.client_id
-		WHERE (c.status = 'approved' OR @dismissed) AND `+uri[db.Dialect()]+` <> ''
+		WHERE (`+standing+` OR @dismissed) AND `+uri[db.Dialect()]+` <> ''
 		ON CONFLICT (session_id, client_id) DO UPDATE SET dismissed = excluded.dismissed`, args).Error
 }
 
@@ -61,7 +65,7 @@ func Sessions(ctx context.Context, db *storage.DB, condition string, args ...any
 }
 
 // offline selects the grants with which a client may still act for somebody
-// who is not there.
+// who is not there, or could until its approval ended just now.
 const offline = `SELECT DISTINCT g.session_id, g.client_id, g.subject FROM grants g
 	JOIN accounts a ON a.id = g.account_id AND a.epoch = g.account_epoch AND a.disabled_at IS NULL
 	JOIN clients k ON k.id = g.client_id AND k.epoch = g.client_epoch AND k.status = 'approved'

@@ -22,6 +22,7 @@ func (s *Store) Pages(ctx context.Context, sessionID string) ([]Page, error) {
 	var pages []Page
 	at := pageURI[s.db.Dialect()]
 	err := s.db.With(ctx).Raw(`SELECT c.id AS client_id, `+at+` AS uri FROM session_clients u JOIN clients c ON c.id = u.client_id
-		WHERE u.session_id = ? AND c.status = 'approved' AND `+at+` <> '' ORDER BY c.id`, sessionID).Scan(&pages).Error
+		WHERE u.session_id = @session AND `+standing+` AND `+at+` <> '' ORDER BY c.id`,
+		map[string]any{"session": sessionID, "now": s.db.Now()}).Scan(&pages).Error
 	return pages, storage.Err("find what to sign out of", err)
 }

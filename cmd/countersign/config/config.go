@@ -98,6 +98,39 @@ type Config struct {
 	// approved, and that nobody has used or changed for so long since; 0 keeps
 	// it. A client that an administrator registered stays.
 	RegistrationUnusedLifetime time.Duration `config:"registration_unused_lifetime" usage:"a registered client is kept so long without any use, 0 for ever"`
+	// FourEyes is `true` to let nobody approve what they registered or edited
+	// themselves: what administrators register is pending as anybody's is, and
+	// what they edit of an approved client waits for another administrator. It
+	// holds for the pages, the API and links. The command line on the server's
+	// own database is not held to it: whoever may read the database and its key
+	// could do anything to it, and the audit record names them.
+	FourEyes bool `config:"four_eyes" usage:"true: administrators approve nothing of their own"`
+	// ApprovalWebhook is an https URL to which each client and each change that
+	// comes to wait for approval is posted as JSON, with a link to the approval
+	// page. It is signed as Standard Webhooks has it, with
+	// `approval_webhook_secret`. It has to be public, or in a network of
+	// `outbound_allow`. See docs/settings.md.
+	ApprovalWebhook string `config:"approval_webhook" usage:"URL that is told of what waits for approval"`
+	// ApprovalWebhookSecret is the key of its signatures: 32 characters or more,
+	// such as `openssl rand -hex 32` makes.
+	ApprovalWebhookSecret Secret `config:"approval_webhook_secret" usage:"key of the webhook's signatures"`
+	// ApprovalWebhookSecretFile names a file that holds
+	// `approval_webhook_secret`.
+	ApprovalWebhookSecretFile string `config:"approval_webhook_secret_file" usage:"file that holds the key of the webhook's signatures"`
+	// ApprovalMail lists the addresses that are sent a mail for each client and
+	// each change that comes to wait for approval. It needs `approval_mail_from`
+	// and `smtp`.
+	ApprovalMail []string `config:"approval_mail" usage:"mail addresses that are told of what waits for approval"`
+	// ApprovalMailFrom is the address that such mail comes from.
+	ApprovalMailFrom string `config:"approval_mail_from" usage:"mail address that notices come from"`
+	// SMTP is the mail server, as smtp://user@host:587, which has to offer
+	// STARTTLS, or smtps://user@host:465. On this very machine it may do without
+	// TLS. Without a user nobody signs in to it.
+	SMTP string `config:"smtp" usage:"mail server, smtp://user@host:587"`
+	// SMTPPassword is the password of the user of `smtp`.
+	SMTPPassword Secret `config:"smtp_password" usage:"password for the mail server"`
+	// SMTPPasswordFile names a file that holds `smtp_password`.
+	SMTPPasswordFile string `config:"smtp_password_file" usage:"file that holds the password for the mail server"`
 	// SignUp is who may create an account on the page for it: `open` for
 	// anybody who reaches the page, `off` for nobody, so that only
 	// administrators create accounts. An account that somebody created has no

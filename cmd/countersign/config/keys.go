@@ -34,7 +34,7 @@ func Keys() []Key {
 			Name: name, Env: EnvPrefix + strings.ToUpper(name), Flag: strings.ReplaceAll(name, "_", "-"),
 			Usage: f.Tag.Get("usage"), Default: show(defaults.Field(i).Interface()), field: i,
 		}
-		if name == "secret" { // arguments are visible to every user of the machine
+		if _, secret := defaults.Field(i).Interface().(Secret); secret && name != "database" { // arguments are visible to every user of the machine
 			k.Flag = ""
 		}
 		keys = append(keys, k)
@@ -110,6 +110,11 @@ func parse(like any, text string) (reflect.Value, error) {
 			return none, fmt.Errorf("%q is not a duration; write it like 30s, 10m or 12h", text)
 		}
 		return reflect.ValueOf(d), nil
+	case bool:
+		if text != "true" && text != "false" {
+			return none, fmt.Errorf("%q is neither true nor false", text)
+		}
+		return reflect.ValueOf(text == "true"), nil
 	case int:
 		n, err := strconv.Atoi(text)
 		if err != nil {

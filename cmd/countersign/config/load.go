@@ -181,7 +181,12 @@ func (c *Config) readSecrets(origin map[string]string) []error {
 		name  string
 		value *Secret
 		file  string
-	}{{"database", &c.Database, c.DatabaseFile}, {"secret", &c.Secret, c.SecretFile}} {
+	}{
+		{"database", &c.Database, c.DatabaseFile},
+		{"secret", &c.Secret, c.SecretFile},
+		{"approval_webhook_secret", &c.ApprovalWebhookSecret, c.ApprovalWebhookSecretFile},
+		{"smtp_password", &c.SMTPPassword, c.SMTPPasswordFile},
+	} {
 		if twin.file == "" {
 			continue
 		}

@@ -102,6 +102,7 @@ func (c *Config) validate(origin map[string]string) error {
 	c.validateDurations(fault)
 	c.validateNumbers(fault)
 	c.validateOSLC(fault)
+	c.validateNotices(fault)
 	return errors.Join(faults...)
 }
 

@@ -121,6 +121,17 @@ func start(t testing.TB, database string, settings ...setting) *server {
 	return s
 }
 
+// startPlain is start with the program as users build it, for tests that look
+// at its pages: others race the same code.
+func startPlain(t testing.TB, database string, settings ...setting) *server {
+	t.Helper()
+	s := prepare(t, database, settings...)
+	s.bin = e2etest.PlainBinary(t)
+	s.Start()
+	t.Cleanup(s.finish)
+	return s
+}
+
 func (s *server) set(name, value string) {
 	s.env = append(s.env, "COUNTERSIGN_"+name+"="+value)
 }

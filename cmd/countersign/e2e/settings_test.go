@@ -201,25 +201,6 @@ func (b *tab) openMenu(byKeyboard bool) { //nolint:revive // it is how the test 
 	b.run(chromedp.KeyEvent(kb.Enter))
 }
 
-// TestSettingsKeyboard creates and approves a client without a mouse.
-func TestSettingsKeyboard(t *testing.T) {
-	t.Parallel()
-	s, b := shared(t, postgres), newTab(t)
-	u := s.administrator()
-	b.open(s.settings("/oauth-clients/create?type=oauth1"))
-	b.signIn(u.Username, u.password)
-	b.tabTo(`document.activeElement.id === "name"`)
-	b.run(chromedp.KeyEvent("Typed by keyboard"))
-	b.leave(chromedp.KeyEvent(kb.Enter))
-	s.canaries.add("client secret", b.read("#secret-value"))
-	b.take()
-	b.tabTo(`document.activeElement.textContent === "Approve now"`)
-	b.leave(chromedp.KeyEvent(kb.Enter))
-	b.tabTo(`document.activeElement.value === "allow"`)
-	b.leave(chromedp.KeyEvent(kb.Enter))
-	b.shows("The client is approved")
-}
-
 // TestSettingsOnTheirOwnListener serves administrators where nobody else
 // comes: they sign in there, and nowhere else is anything of it.
 func TestSettingsOnTheirOwnListener(t *testing.T) {
@@ -230,6 +211,7 @@ func TestSettingsOnTheirOwnListener(t *testing.T) {
 	b.open("http://" + address + "/")
 	b.signIn(u.Username, u.password)
 	b.shows("Create your first client")
+	b.testsFrom(s, address)
 	b.click(`.me a`)
 	b.click(signInButton)
 	b.shows("You are signed out")
@@ -239,6 +221,23 @@ func TestSettingsOnTheirOwnListener(t *testing.T) {
 	b.open(s.issuer + "/login")
 	b.signIn(u.Username, u.password)
 	b.shows("its administrators' own address")
+}
+
+// testsFrom tests a client from the administrators' own address: the browser
+// goes to the other one and comes back, also past the policy of the page on
+// which the person consents.
+func (b *tab) testsFrom(s *server, address string) {
+	b.t.Helper()
+	b.open("http://" + address + "/settings/oauth-clients/" + s.Client().ID + "/test")
+	b.click(`form.panel button.primary`)
+	b.click(`.buttons a.primary`)
+	b.click(allowButton)
+	b.shows("The browser is back", "Exchange it")
+	if at := b.location(); at.Host != address || at.RawQuery != "" {
+		b.t.Errorf("the browser is back at %s", at)
+	}
+	b.click(`button[value="end"]`)
+	b.shows("The test is over")
 }
 
 // TestSettingsAccessibility goes through every page of the Settings
@@ -255,7 +254,7 @@ func TestSettingsAccessibility(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, b := start(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
+			s, b := startPlain(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
 			tour(s, b, func(name, path string) {
 				t.Helper()
 				if path != "" {
@@ -336,6 +335,22 @@ func tourOfClient(s *server, b *tab, stop func(name, path string)) {
 	stop("disapprove client", path+"/disapprove")
 	stop("remove client", path+"/remove")
 	stop("no change of a client", path+"/revision")
+	stop("test of a client, to begin", path+"/test")
+	stop("claims of a client", path+"/claims?account=ada&claims=%7B%22id_token%22%3A%7B%22email%22%3Anull%7D%7D")
+	stop("claims of nobody", path+"/claims?account=nobody-of-that-name")
+	s.approve(report)
+	b.open(s.settings(path + "/test"))
+	b.click(`form.panel button.primary`)
+	stop("test of a client, begun", "")
+	b.click(`.buttons a.primary`)
+	b.click(allowButton)
+	stop("test of a client, back", "")
+	b.click(`button[value="exchange"]`)
+	b.run(chromedp.Evaluate(`for (const d of document.querySelectorAll("details.peek")) d.open = true`, nil))
+	for _, hidden := range []string{"access_token", "client_secret", "code"} {
+		s.canaries.add(hidden, b.evaluate(`[...document.querySelectorAll("dt")].findLast((e) => e.textContent === "`+hidden+`")?.nextElementSibling.querySelector("details code").textContent ?? ""`))
+	}
+	stop("test of a client, over", "")
 	stop("approvals", "/approvals")
 }
 

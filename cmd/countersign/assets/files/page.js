@@ -1,6 +1,9 @@
 // What this script adds is a convenience: every page works without it.
 "use strict";
 
+// Words come with the page, in its language.
+const said = document.body.dataset;
+
 // A password can be looked at while it is typed.
 for (const button of document.querySelectorAll("button[data-reveals]")) {
   const input = document.getElementById(button.dataset.reveals);
@@ -22,7 +25,7 @@ for (const hint of document.querySelectorAll("[data-caps-lock]")) {
   const input = document.getElementById(hint.dataset.capsLock);
   const tell = (event) => {
     if (event.getModifierState) {
-      hint.textContent = event.getModifierState("CapsLock") ? "Caps Lock is on." : "";
+      hint.textContent = event.getModifierState("CapsLock") ? said.sayCapsLock : "";
     }
   };
   input.addEventListener("keydown", tell);
@@ -39,10 +42,10 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
     const source = document.getElementById(button.dataset.copies);
     try {
       await navigator.clipboard.writeText(source.textContent.trim());
-      button.textContent = "Copied";
+      button.textContent = said.sayCopied;
     } catch {
       getSelection().selectAllChildren(source);
-      button.textContent = "Selected";
+      button.textContent = said.saySelected;
     }
     setTimeout(() => { button.textContent = label; }, 2000);
   });
@@ -89,7 +92,7 @@ for (const button of document.querySelectorAll("button[data-looks-again]")) {
   button.addEventListener("click", () => {
     clearTimeout(timer);
     button.hidden = true;
-    document.getElementById("looking").textContent = "This page no longer looks again by itself.";
+    document.getElementById("looking").textContent = said.sayStopped;
   });
 }
 

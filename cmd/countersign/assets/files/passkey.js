@@ -28,11 +28,8 @@ const write = (credential) => {
   });
 };
 
-const problems = {
-  NotAllowedError: "No passkey was used. Try again, or sign in another way.",
-  InvalidStateError: "This device has a passkey for your account already.",
-  SecurityError: "Passkeys do not work at this address.",
-};
+// Where in the form the words for a problem are, in the language of the page.
+const problems = { NotAllowedError: "sayNotAllowed", InvalidStateError: "sayInvalidState", SecurityError: "saySecurity" };
 
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   if (!window.PublicKeyCredential) break;
@@ -53,7 +50,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       const publicKey = read(form.dataset.options);
       send(await (form.dataset.passkey === "create" ? navigator.credentials.create({ publicKey }) : navigator.credentials.get({ publicKey })));
     } catch (error) {
-      say.textContent = problems[error.name] || "The passkey did not work here. Sign in another way.";
+      say.textContent = form.dataset[problems[error.name] || "sayOther"];
     }
   });
 

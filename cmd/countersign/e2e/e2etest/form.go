@@ -47,7 +47,26 @@ func (f *Form) take(n *html.Node) {
 		}
 	case n.Data == "input" && Attr(n, "name") != "":
 		f.Values.Set(Attr(n, "name"), Attr(n, "value"))
+	case n.Data == "textarea":
+		f.Values.Set(Attr(n, "name"), strings.TrimSpace(Text(n)))
+	case n.Data == "select":
+		f.Values.Set(Attr(n, "name"), chosen(n))
 	}
+}
+
+// chosen is the value of the option that is selected, of the first one when
+// none is.
+func chosen(list *html.Node) string {
+	options := Elements(list, "option")
+	for _, o := range options {
+		if hasAttr(o, "selected") {
+			return Attr(o, "value")
+		}
+	}
+	if len(options) == 0 {
+		return ""
+	}
+	return Attr(options[0], "value")
 }
 
 // Elements returns the elements of a page with this tag.

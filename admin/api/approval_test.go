@@ -1,0 +1,104 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"countersign/clientstore"
+	"countersign/storage/account"
+	"countersign/storage/audit"
+)
+
+// ifMatch is the call with the ETag that the client has now.
+func (w *world) ifMatch(c call, id string) call {
+	w.Helper()
+	return c.with("If-Match", w.do(call{method: "GET", path: "/v1/clients/" + id}).header.Get("ETag"))
+}
+
+// TestApprovalConditions narrows an approval, changes the conditions, and lifts them.
+func TestApprovalConditions(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		tess := w.person("tess")
+		id := w.create(`{"client_name":"App","redirect_uris":["https://app.example/cb"],"scope":"openid email api"}`).json["client_id"].(string)
+		approve := call{method: "POST", path: "/v1/clients/" + id + "/approve"}
+		for body, pointer := range map[string]string{
+			`{"conditions":{"scope":"openid admin"}}`:         "#/scope",
+			`{"conditions":{"grant_types":["password"]}}`:     "#/grant_types",
+			`{"conditions":{"until":"2001-01-01T00:00:00Z"}}`: "#/until",
+			`{"conditions":{"test_users":["nobody"]}}`:        "#/test_users",
+			`{"conditions":{"test_accounts":["nobody"]}}`:     "#/test_users",
+		} {
+			approve.body = body
+			a := w.do(w.ifMatch(approve, id))
+			w.want(a, http.StatusUnprocessableEntity, pointer)
+		}
+		approve.body = `{"conditions":{"scopes":"openid"}}`
+		w.problem(w.do(w.ifMatch(approve, id)), 400, "unknown-member")
+		until := w.clock.Now().Add(time.Hour).UTC().Truncate(time.Second).Format(time.RFC3339)
+		approve.body = `{"conditions":{"scope":"openid","until":"` + until + `","test_users":["tess"]}}`
+		w.problem(w.do(approve.with("If-Match", `"7"`)), 412, "stale")
+		w.problem(w.do(approve), 428, "precondition-required")
+		a := w.want(w.do(w.ifMatch(approve, id)), http.StatusOK, `"status":"approved"`, `"scope":"openid email api"`)
+		on, _ := a.json["conditions"].(map[string]any)
+		testers, _ := on["test_accounts"].([]any)
+		if on["scope"] != "openid" || on["until"] != until || len(testers) != 1 || testers[0] != tess.ID {
+			w.Errorf("approved under %v", on)
+		}
+		approve.body = `{}`
+		if a = w.want(w.do(w.ifMatch(approve, id)), http.StatusOK); a.json["conditions"] == nil {
+			w.Errorf("an approval that says nothing lifts the conditions: %s", a.text)
+		}
+		approve.body = `{"conditions":{}}`
+		if a = w.want(w.do(w.ifMatch(approve, id)), http.StatusOK); a.json["conditions"] != nil {
+			w.Errorf("not lifted: %s", a.text)
+		}
+		approve.body, approve.key = `{"conditions":{}}`, w.key(w.ada, clientstore.ScopeClientsRead, clientstore.ScopeClientsWrite)
+		w.problem(w.do(w.ifMatch(approve, id)), 403, "insufficient-scope")
+	})
+}
+
+// Under four eyes nobody approves what they made, and an edit waits.
+func TestFourEyes(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		w.clients = clientstore.New(w.db, clientstore.Config{Keys: w.sealing, Audit: audit.New(w.db), FourEyes: true})
+		w.open(false)
+		bob := w.key(w.person("bob", account.ConfigureServer), clientstore.AdministrationScopes...)
+		id := w.create(`{"client_name":"App","redirect_uris":["https://app.example/cb"]}`).json["client_id"].(string)
+		approve := call{method: "POST", path: "/v1/clients/" + id + "/approve"}
+		w.problem(w.do(w.ifMatch(approve, id)), 403, "own-work", "nobody approves what they registered or edited themselves")
+		approve.key = bob
+		w.want(w.do(w.ifMatch(approve, id)), http.StatusOK, `"status":"approved"`)
+		edit := call{method: "PATCH", path: "/v1/clients/" + id, body: `{"client_name":"App 2"}`}
+		w.want(w.do(w.ifMatch(edit, id)), http.StatusAccepted, `"client_name":"App"`)
+		revision := w.want(w.do(call{method: "GET", path: "/v1/clients/" + id + "/revision"}), http.StatusOK, "App 2")
+		decide := call{method: "POST", path: "/v1/clients/" + id + "/revision/approve"}.with("If-Match", revision.header.Get("ETag"))
+		w.problem(w.do(decide), 403, "own-work")
+		decide.key = bob
+		w.want(w.do(decide), http.StatusOK, `"client_name":"App 2"`)
+		w.want(w.do(w.ifMatch(edit, id)), http.StatusAccepted, `"client_name":"App 2"`) // changes nothing
+	})
+}
+
+// A rejected change says why.
+func TestRejectWithAReason(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		registrant := audit.Actor{Name: "registration", Via: audit.ViaRegistration}
+		e := clientstore.Enrolment{Type: clientstore.OIDC, Name: "App", Metadata: clientstore.Metadata{RedirectURIs: []string{"https://app.example/cb"}}}
+		enrolled, err := w.clients.Enrol(w.Context(), registrant, e)
+		w.must(err)
+		id := enrolled.Client.ID
+		_, err = w.clients.Approve(w.Context(), root, id)
+		w.must(err)
+		e.Name = "App 2"
+		_, _, err = w.clients.Replace(w.Context(), registrant, enrolled.Token, e)
+		w.must(err)
+		tag := w.do(call{method: "GET", path: "/v1/clients/" + id + "/revision"}).header.Get("ETag")
+		reject := call{method: "POST", path: "/v1/clients/" + id + "/revision/reject", body: `{"reason":"Not under this name."}`}
+		w.problem(w.do(reject.with("If-Match", `"other"`)), 412, "stale")
+		w.want(w.do(reject.with("If-Match", tag)), http.StatusOK, `"revision_rejected"`, "Not under this name.")
+	})
+}

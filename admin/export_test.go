@@ -1,0 +1,78 @@
+package admin
+
+import (
+	"encoding/csv"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"countersign/clientstore"
+	"countersign/storage/storagetest"
+)
+
+// sheet is a file of CSV as a program reads it, without its head.
+func (d *desk) sheet(path string) (head []string, rows [][]string) {
+	d.t.Helper()
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, d.request(http.MethodGet, path, nil))
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/csv; charset=utf-8" || w.Header().Get("Cache-Control") != "no-store" {
+		d.t.Fatalf("%s answers %d, %v", path, w.Code, w.Header())
+	}
+	all, err := csv.NewReader(w.Body).ReadAll()
+	if err != nil || len(all) == 0 {
+		d.t.Fatalf("%s: %v", path, err)
+	}
+	return all[0], all[1:]
+}
+
+// TestExports takes the lists as files: AD-17, no cell is a formula.
+func TestExports(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		for _, name := range []string{"=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", `A "quoted", one`} {
+			d.register(name, clientstore.OIDC)
+		}
+		d.approve(d.register("Bridge", clientstore.OAuth1))
+		want := []string{"'+1", "'-1", "'=cmd|' /C calc'!A0", "'@SUM(A1)", `A "quoted", one`, "Bridge"}
+		head, rows := d.sheet("/settings/oauth-clients/export")
+		var got []string
+		for _, row := range rows {
+			got = append(got, row[1])
+		}
+		if head[0] != "client_id" || !slices.Equal(got, want) {
+			t.Errorf("%v: %q; want %q", head, got, want)
+		}
+		if _, rows := d.sheet("/settings/oauth-clients/export?status=approved&sort=-used"); len(rows) != 1 || rows[0][3] != "approved" {
+			t.Errorf("filtered: %v", rows)
+		}
+		head, rows = d.sheet("/settings/audit/export?format=csv&q=client.register")
+		if head[1] != "at" || len(rows) != 6 || !slices.ContainsFunc(rows, func(row []string) bool { return row[8] == "'=cmd|' /C calc'!A0" }) {
+			t.Errorf("audit: %v %v", head, rows)
+		}
+		d.want(d.open("/settings/oauth-clients/export?sort=x"), http.StatusBadRequest, "E-LIST")
+		if a := d.do(d.request(http.MethodHead, "/settings/oauth-clients/export", nil)); a.status != http.StatusOK {
+			t.Errorf("HEAD: %d", a.status)
+		}
+		d.want(d.open("/settings/oauth-clients"), http.StatusOK, "Export")
+	})
+}
+
+// A file has every client, however many pages that takes.
+func TestExportHasAll(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, storagetest.Open(t))
+	c := d.register("Model", clientstore.OAuth2)
+	batch := make([]clientstore.Client, 0, exportSize+1)
+	for i := range exportSize + 1 {
+		one := *c
+		one.ID = "client" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
+		batch = append(batch, one)
+	}
+	if err := d.db.With(t.Context()).CreateInBatches(batch, 100).Error; err != nil {
+		t.Fatal(err)
+	}
+	if _, rows := d.sheet("/settings/oauth-clients/export?sort=-used"); len(rows) != exportSize+2 {
+		t.Errorf("%d rows; want %d", len(rows), exportSize+2)
+	}
+}

@@ -1,0 +1,127 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"path"
+	"sync"
+	"time"
+
+	"countersign/storage/locale"
+)
+
+// asked is the context's note of the languages that an application asked for.
+// It belongs to one request, which one goroutine serves.
+type asked struct {
+	locales string
+	at      time.Time
+}
+
+type askedKey struct{}
+
+// Listen lets a request be spoken to in the languages that its handler learns
+// of by [Speak].
+func Listen(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askedKey{}, &asked{})))
+	})
+}
+
+// Speak notes that the application asked for these languages (ui_locales, OpenID
+// Connect Core 1.0, section 3.1.2.1) at the time, which is zero for now. The
+// pages of this request are in the first that there is, unless the person chose
+// one later. An empty wish changes nothing.
+func Speak(ctx context.Context, locales string, at time.Time) {
+	if a, ok := ctx.Value(askedKey{}).(*asked); ok && locales != "" {
+		*a = asked{locales, at}
+	}
+}
+
+// language is the one to answer a request in. It costs no look into the
+// database: what waits in it was read already.
+func (p *Pages) language(r *http.Request) *locale.Language {
+	wish := locale.Wish{Accept: r.Header.Get("Accept-Language")}
+	if a, ok := r.Context().Value(askedKey{}).(*asked); ok {
+		wish.UILocales, wish.At = a.locales, a.at
+	}
+	if p.cfg.Language != nil {
+		wish.Choice = p.cfg.Language(r)
+	}
+	return wish.Language()
+}
+
+// languages are the languages that a page offers.
+type languages struct {
+	Back string // the address of the page in whatever language
+}
+
+// offer is what a page offers; nothing where its address does not lead to it
+// again: it may show something once, or what somebody typed.
+func offer(r *http.Request, page Page) *languages {
+	_, once := page.(interface{ once() })
+	if once || r.Method != http.MethodGet {
+		return nil
+	}
+	back := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	if q := back.Query(); q.Has("ui_locales") { // it would win
+		q.Del("ui_locales")
+		back.RawQuery = q.Encode()
+	}
+	return &languages{Back: back.String()}
+}
+
+// parsed are the pages in one language.
+type parsed map[string]*template.Template
+
+// speaking returns the pages in each language, parsed when the first reader of
+// it comes: English at once, so that no server starts with a page that is
+// wrong.
+func (p *Pages) speaking() error {
+	p.parsed = map[*locale.Language]func() (parsed, error){}
+	for _, l := range locale.Languages() {
+		p.parsed[l] = sync.OnceValues(func() (parsed, error) { return p.parse(l) })
+	}
+	_, err := p.parsed[locale.English]()
+	return err
+}
+
+func (p *Pages) parse(l *locale.Language) (parsed, error) {
+	layout := template.New("layout.html").Funcs(p.funcs()).Funcs(l.Funcs()).Option("missingkey=error")
+	for _, name := range []string{"layout.html", "parts.html", "account_parts.html"} {
+		if err := add(layout, l, name); err != nil {
+			return nil, err
+		}
+	}
+	all := parsed{}
+	for _, page := range every {
+		t := template.Must(layout.Clone())
+		if err := add(t, l, page.template()); err != nil {
+			return nil, err
+		}
+		all[page.template()] = t
+	}
+	return all, nil
+}
+
+// add parses a file in the language.
+func add(to *template.Template, l *locale.Language, name string) error {
+	source, err := templates.ReadFile(path.Join("templates", name))
+	if err != nil {
+		return fmt.Errorf("read page: %w", err)
+	}
+	text, err := l.Template(string(source))
+	if err != nil {
+		return fmt.Errorf("speak %s: %w", name, err)
+	}
+	t := to
+	if name != to.Name() {
+		t = to.New(name)
+	}
+	if _, err := t.Parse(text); err != nil {
+		return fmt.Errorf("parse page: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package clientstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"countersign/storage/audit"
+)
+
+// ErrOwnWork reports that an administrator would approve, under four eyes, what
+// they registered or edited themselves.
+var ErrOwnWork = errors.New("under four_eyes nobody approves what they registered or edited themselves")
+
+// FourEyes reports whether what an administrator makes of a client waits for
+// another administrator.
+func (s *Store) FourEyes() bool { return s.cfg.FourEyes }
+
+// OwnWork reports whether the account may not approve the client, or with one
+// that waits the revision, because it made it what it is.
+func (s *Store) OwnWork(c *Client, r *Revision, accountID string) bool {
+	by := audit.Actor{AccountID: accountID}
+	if r != nil {
+		return s.checkFourEyes(by, r.CreatedBy, r.Authors) != nil
+	}
+	return s.checkFourEyes(by, c.CreatedBy, c.Authors) != nil
+}
+
+// checkFourEyes refuses an approval by who made what is approved. Who works on
+// the database itself, by the command line of the server's machine, could do
+// anything to it and is nobody's second pair of eyes; the audit record tells.
+func (s *Store) checkFourEyes(by audit.Actor, creator string, authors []string) error {
+	if !s.cfg.FourEyes || by.AccountID == "" {
+		return nil
+	}
+	if by.AccountID == creator || slices.Contains(authors, by.AccountID) {
+		return ErrOwnWork
+	}
+	return nil
+}
+
+// authored returns the columns that an edit writes, nil when the client is as
+// it was. Who edits a client that is not approved has a hand in what will be.
+func (s *Store) authored(c, edited *Client, e edit, by audit.Actor) (map[string]any, error) {
+	columns, err := edited.editedColumns(c)
+	if err != nil || columns == nil || by.AccountID == "" {
+		return columns, err
+	}
+	if e.further != nil && s.cfg.FourEyes {
+		return nil, ErrOwnWork // it would be approved with what its approver changed
+	}
+	if c.Status != Approved {
+		columns["authors"], err = column(unique(append(slices.Clone(c.Authors), by.AccountID)))
+	}
+	return columns, err
+}
+
+// propose keeps an administrator's edit of an approved client as a revision,
+// which another administrator approves. The client is returned as it is.
+func (s *Store) propose(ctx context.Context, by audit.Actor, id string, e Edit) (*Client, error) {
+	var c *Client
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		var err error
+		if c, err = s.lock(ctx, id); err != nil {
+			return err
+		}
+		edited, err := s.edited(c, e)
+		if err != nil {
+			return err
+		}
+		if columns, err := edited.editedColumns(c); err != nil || columns == nil {
+			return err
+		}
+		if err := c.lockedTo(change{action: "client.edit"}, nil); err != nil {
+			return err
+		}
+		if err := s.checkFunctional(ctx, &c.Metadata, &edited.Metadata); err != nil {
+			return err
+		}
+		return s.keepProposal(ctx, by, c, edited)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// keepProposal puts the proposal in the place of a revision that waits, whose
+// authors stay among those who may not approve it.
+func (s *Store) keepProposal(ctx context.Context, by audit.Actor, c, edited *Client) error {
+	waiting, err := s.Revision(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	r := &Revision{
+		ClientID: c.ID, ID: uuid.NewString(), Name: edited.Name, Metadata: edited.Metadata,
+		CreatedAt: s.db.Now(), CreatedBy: actor(by), Authors: []string{by.AccountID}, Administered: true,
+	}
+	if waiting != nil {
+		r.Authors = unique(append(r.Authors, append(waiting.Authors, waiting.CreatedBy)...))
+		if err := s.dropRevision(ctx, c.ID); err != nil {
+			return err
+		}
+	}
+	if err := s.keepRevision(ctx, r); err != nil {
+		return err
+	}
+	if err := s.awaitDecision(ctx, c.ID, c.Version, r.ID); err != nil {
+		return err
+	}
+	return s.record(ctx, by, "client.revise", c, edited)
+}
+
+// administered returns the client as an administrator's revision makes it.
+func (s *Store) administered(c *Client, r *Revision) (*Client, error) {
+	edited := r.With(*c)
+	if err := edited.complete(s.cfg.Policy); err != nil {
+		return nil, err
+	}
+	if !edited.UsesSecret() {
+		edited.Secrets = []Secret{}
+	}
+	return edited, edited.checkSubjects(c)
+}

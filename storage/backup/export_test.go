@@ -1,0 +1,7 @@
+package backup
+
+// What becomes of every table.
+var (
+	Lasting = lasting
+	Ended   = ended
+)
