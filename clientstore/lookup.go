@@ -40,8 +40,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 	if !wellFormedKey(id) {
 		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
 	}
-	var found []Visit
-	err := s.db.With(ctx).Raw(`
+	found, err := storage.Select[Visit](ctx, s.db, `
 		SELECT `+storage.Columns("c", Client{})+`, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
 			s.auth_time AS session_auth_time, s.acr AS session_acr, s.amr AS session_amr, s.created_at AS session_created_at,
 			s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username AS username,
@@ -50,7 +49,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 		LEFT JOIN (sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch)
 			ON s.hash = @session AND s.ended_at IS NULL AND s.expires_at > @now
 		LEFT JOIN consents co ON co.account_id = a.id AND co.client_id = c.id
-		WHERE c.id = @id`, map[string]any{"session": sessionHash, "now": s.db.Now(), "id": id}).Scan(&found).Error
+		WHERE c.id = @id`, map[string]any{"session": sessionHash, "now": s.db.Now(), "id": id})
 	if err != nil {
 		return nil, storage.Err("get client and session", err)
 	}
@@ -107,10 +106,9 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	}
 	query, args := tokens.TokenQuery(kind, token)
 	args["caller"] = id
-	var found []Inquiry
-	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("caller", Client{})+`, `+inquiryColumns+`
+	found, err := storage.Select[Inquiry](ctx, s.db, `SELECT `+storage.Columns("caller", Client{})+`, `+inquiryColumns+`
 		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
-		WHERE caller.id = @caller`, args).Scan(&found).Error
+		WHERE caller.id = @caller`, args)
 	if err != nil {
 		return nil, storage.Err("get client and token", err)
 	}
@@ -149,10 +147,9 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 	}
 	query, args := devices.DeviceQuery(deviceCode)
 	args["caller"] = id
-	var found []Poll
-	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("caller", Client{})+`, `+deviceColumns+`
+	found, err := storage.Select[Poll](ctx, s.db, `SELECT `+storage.Columns("caller", Client{})+`, `+deviceColumns+`
 		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
-		WHERE caller.id = @caller`, args).Scan(&found).Error
+		WHERE caller.id = @caller`, args)
 	if err != nil {
 		return nil, storage.Err("get client and device", err)
 	}

@@ -199,12 +199,11 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 		named += ", x." + c + " AS " + prefix + c
 	}
 	args["caller"] = id
-	var found []Signing
-	err := s.db.With(ctx).Raw(`SELECT `+storage.Columns("caller", Client{})+named+`
+	found, err := storage.Select[Signing](ctx, s.db, `SELECT `+storage.Columns("caller", Client{})+named+`
 		FROM (SELECT 1 AS one) always
 			LEFT JOIN clients caller ON caller.id = COALESCE((SELECT id FROM clients WHERE id >= @caller ORDER BY id LIMIT 1),
 				(SELECT id FROM clients WHERE id >= '' ORDER BY id LIMIT 1))
-			LEFT JOIN (`+query+`) x ON `+owned, args).Scan(&found).Error
+			LEFT JOIN (`+query+`) x ON `+owned, args)
 	if err != nil {
 		return nil, storage.Err("get client and credentials", err)
 	}

@@ -62,12 +62,18 @@ func (s *Store) Policy() Policy { return s.cfg.Policy }
 
 // Get returns the client, whatever its status. It is for administrators.
 func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
-	c, err := s.find(s.db.With(ctx), id)
-	if err != nil {
-		return nil, err
+	if !wellFormedKey(id) {
+		return nil, fmt.Errorf("get client: %w", storage.ErrNotFound)
 	}
-	c.end(s.db.Now())
-	return c, nil
+	found, err := storage.Select[Client](ctx, s.db, `SELECT `+storage.Columns("", Client{})+` FROM clients WHERE id = @id`, map[string]any{"id": id})
+	if err != nil {
+		return nil, storage.Err("get client", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("get client: %w", storage.ErrNotFound)
+	}
+	found[0].end(s.db.Now())
+	return &found[0], nil
 }
 
 // lock returns the client and holds back other changes of it until the
