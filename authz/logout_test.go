@@ -269,13 +269,13 @@ func TestLogoutIsNotCrossSite(t *testing.T) {
 		w.wantAsked("LO-03", w.endSession())
 
 		// The endpoint takes posts: they are led on to where the cookies are.
-		form := url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {farewell}, "state": {"x"}, "ui_locales": {"de"}}
+		form := url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {farewell}, "state": {"x"}, "ui_locales": {"de"}, "logout_hint": {"ada"}}
 		r = w.request(http.MethodPost, "/end_session", formType, form.Encode())
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		res := w.do(r)
 		next, err := url.Parse(res.Header.Get("Location"))
 		w.must(err)
-		form.Del("ui_locales")
+		form.Del("logout_hint")
 		if res.StatusCode != http.StatusSeeOther || next.Path != "/end_session" || next.RawQuery != form.Encode() || !w.signedIn() {
 			w.Errorf("post: %s, Location %q", res.Status, res.Header.Get("Location"))
 		}
