@@ -71,10 +71,10 @@ func New(cfg Config) *Metrics {
 		owed:    gauge("countersign_logout_tokens_waiting", "Logout tokens that are yet to be delivered."),
 
 		jobDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "countersign_job_duration_seconds", Help: "Time that a run of a regular job took.", Buckets: []float64{.01, .1, 1, 10, 60},
-		}, []string{"job"}),
-		jobRuns:    counterVec("countersign_job_runs_total", "Runs of the regular jobs, by result.", "job", "result"),
-		jobSuccess: gaugeVec("countersign_job_last_success_timestamp_seconds", "When a regular job last succeeded, in Unix time.", "job"),
+			Name: "countersign_task_duration_seconds", Help: "Time that a run of a regular job took.", Buckets: []float64{.01, .1, 1, 10, 60},
+		}, []string{"task"}),
+		jobRuns:    counterVec("countersign_task_runs_total", "Runs of the regular jobs, by result.", "task", "result"),
+		jobSuccess: gaugeVec("countersign_task_last_success_timestamp_seconds", "When a regular job last succeeded, in Unix time.", "task"),
 		purged:     counterVec("countersign_purged_records_total", "Records that were deleted because they had expired.", "records"),
 		unnoted:    prometheus.NewCounter(prometheus.CounterOpts{Name: "countersign_client_failures_dropped_total", Help: "Refusals that came too fast to be kept for administrators."}),
 	}

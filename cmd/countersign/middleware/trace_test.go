@@ -39,7 +39,9 @@ func TestARequestIsTracedFromItsBeginToItsEnd(t *testing.T) {
 func BenchmarkRequest(b *testing.B) {
 	for name, trace := range map[string]func(*http.Request, string, string) (*http.Request, func(int)){
 		"traces=off": nil,
-		"traces=on":  func(r *http.Request, _, _ string) (*http.Request, func(int)) { return r.WithContext(r.Context()), func(int) {} },
+		"traces=on": func(r *http.Request, _, _ string) (*http.Request, func(int)) {
+			return r.WithContext(r.Context()), func(int) {}
+		},
 	} {
 		h := traced(trace)
 		b.Run(name, func(b *testing.B) {
