@@ -19,11 +19,11 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
-// version is the release, as the Makefile tells the linker.
-var version string
+// version and commit are those of a release, as the linker is told.
+var version, commit string
 
 func readBuild() build {
-	b := build{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: "unknown", Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
