@@ -1,12 +1,12 @@
-FROM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.10-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG VERSION=unknown
-RUN make build VERSION="$VERSION" && install -d -m 700 /data
+ARG VERSION=unknown TARGETOS TARGETARCH
+RUN GOOS="$TARGETOS" GOARCH="$TARGETARCH" make build VERSION="$VERSION" && install -d -m 700 /data
 
-FROM gcr.io/distroless/static:nonroot
+FROM gcr.io/distroless/static-debian12:nonroot
 LABEL org.opencontainers.image.title="Countersign" \
       org.opencontainers.image.description="Authorization server in which no client works until an administrator has approved it" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -1,6 +1,8 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI_LINT := v2.15.0
+GOVULNCHECK := v1.8.0
+CYCLONEDX := v1.10.0
 NODE := cmd/countersign/e2e/node
 FUZZTIME ?= 30s
 # SQLite is C translated into Go, one connection to a goroutine: watching each
@@ -41,8 +43,15 @@ interop: ## Test the whole program with Debian's clients of both protocols, ngin
 	.ci/with-postgres go test -tags interop -count 1 -timeout 20m -run '^TestInterop' ./cmd/countersign/e2e
 
 .PHONY: lint
-lint: bin/golangci-lint-$(GOLANGCI_LINT) ## Check the house rules and the floor plan.
+lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## Check the house rules, the floor plan, gosec's, known vulnerabilities and licences.
 	bin/golangci-lint-$(GOLANGCI_LINT) run
+	.ci/vulnerabilities bin/govulncheck-$(GOVULNCHECK)
+	.ci/licences >/dev/null
+
+.PHONY: release
+release: bin/cyclonedx-gomod-$(CYCLONEDX) bin/govulncheck-$(GOVULNCHECK) ## Build the binaries of PLATFORMS with checksums and bills of materials into ./release.
+	.ci/release "$(VERSION)" bin/cyclonedx-gomod-$(CYCLONEDX)
+	.ci/vulnerabilities bin/govulncheck-$(GOVULNCHECK) --release
 
 .PHONY: format
 format: bin/golangci-lint-$(GOLANGCI_LINT) ## Format the Go files.
@@ -51,6 +60,14 @@ format: bin/golangci-lint-$(GOLANGCI_LINT) ## Format the Go files.
 bin/golangci-lint-$(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
 	mv bin/golangci-lint $@
+
+bin/govulncheck-$(GOVULNCHECK):
+	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK)
+	mv bin/govulncheck $@
+
+bin/cyclonedx-gomod-$(CYCLONEDX):
+	GOBIN=$(CURDIR)/bin go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX)
+	mv bin/cyclonedx-gomod $@
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (30s) each.
@@ -68,4 +85,4 @@ screenshots: ## Take the pictures in docs/images again.
 
 .PHONY: clean
 clean: ## Remove what was built.
-	rm -rf countersign bin $(NODE)/node_modules
+	rm -rf countersign bin release $(NODE)/node_modules

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net"
@@ -48,6 +49,7 @@ func (d *door) answering(dialect dialect, s serve) http.Handler {
 // note keeps, for the administrators of a client, what it was refused. What
 // clients of OAuth 1.0a are refused is noted there, with what they signed.
 func (d *door) note(r *http.Request, err error) {
+	d.refused(code(err))
 	id := protocol.Concerns(err)
 	if id == "" {
 		return
@@ -68,6 +70,30 @@ func (d *door) note(r *http.Request, err error) {
 	f.Code = string(refusal.Code)
 	f.Cause, f.Remedy = failure.Split(refusal.Description)
 	d.failures.Note(f)
+}
+
+// code names a refusal for those who count them.
+func code(err error) string {
+	if shown, ok := errors.AsType[*page.Problem](err); ok && shown.Code != "" {
+		return shown.Code
+	}
+	if refusal, ok := errors.AsType[*protocol.Error](err); ok {
+		return string(refusal.Code)
+	}
+	if refusal, ok := errors.AsType[*oauth1.Error](err); ok {
+		return refusal.Problem
+	}
+	if refusal, ok := errors.AsType[*forward.Error](err); ok {
+		return cmp.Or(refusal.Code, "login_required")
+	}
+	switch {
+	case errors.Is(err, errMethod):
+		return "method_not_allowed"
+	case isUnavailable(err):
+		return string(protocol.TemporarilyUnavailable)
+	default:
+		return string(protocol.ServerError)
+	}
 }
 
 func address(r *http.Request) string {

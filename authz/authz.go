@@ -98,10 +98,34 @@ type Config struct {
 	// request objects of clients may be fetched.
 	OutboundAllow []netip.Prefix
 
-	Log *slog.Logger
+	// Measure is told of what is counted.
+	Measure Measure
+	Log     *slog.Logger
 	// Asset returns the path of a style sheet or script.
 	Asset func(name string) string
 	Now   func() time.Time
+}
+
+// Measure is told of what is counted, in words that are few whatever strangers
+// send. What is nil is not counted.
+type Measure struct {
+	// TokensIssued is told the grant type of an answer with tokens.
+	TokensIssued func(grantType string)
+	// Refused is told the error code of a request that was refused.
+	Refused func(code string)
+	// SignedIn is told the methods of a session that began, and SignInFailed
+	// what was wrong with an attempt.
+	SignedIn     func(methods string)
+	SignInFailed func(reason string)
+}
+
+func (m Measure) complete() Measure {
+	for _, f := range []*func(string){&m.TokensIssued, &m.Refused, &m.SignedIn, &m.SignInFailed} {
+		if *f == nil {
+			*f = func(string) {}
+		}
+	}
+	return m
 }
 
 // OSLC is what OSLC tools are told that make friends with the server.
@@ -129,6 +153,7 @@ type door struct {
 	imitates   bool   // the paths of Teamwork Cloud
 	clients    *clientstore.Store
 	failures   *failure.Store
+	refused    func(code string)
 	log        *slog.Logger
 	pages      *page.Pages
 	sameOrigin *http.CrossOriginProtection
@@ -165,8 +190,9 @@ func newDoor(cfg Config) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse issuer: %w", err)
 	}
+	cfg.Measure = cfg.Measure.complete()
 	d := &door{
-		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients, failures: cfg.Failures, imitates: cfg.TeamworkCloud,
+		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients, failures: cfg.Failures, imitates: cfg.TeamworkCloud, refused: cfg.Measure.Refused,
 		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(), strangers: limit.New(strangersPerSecond, strangersBurst, cfg.Now),
 	}
 	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset, Language: browser.New(issuer).Language})
@@ -191,7 +217,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	e := d.engine
 	requests := request.New(request.Config{Issuer: cfg.Issuer, Signed: signed, Keys: cfg.Keys, HTTP: fetch, Clients: cfg.Clients, Log: cfg.Log, Now: cfg.Now})
 	d.token = token.New(token.Config{
-		Issuer: cfg.Issuer, Paths: d.tokenPaths(), Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Log: cfg.Log, Now: cfg.Now,
+		Issuer: cfg.Issuer, Paths: d.tokenPaths(), Clients: cfg.Clients, Signed: signed, Used: cfg.Used, Grants: cfg.Grants, Engine: e, Issued: cfg.Measure.TokensIssued, Log: cfg.Log, Now: cfg.Now,
 		OAuth1Subject: func(r *http.Request, by *clientstore.Client, authorization string) (*clientstore.Signing, error) {
 			return d.oauth1.Subject(r, by, authorization)
 		},
@@ -209,7 +235,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	d.oauth1, err = oauth1.New(oauth1.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: cmp.Or(cfg.Realm, defaultRealm), Clients: cfg.Clients, Lender: cfg.Lender, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Grants: cfg.Grants, Used: cfg.Used, Failures: cfg.Failures, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
-		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Log: cfg.Log, Now: cfg.Now,
+		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Issued: cfg.Measure.TokensIssued, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.forward = forward.New(forward.Config{
 		Issuer: cfg.Issuer, Inquire: d.token.InquireBySecret, Signed: d.signed, Schemes: d.schemes(),
@@ -255,6 +281,7 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
 	d.login = login.New(login.Config{
 		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Clients: cfg.Clients, Lender: cfg.Lender, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, SignUp: cfg.SignUp,
+		SignedIn: cfg.Measure.SignedIn, SignInFailed: cfg.Measure.SignInFailed,
 	})
 	d.consent = consent.New(consent.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,

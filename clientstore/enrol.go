@@ -130,6 +130,12 @@ func (s *Store) checkRoom(ctx context.Context) error {
 	return storage.Err("count waiting clients", err)
 }
 
+// Pending counts the clients that wait for approval.
+func (s *Store) Pending(ctx context.Context) (n int64, err error) {
+	err = s.db.With(ctx).Raw(`SELECT COUNT(*) FROM clients WHERE status = 'pending'`).Scan(&n).Error
+	return n, storage.Err("count waiting clients", err)
+}
+
 // Registered returns the client that the registration access token belongs to,
 // whatever its status. [storage.ErrNotFound] says that it belongs to none.
 func (s *Store) Registered(ctx context.Context, token string) (*Registered, error) {

@@ -22,7 +22,32 @@ func (db *DB) SetHook(h Hook) {
 	db.hook.current.Store(&h)
 }
 
-type hooks struct{ current atomic.Pointer[Hook] }
+// Watch sees a statement as it begins, as [Hook] does, and what comes of it.
+type Watch func(ctx context.Context, statement string) (done func(error))
+
+// SetWatch lets w see every statement from now on; nil takes it away.
+func (db *DB) SetWatch(w Watch) {
+	if w == nil {
+		db.hook.watch.Store(nil)
+		return
+	}
+	db.hook.watch.Store(&w)
+}
+
+type hooks struct {
+	current atomic.Pointer[Hook]
+	watch   atomic.Pointer[Watch]
+}
+
+// begin tells of a statement that begins.
+func (h *hooks) begin(ctx context.Context, statement string) (done func(error)) {
+	if w := h.watch.Load(); w != nil {
+		return (*w)(ctx, statement)
+	}
+	return unwatched
+}
+
+func unwatched(error) {}
 
 func (h *hooks) before(ctx context.Context, statement string) error {
 	if f := h.current.Load(); f != nil {
@@ -50,21 +75,30 @@ func (p pool) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 	if err := p.hook.before(ctx, query); err != nil {
 		return nil, err
 	}
-	return p.DB.ExecContext(ctx, query, args...)
+	done := p.hook.begin(ctx, query)
+	res, err := p.DB.ExecContext(ctx, query, args...)
+	done(err)
+	return res, err
 }
 
 func (p pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := p.hook.before(ctx, query); err != nil {
 		return nil, err
 	}
-	return p.DB.QueryContext(ctx, query, args...)
+	done := p.hook.begin(ctx, query)
+	rows, err := p.DB.QueryContext(ctx, query, args...)
+	done(err)
+	return rows, err
 }
 
 func (p pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if err := p.hook.before(ctx, query); err != nil {
 		return p.DB.QueryRowContext(cancelled(ctx, err), query, args...)
 	}
-	return p.DB.QueryRowContext(ctx, query, args...)
+	done := p.hook.begin(ctx, query)
+	row := p.DB.QueryRowContext(ctx, query, args...)
+	done(row.Err())
+	return row
 }
 
 // BeginTx begins a transaction whose statements pass the hook, too.
@@ -72,7 +106,9 @@ func (p pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, 
 	if err := p.hook.before(ctx, "BEGIN"); err != nil {
 		return nil, err
 	}
+	done := p.hook.begin(ctx, "BEGIN")
 	tx, err := p.DB.BeginTx(ctx, opts)
+	done(err)
 	if err != nil {
 		return nil, err
 	}
@@ -90,21 +126,30 @@ func (t *hookedTx) ExecContext(ctx context.Context, query string, args ...any) (
 	if err := t.hook.before(ctx, query); err != nil {
 		return nil, err
 	}
-	return t.Tx.ExecContext(ctx, query, args...)
+	done := t.hook.begin(ctx, query)
+	res, err := t.Tx.ExecContext(ctx, query, args...)
+	done(err)
+	return res, err
 }
 
 func (t *hookedTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if err := t.hook.before(ctx, query); err != nil {
 		return nil, err
 	}
-	return t.Tx.QueryContext(ctx, query, args...)
+	done := t.hook.begin(ctx, query)
+	rows, err := t.Tx.QueryContext(ctx, query, args...)
+	done(err)
+	return rows, err
 }
 
 func (t *hookedTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if err := t.hook.before(ctx, query); err != nil {
 		return t.Tx.QueryRowContext(cancelled(ctx, err), query, args...)
 	}
-	return t.Tx.QueryRowContext(ctx, query, args...)
+	done := t.hook.begin(ctx, query)
+	row := t.Tx.QueryRowContext(ctx, query, args...)
+	done(row.Err())
+	return row
 }
 
 // Commit ends the transaction. A hook that refuses it leaves it undone.
@@ -113,7 +158,10 @@ func (t *hookedTx) Commit() error {
 		_ = t.Tx.Rollback() // the hook's error is the answer
 		return err
 	}
-	return t.Tx.Commit()
+	done := t.hook.begin(t.ctx, "COMMIT")
+	err := t.Tx.Commit()
+	done(err)
+	return err
 }
 
 // Rollback undoes the transaction. The hook hears of it and cannot prevent it.

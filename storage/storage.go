@@ -110,8 +110,9 @@ func (db *DB) Ping(ctx context.Context) error {
 // Dialect tells which database this is.
 func (db *DB) Dialect() Dialect { return db.target.dialect }
 
-// Stats returns the state of the connection pool.
-func (db *DB) Stats() sql.DBStats { return db.conns.Stats() }
+// Pool returns the pool of connections, to be measured. Statements go through
+// [DB.With].
+func (db *DB) Pool() *sql.DB { return db.conns }
 
 // vacuumPages is how much space [DB.Vacuum] gives back in one transaction.
 const vacuumPages = 1000

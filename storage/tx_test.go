@@ -3,6 +3,8 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,7 +87,7 @@ func TestInTx(t *testing.T) {
 				}
 				db.SetHook(nil)
 				wantRows(t, db, tt.rows)
-				if open := db.Stats().InUse; open != 0 {
+				if open := db.Pool().Stats().InUse; open != 0 {
 					t.Errorf("%d connections are still in use", open)
 				}
 			})
@@ -168,6 +170,37 @@ func TestOnceUnderContention(t *testing.T) {
 		wg.Wait()
 		if n := winners.Load(); n != 1 {
 			t.Errorf("%d winners; want 1", n)
+		}
+	})
+}
+
+func TestWatchSeesStatementsAndWhatComesOfThem(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		var seen []string
+		db.SetWatch(func(_ context.Context, statement string) func(error) {
+			return func(err error) { seen = append(seen, fmt.Sprint(fmt.Sprintf("%-6.6s", statement), err == nil)) }
+		})
+		err := db.InTx(t.Context(), func(ctx context.Context) error {
+			var n int
+			if err := db.With(ctx).Raw("SELECT ? + 1", 1).Scan(&n).Error; err != nil || n != 2 {
+				t.Errorf("%d, %v", n, err)
+			}
+			return db.With(ctx).Exec("DELETE FROM nothing WHERE id = ?", "secret").Error
+		})
+		if err == nil {
+			t.Error("a table that does not exist is deleted from")
+		}
+		if err := db.InTx(t.Context(), func(ctx context.Context) error { return db.With(ctx).Exec("SELECT 1").Error }); err != nil {
+			t.Error(err)
+		}
+		want := []string{"BEGIN true", "SELECTtrue", "DELETEfalse", "BEGIN true", "SELECTtrue", "COMMITtrue"}
+		if !slices.Equal(seen, want) {
+			t.Errorf("seen %q; want %q", seen, want)
+		}
+		db.SetWatch(nil)
+		if err := db.Ping(t.Context()); err != nil || len(seen) != len(want) {
+			t.Errorf("%v, %q", err, seen)
 		}
 	})
 }

@@ -61,6 +61,10 @@ type Config struct {
 	Log          *slog.Logger
 	// SignUp lets people create their accounts.
 	SignUp bool
+	// SignedIn is told the methods of a session that began, and SignInFailed
+	// what was wrong with an attempt.
+	SignedIn     func(methods string)
+	SignInFailed func(reason string)
 }
 
 // Handler serves the pages.
@@ -260,6 +264,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.
 	if err != nil {
 		return err
 	}
+	h.cfg.SignedIn(cmp.Or(who.noted, strings.Join(s.AMR, " ")))
 	h.cfg.Cookies.SetSession(w, cookie)
 	if who.device != "" {
 		h.cfg.Cookies.SetDevice(w, who.device)
@@ -302,6 +307,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, p page.SignIn, 
 
 func (h *Handler) again(w http.ResponseWriter, r *http.Request, p page.SignIn, f page.Fault) error {
 	p.Fault = f
+	h.cfg.SignInFailed(string(f))
 	retryAfter(w, p.Wait)
 	return h.render(w, r, statusOf(f), p)
 }

@@ -89,6 +89,7 @@ func (s *site) serve(clients *clientstore.Store) {
 		Tx: s.db.Tx(), Passkeys: none,
 		Accounts: s.accounts, Sessions: s.sessions, Interactions: s.interactions, Clients: clients,
 		Cookies: browser.New(&url.URL{Scheme: "http", Host: "localhost"}), Pages: pages,
+		SignedIn: func(string) {}, SignInFailed: func(string) {},
 	})
 	answer := func(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {

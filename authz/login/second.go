@@ -114,6 +114,7 @@ func (h *Handler) secondByPasskey(w http.ResponseWriter, r *http.Request, v *sec
 
 func (h *Handler) secondAgain(w http.ResponseWriter, r *http.Request, v *secondVisit, f page.Fault) error {
 	v.page.Fault = f
+	h.cfg.SignInFailed(string(f))
 	retryAfter(w, v.page.Wait)
 	return h.cfg.Pages.Render(w, r, statusOf(f), v.page)
 }

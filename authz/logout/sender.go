@@ -46,8 +46,10 @@ type SenderConfig struct {
 	ClientKeys *clientjwt.Verifier
 	// Client reaches the applications and nothing else: see package outbound.
 	Client *http.Client
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Tried, if set, is told how each attempt ended.
+	Tried func(delivered bool)
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
 // Sender delivers logout tokens (OpenID Connect Back-Channel Logout 1.0,
@@ -95,6 +97,9 @@ func (s *Sender) take(ctx context.Context, d *signout.Delivery) error {
 	}
 	if errors.Is(err, storage.ErrUnavailable) {
 		return err
+	}
+	if s.cfg.Tried != nil {
+		s.cfg.Tried(err == nil)
 	}
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "a logout token was not delivered; it is tried again later",

@@ -46,8 +46,10 @@ type Config struct {
 	// Temporary is how long a request waits for its resource owner, and Token
 	// how long token credentials live.
 	Temporary, Token time.Duration
-	Log              *slog.Logger
-	Now              func() time.Time
+	// Issued is told of an answer with token credentials.
+	Issued func(grantType string)
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Handler serves the endpoints.

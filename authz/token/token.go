@@ -34,8 +34,10 @@ type Config struct {
 	// OAuth1Subject returns whose token credentials of OAuth 1.0a signed the
 	// value of an Authorization header that the client may exchange.
 	OAuth1Subject func(r *http.Request, by *clientstore.Client, authorization string) (*clientstore.Signing, error)
-	Log           *slog.Logger
-	Now           func() time.Time
+	// Issued is told the grant type of an answer with tokens.
+	Issued func(grantType string)
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Handler serves the endpoints.
@@ -72,6 +74,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, form protocol.Pa
 		return err
 	}
 	h.cfg.Clients.NoteUse(asked.Client)
+	h.cfg.Issued(form.Get("grant_type"))
 	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-ID"),
 		"client_id", asked.Client.ID, "grant_type", form.Get("grant_type"), "grant_id", answer.GrantID, "scope", answer.Scope)
 	return write(w, http.StatusOK, answer)

@@ -20,6 +20,7 @@ func (s *server) sender() *logout.Sender {
 		Issuer: s.cfg.Issuer, SignOut: s.stores.signOut, Subjects: s.subjects, Keys: s.stores.keys, Clients: s.stores.clients,
 		ClientKeys: clientjwt.New(clientjwt.Config{Clients: s.stores.clients, HTTP: s.stores.outbound, Log: s.log, Now: s.stores.db.Now}),
 		Client:     s.stores.outbound,
+		Tried:      s.metrics.LogoutToken,
 		Log:        s.log, Now: s.stores.db.Now,
 	})
 }
@@ -41,6 +42,9 @@ func (s *server) authz() (*authz.Door, error) {
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,
 		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Audit: s.stores.audit, Lender: s.stores.tryouts.Lends, Failures: s.stores.failures, OutboundAllow: s.cfg.OutboundAllow,
+		Measure: authz.Measure{
+			TokensIssued: s.metrics.TokensIssued, Refused: s.metrics.Refused, SignedIn: s.metrics.SignedIn, SignInFailed: s.metrics.SignInFailed,
+		},
 		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }

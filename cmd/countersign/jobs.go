@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"countersign/authz/logout"
 )
 
 const (
@@ -19,6 +21,10 @@ const (
 	tellEvery = 2 * time.Second
 	// noteEvery is how soon administrators see what a client was refused.
 	noteEvery = time.Second
+	// countEvery is how old the measurement of what waits may be, and
+	// mostCounted where counting stops.
+	countEvery  = 15 * time.Second
+	mostCounted = 10_000
 	// lastNotes bounds the writing of what is left when the server stops.
 	lastNotes = 5 * time.Second
 	// purgeBatch bounds what one statement deletes, so that it never holds
@@ -31,27 +37,27 @@ const (
 // work does the regular work until ctx ends.
 func (s *server) work(ctx context.Context) {
 	var group errgroup.Group
-	group.Go(func() error {
-		every(ctx, purgeEvery, s.purge)
-		return nil
-	})
-	group.Go(func() error {
-		every(ctx, rotateEvery, func(ctx context.Context) {
-			if err := s.stores.keys.RotateDue(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "rotating signing keys failed; it is tried again in an hour", "cause", err.Error())
-			}
+	for _, j := range []struct {
+		name     string
+		interval time.Duration
+		run      func(context.Context) error
+	}{
+		{"purge", purgeEvery, s.purge},
+		{"rotate_keys", rotateEvery, s.rotateKeys},
+		{"send_logout_tokens", sendEvery, s.sendLogoutTokens(s.sender())},
+		{"count_waiting", countEvery, s.countWaiting},
+	} {
+		group.Go(func() error {
+			every(ctx, j.interval, func(ctx context.Context) {
+				begin := time.Now()
+				if err := j.run(ctx); ctx.Err() == nil { // a run that a stop ended says nothing
+					end := time.Now()
+					s.metrics.Job(j.name, end, end.Sub(begin), err)
+				}
+			})
+			return nil
 		})
-		return nil
-	})
-	group.Go(func() error {
-		sender := s.sender()
-		every(ctx, sendEvery, func(ctx context.Context) {
-			if err := sender.Send(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "delivering logout tokens failed; it is tried again in a second", "cause", err.Error())
-			}
-		})
-		return nil
-	})
+	}
 	group.Go(func() error {
 		notices := s.notices()
 		every(ctx, tellEvery, func(ctx context.Context) {
@@ -68,6 +74,38 @@ func (s *server) work(ctx context.Context) {
 	_ = group.Wait() // none returns an error
 }
 
+func (s *server) rotateKeys(ctx context.Context) error {
+	err := s.stores.keys.RotateDue(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "rotating signing keys failed; it is tried again in an hour", "cause", err.Error())
+	}
+	return err
+}
+
+func (s *server) sendLogoutTokens(sender *logout.Sender) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := sender.Send(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "delivering logout tokens failed; it is tried again in a second", "cause", err.Error())
+		}
+		return err
+	}
+}
+
+// countWaiting measures what waits for somebody.
+func (s *server) countWaiting(ctx context.Context) error {
+	clients, err := s.stores.clients.Pending(ctx)
+	if err != nil {
+		return err
+	}
+	tokens, err := s.stores.signOut.Waiting(ctx, mostCounted)
+	if err != nil {
+		return err
+	}
+	s.metrics.Waiting(clients, tokens)
+	return nil
+}
+
 // noteFailures writes what clients were refused until ctx ends, and then what is
 // left: requests have ended by then.
 func (s *server) noteFailures(ctx context.Context) {
@@ -82,6 +120,7 @@ func (s *server) noteFailures(ctx context.Context) {
 			lost = 0
 		}
 		lost += dropped
+		s.metrics.Unnoted(dropped)
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "noting refused requests failed; those of this second are lost", "cause", err.Error())
 		}
@@ -110,7 +149,8 @@ func every(ctx context.Context, interval time.Duration, job func(context.Context
 type purger func(ctx context.Context, limit int) (int64, error)
 
 // purge deletes what expired from every store, in small batches.
-func (s *server) purge(ctx context.Context) {
+func (s *server) purge(ctx context.Context) error {
+	var faults []error
 	for _, one := range []struct {
 		records string
 		purge   purger
@@ -129,21 +169,28 @@ func (s *server) purge(ctx context.Context) {
 		{"logout_deliveries", s.stores.signOut.Purge},
 		{"client_failures", s.stores.failures.Purge},
 	} {
-		if err := drain(ctx, one.purge); err != nil && !errors.Is(err, context.Canceled) {
+		n, err := drain(ctx, one.purge)
+		s.metrics.Purged(one.records, n)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			faults = append(faults, err)
 			s.log.ErrorContext(ctx, "deleting expired records failed; it is tried again in a minute", "records", one.records, "cause", err.Error())
 		}
 	}
 	if err := s.stores.db.Vacuum(ctx); err != nil && ctx.Err() == nil {
 		s.log.ErrorContext(ctx, "giving space back failed; it is tried again in a minute", "cause", err.Error())
+		faults = append(faults, err)
 	}
+	return errors.Join(faults...)
 }
 
-func drain(ctx context.Context, one purger) error {
+// drain returns how many records it deleted.
+func drain(ctx context.Context, one purger) (total int64, err error) {
 	for range purgeRounds {
 		n, err := one(ctx, purgeBatch)
+		total += n
 		if err != nil || n < purgeBatch || ctx.Err() != nil {
-			return err
+			return total, err
 		}
 	}
-	return nil
+	return total, nil
 }

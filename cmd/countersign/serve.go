@@ -21,7 +21,9 @@ import (
 
 	"countersign/cmd/countersign/config"
 	"countersign/cmd/countersign/listen"
+	"countersign/cmd/countersign/metrics"
 	"countersign/cmd/countersign/middleware"
+	"countersign/cmd/countersign/tracing"
 	"countersign/storage/subject"
 )
 
@@ -51,7 +53,8 @@ type server struct {
 	log         *slog.Logger
 	stores      *stores
 	subjects    *subject.Identifiers
-	metrics     *middleware.Metrics
+	metrics     *metrics.Metrics
+	tracing     *tracing.Tracing    // nil unless the environment asks for it
 	certificate *listen.Certificate // nil without TLS
 	clients     *clientsFile        // nil without clients_file
 	listeners   listeners
@@ -65,12 +68,16 @@ type listeners struct{ main, admin, private net.Listener }
 // serve starts the server and runs it until ctx ends. Ports are opened first:
 // a second server by mistake should touch nothing.
 func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
-	srv := &server{program: p, cfg: cfg, log: p.logger(cfg), stopping: ctx.Done()}
+	srv := &server{program: p, cfg: cfg, log: slog.New(middleware.Log(p.logger(cfg).Handler())), stopping: ctx.Done()}
 	if srv.listeners, err = openListeners(ctx, cfg); err != nil {
 		return err
 	}
 	defer srv.listeners.close()
 	cfg.Listening(srv.listeners.main.Addr())
+	if err := srv.openTracing(ctx); err != nil {
+		return err
+	}
+	defer srv.closeTracing(ctx)
 	if cfg.TLS() {
 		if srv.certificate, err = loadCertificate(cfg, srv.log); err != nil {
 			return err
@@ -80,6 +87,7 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.stores.db.Close()) }()
+	srv.measure()
 	if err := srv.stores.keys.Ensure(ctx); err != nil {
 		return fmt.Errorf("make signing keys: %w", err)
 	}
@@ -92,7 +100,6 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	if srv.subjects, err = subject.Open(ctx, srv.stores.db, srv.stores.sealing); err != nil {
 		return err
 	}
-	srv.metrics = middleware.NewMetrics(srv.stores.db.Stats)
 	servers, err := srv.servers()
 	if err != nil {
 		return err
@@ -104,6 +111,48 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	return srv.run(ctx, servers)
+}
+
+// openTracing begins to trace, where the environment says so.
+func (s *server) openTracing(ctx context.Context) (err error) {
+	system := "postgresql"
+	if s.cfg.SQLitePath() != "" {
+		system = "sqlite"
+	}
+	s.tracing, err = tracing.Open(ctx, tracing.Config{Getenv: s.program.getenv, Version: readBuild().Version, System: system, Log: s.log})
+	if err != nil {
+		return remedy(err, err.Error(), "change the OTEL_* variables of the environment, or set OTEL_TRACES_EXPORTER=none")
+	}
+	if s.tracing != nil {
+		s.log = slog.New(tracing.Log(s.log.Handler()))
+	}
+	return nil
+}
+
+func (s *server) closeTracing(ctx context.Context) {
+	if s.tracing == nil {
+		return
+	}
+	if err := s.tracing.Close(ctx); err != nil {
+		s.log.WarnContext(ctx, "the last traces were not sent", "cause", err.Error())
+	}
+}
+
+// measure begins to count.
+func (s *server) measure() {
+	built := readBuild()
+	cfg := metrics.Config{
+		Build:    metrics.Build{Version: built.Version, Commit: built.Commit, Go: built.Go},
+		Database: s.stores.db.Pool(), Hashing: s.stores.accounts.Hashing,
+	}
+	if s.certificate != nil {
+		cfg.Certificate = s.certificate.NotAfter
+	}
+	s.metrics = metrics.New(cfg)
+	s.stores.audit.Recorded = s.metrics.Audited
+	if s.tracing != nil {
+		s.stores.db.SetWatch(s.tracing.Statement)
+	}
 }
 
 func openListeners(ctx context.Context, cfg *config.Config) (l listeners, err error) {
@@ -163,7 +212,7 @@ func (s *server) servers() ([]listen.Server, error) {
 }
 
 func (s *server) wrap(d dispatcher, listen string, hosts middleware.Hosts) http.Handler {
-	return middleware.Wrap(d, middleware.Config{
+	chain := middleware.Config{
 		Log: s.log, Metrics: s.metrics, TrustedProxies: s.cfg.TrustedProxies, BehindProxy: s.cfg.BehindProxy(listen),
 		Route: d.route, HSTS: s.cfg.IssuerURL().Scheme == "https", Hosts: hosts,
 		// A client may ask to be told of its approval as it happens.
@@ -172,7 +221,11 @@ func (s *server) wrap(d dispatcher, listen string, hosts middleware.Hosts) http.
 		},
 		Keep:    func(r *http.Request) []string { return d.keep[d.route(r)] },
 		AnyHost: s.health, Now: time.Now,
-	})
+	}
+	if s.tracing != nil {
+		chain.Trace = s.tracing.Request
+	}
+	return middleware.Wrap(d, chain)
 }
 
 func (s *server) mainHosts() middleware.Hosts {

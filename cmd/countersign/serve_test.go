@@ -313,12 +313,16 @@ func TestTheRegularWorkDeletesWhatExpired(t *testing.T) {
 		}
 	}
 	clock.Advance(48 * time.Hour)
-	srv.purge(t.Context())
+	if err := srv.purge(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if n, err := s.interactions.Purge(t.Context(), 10); err != nil || n != 0 {
 		t.Errorf("%d left, %v; want none", n, err)
 	}
 	restore := storagetest.FailStatements(s.db, nil)
-	srv.purge(t.Context())
+	if err := srv.purge(t.Context()); err == nil {
+		t.Error("a failing purge is not reported")
+	}
 	restore()
 	if n := strings.Count(log.String(), "tried again"); n == 0 {
 		t.Error("a failing purge was not logged")

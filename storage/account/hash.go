@@ -157,6 +157,13 @@ func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+// Hashing tells how many passwords are being hashed, how many wait for it, and
+// how many may be hashed at once.
+func (s *Store) Hashing() (running, waiting, capacity int) {
+	running = len(s.hasher.running)
+	return running, max(len(s.hasher.admitted)-running, 0), cap(s.hasher.running)
+}
+
 // decoder reads hashes of our own and those that other systems made.
 var decoder = sync.OnceValues(func() (*crypt.Decoder, error) {
 	d := crypt.NewDecoder()

@@ -184,7 +184,7 @@ func TestChangeWhileThePasswordIsChecked(t *testing.T) {
 			"new password": func() error { return other.SetPassword(t.Context(), operator, bob.ID, goodPassword) },
 		} {
 			s.OnHash(func(string) {
-				if n := db.Stats().InUse; n != 0 {
+				if n := db.Pool().Stats().InUse; n != 0 {
 					t.Errorf("%d connections in use while hashing; want none", n)
 				}
 				if err := change(); err != nil {

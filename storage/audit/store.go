@@ -32,7 +32,12 @@ const defaultLimit = 100
 
 // Store keeps events in the database. It has no way to change or delete one,
 // and neither has SQL: the schema refuses both.
-type Store struct{ db *storage.DB }
+type Store struct {
+	db *storage.DB
+	// Recorded, if set, is told the action of each event, before its
+	// transaction ends. It is set before the store is used.
+	Recorded func(action string)
+}
 
 // New returns a store on db.
 func New(db *storage.DB) *Store { return &Store{db: db} }
@@ -62,7 +67,13 @@ func (s *Store) Record(ctx context.Context, by Actor, c Change) error {
 		Before: before, After: after,
 		IP: printable(by.IP), RequestID: printable(by.RequestID),
 	}
-	return storage.Err("record audit event", s.db.With(ctx).Create(&e).Error)
+	if err := s.db.With(ctx).Create(&e).Error; err != nil {
+		return storage.Err("record audit event", err)
+	}
+	if s.Recorded != nil {
+		s.Recorded(c.Action)
+	}
+	return nil
 }
 
 // List returns events, newest first.

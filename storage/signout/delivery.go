@@ -83,6 +83,12 @@ func (s *Store) Retry(ctx context.Context, d *Delivery) error {
 	return storage.Err("put off logout token", err)
 }
 
+// Waiting counts what is yet to be delivered, up to limit.
+func (s *Store) Waiting(ctx context.Context, limit int) (n int64, err error) {
+	err = s.db.With(ctx).Raw(`SELECT count(*) FROM (SELECT 1 FROM logout_deliveries LIMIT ?) waiting`, limit).Scan(&n).Error
+	return n, storage.Err("count logout tokens", err)
+}
+
 // Purge gives up what could not be delivered in a day, at most limit of it.
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	res := s.db.With(ctx).Exec(`DELETE FROM logout_deliveries WHERE (session_id, client_id) IN (

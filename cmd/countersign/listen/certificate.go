@@ -93,6 +93,9 @@ func (c *Certificate) follow(ctx context.Context) {
 	c.log.InfoContext(ctx, "the TLS certificate was replaced")
 }
 
+// NotAfter is when the certificate expires that handshakes are given now.
+func (c *Certificate) NotAfter() time.Time { return c.current.Load().Leaf.NotAfter }
+
 // TLS returns the settings of a listener with this certificate: TLS 1.2 at
 // least, and there only suites with forward secrecy and authenticated
 // encryption (RFC 9325, section 4.2).

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"countersign/cmd/countersign/metrics"
 )
 
 // Config is what the chain of one listener needs.
 type Config struct {
 	Log     *slog.Logger
-	Metrics *Metrics // nil measures nothing
+	Metrics *metrics.Metrics // nil measures nothing
 	// TrustedProxies may say which address a request comes from.
 	TrustedProxies []netip.Prefix
 	// Keep returns the headers that a trusted proxy sets for itself in the
@@ -39,7 +41,10 @@ type Config struct {
 	// AnyHost serves what must answer under any name, such as health; it
 	// returns nil for every other request.
 	AnyHost func(*http.Request) http.Handler
-	Now     func() time.Time
+	// Trace begins the span of a request and returns what ends it; nil traces
+	// nothing.
+	Trace func(r *http.Request, route, requestID string) (*http.Request, func(status int))
+	Now   func() time.Time
 }
 
 // maxBody bounds what a request may send: the registration of a client with
@@ -112,7 +117,7 @@ func requestID(next http.Handler) http.Handler {
 		id := rand.Text()
 		r.Header.Set(RequestIDHeader, id)
 		w.Header().Set(RequestIDHeader, id)
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, id)))
 	})
 }
 

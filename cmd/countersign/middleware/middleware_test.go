@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"countersign/cmd/countersign/metrics"
 )
 
 // chain is a whole chain in front of a handler, with its log.
@@ -265,7 +266,7 @@ func TestBodiesAreLimited(t *testing.T) {
 
 func TestMetricsNameFewRoutes(t *testing.T) {
 	t.Parallel()
-	m := NewMetrics(func() (s sql.DBStats) { return s })
+	m := metrics.New(metrics.Config{})
 	c := newChain(echo, func(cfg *Config) { cfg.Metrics = m })
 	c.get("/x?secret=1", func(r *http.Request) { r.Method = "BREW" })
 	w := httptest.NewRecorder()
@@ -273,7 +274,7 @@ func TestMetricsNameFewRoutes(t *testing.T) {
 	body := w.Body.String()
 	for _, want := range []string{
 		`http_server_request_duration_seconds_count{http_request_method="_OTHER",http_response_status_code="200",http_route="/route"} 1`,
-		"go_goroutines", "process_start_time_seconds", "db_connections_open", "go_build_info",
+		"go_goroutines", "process_start_time_seconds", "http_server_active_requests 0", "go_build_info",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("metrics lack %s", want)

@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 )
 
 // observe writes one line of access log and one measurement a request. Neither
@@ -15,9 +14,15 @@ func observe(next http.Handler, cfg Config) http.Handler {
 		start := cfg.Now()
 		route := cfg.Route(r)
 		rec := &recorder{ResponseWriter: w}
+		cfg.Metrics.Begin()
+		if cfg.Trace != nil {
+			traced, end := cfg.Trace(r, route, r.Header.Get(RequestIDHeader))
+			defer func() { end(rec.code()) }()
+			r = traced
+		}
 		defer func() { //nolint:contextcheck // the log takes the context of the request
 			took := cfg.Now().Sub(start)
-			cfg.Metrics.observe(r.Method, route, rec.code(), took)
+			cfg.Metrics.End(r.Method, route, rec.code(), took)
 			cfg.Log.LogAttrs(r.Context(), level(route), "request",
 				slog.String("method", r.Method), slog.String("route", route), slog.Int("status", rec.code()),
 				slog.Float64("duration_ms", float64(took.Microseconds())/1000),
@@ -81,6 +86,3 @@ func answered(w http.ResponseWriter) bool {
 	rec, ok := w.(*recorder)
 	return ok && rec.status != 0
 }
-
-// seconds is what Prometheus counts in.
-func seconds(d time.Duration) float64 { return d.Seconds() }
