@@ -168,7 +168,7 @@ func TestCreateClientRefusals(t *testing.T) {
 			{"further", "scope=x", "field of its own above"},
 			{"further", "is_admin=true", "is_admin"},
 			{"further", "approved_by=ada", "approved_by"},
-			{"further", "sector_identifier_uri=https://app.example/s.json\nsubject_type=pairwise", "cannot be fetched"},
+			{"further", "sector_identifier_uri=https://app.example/s.json\nsubject_type=pairwise", "Cannot be fetched"},
 		} {
 			form := d.creation("type=oidc", url.Values{
 				"name": {"App"}, "redirect_uris": {"https://app.example/cb"}, "credentials": {"typed"},
@@ -266,7 +266,7 @@ func TestEditClient(t *testing.T) {
 		// AD-22: whoever comes second overwrites nothing, and loses nothing.
 		form.Set("name", "App 3")
 		stale := d.send(path+"/edit", form)
-		d.want(stale, http.StatusConflict, "Changed by ada at", "Edited", "Nothing of yours was saved", "See the client as it is now")
+		d.want(stale, http.StatusConflict, "Changed by ada on", "Edited", "Nothing of yours was saved", "See the client as it is now")
 		if attr(stale.input("name"), "value") != "App 3" {
 			t.Error("the second one's entries are lost")
 		}
@@ -338,7 +338,7 @@ func TestApprove(t *testing.T) {
 		}
 		form.Set("decision", "allow")
 		again := d.send(page, form)
-		d.want(again, http.StatusConflict, "Changed by root at", "Approve Changed?")
+		d.want(again, http.StatusConflict, "Changed by root on", "Approve Changed?")
 		if d.status(c.ID) != clientstore.Pending {
 			t.Error("what nobody looked at is approved")
 		}
