@@ -107,7 +107,9 @@ func (db *DB) Exec(ctx context.Context, text string, args map[string]any) (int64
 	if err := db.hook.before(ctx, f.sql); err != nil {
 		return 0, err
 	}
+	done := db.hook.begin(ctx, f.sql)
 	res, err := db.exec(ctx, f, values)
+	done(err)
 	if err != nil {
 		return 0, db.translate(err)
 	}
@@ -126,7 +128,9 @@ func Select[T any](ctx context.Context, db *DB, text string, args map[string]any
 	if err := db.hook.before(ctx, f.sql); err != nil {
 		return nil, err
 	}
+	done := db.hook.begin(ctx, f.sql)
 	rows, err := db.query(ctx, f, values)
+	done(err)
 	if err != nil {
 		return nil, db.translate(err)
 	}
