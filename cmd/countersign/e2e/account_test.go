@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	"countersign/cmd/countersign/e2e/e2etest"
 )
 
 // startNamed runs a server of its own that is known by a name, as passkeys
@@ -21,6 +23,7 @@ import (
 func startNamed(t testing.TB, database string, settings ...setting) *server {
 	t.Helper()
 	s := prepare(t, database, settings...)
+	s.bin = e2etest.PlainBinary(t) // Chromium is busy enough, and others race the same code
 	s.issuer = strings.Replace(s.issuer, "127.0.0.1", "localhost", 1)
 	s.set("ISSUER", s.issuer)
 	s.Start()

@@ -280,7 +280,7 @@ func (b *tab) inspect(name, axe string) {
 		b.see(l)
 		b.picture(name, l)
 		if checked {
-			for _, fault := range b.check(axe) {
+			for _, fault := range b.check(axe, allRules) {
 				b.t.Errorf("%s, %s: %s", name, l.name, fault)
 			}
 		}
