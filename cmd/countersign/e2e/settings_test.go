@@ -280,7 +280,11 @@ func (b *tab) inspect(name, axe string) {
 		b.see(l)
 		b.picture(name, l)
 		if checked {
-			for _, fault := range b.check(axe, allRules) {
+			rules := byWidthAndScheme
+			if i == 0 {
+				rules = allRules
+			}
+			for _, fault := range b.check(axe, rules) {
 				b.t.Errorf("%s, %s: %s", name, l.name, fault)
 			}
 		}
