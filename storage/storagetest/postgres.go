@@ -40,8 +40,12 @@ type server struct {
 	alive  io.Closer // the server that this process started ends with it
 
 	once     sync.Once
-	template string // a migrated database to copy
+	template string   // a migrated database to copy
+	pristine pristine // what it is
 	err      error
+
+	mu   sync.Mutex
+	free []string // migrated databases that are as they were made
 }
 
 // postgres returns the process's server, which the first test starts.
@@ -112,20 +116,59 @@ func (s *server) sweep(ctx context.Context) error {
 func (s *server) create(tb testing.TB, template string) string {
 	tb.Helper()
 	if template == migrated {
-		template = s.migrated(tb)
+		return s.borrow(tb)
 	}
+	return s.urlOf(s.copyOf(tb, template, s.drop))
+}
+
+// borrow returns the URL of a migrated database that no other test uses.
+func (s *server) borrow(tb testing.TB) string {
+	tb.Helper()
+	template := s.migrated(tb)
+	s.mu.Lock()
+	name := ""
+	if n := len(s.free); n > 0 {
+		name, s.free = s.free[n-1], s.free[:n-1]
+	}
+	s.mu.Unlock()
+	if name == "" {
+		return s.urlOf(s.copyOf(tb, template, s.giveBack))
+	}
+	s.atEnd(tb, name, s.giveBack)
+	return s.urlOf(name)
+}
+
+// giveBack keeps a database for the next test, or drops one that cannot be made
+// what it was.
+func (s *server) giveBack(ctx context.Context, name string) error {
+	if s.pristine.restore(ctx, s.urlOf(name)) != nil {
+		return s.drop(ctx, name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, name)
+	return nil
+}
+
+// copyOf makes a database, with which end is done when the test ends.
+func (s *server) copyOf(tb testing.TB, template string, end func(context.Context, string) error) string {
+	tb.Helper()
 	name := s.newName()
 	if _, err := s.admin.ExecContext(tb.Context(), `CREATE DATABASE `+name+` TEMPLATE `+template); err != nil {
 		tb.Fatalf("create a database: %v", err)
 	}
+	s.atEnd(tb, name, end)
+	return name
+}
+
+func (*server) atEnd(tb testing.TB, name string, end func(context.Context, string) error) {
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := s.drop(ctx, name); err != nil {
+		if err := end(ctx, name); err != nil {
 			tb.Errorf("drop the database: %v", err)
 		}
 	})
-	return s.urlOf(name)
 }
 
 // migrated returns the database to copy, which the first test makes.
@@ -138,12 +181,25 @@ func (s *server) migrated(tb testing.TB) string {
 		if _, s.err = s.admin.ExecContext(ctx, `CREATE DATABASE `+name+` TEMPLATE `+bare); s.err != nil {
 			return
 		}
-		s.err, s.template = migrate(ctx, s.urlOf(name)), name
+		s.err, s.template = s.prepare(ctx, name), name
 	})
 	if s.err != nil {
 		tb.Fatalf("migrate the PostgreSQL database that tests copy: %v", s.err)
 	}
 	return s.template
+}
+
+// prepare migrates a database and notes what it is then.
+func (s *server) prepare(ctx context.Context, name string) error {
+	if err := migrate(ctx, s.urlOf(name)); err != nil {
+		return err
+	}
+	db, err := sql.Open("pgx", s.urlOf(name))
+	if err != nil {
+		return err
+	}
+	s.pristine, err = examine(ctx, db)
+	return errors.Join(err, db.Close()) // a database that is copied has no connections
 }
 
 func (s *server) drop(ctx context.Context, name string) error {

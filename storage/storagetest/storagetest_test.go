@@ -71,3 +71,41 @@ func TestFailStatements(t *testing.T) {
 		}
 	})
 }
+
+// A database goes from one test to the next, as it was made; one with another
+// schema does not.
+func TestDatabasesAreUsedAgain(t *testing.T) {
+	name := func(db *storage.DB) (name string) {
+		if err := db.With(t.Context()).Raw(`SELECT current_database()`).Scan(&name).Error; err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	rows := func(db *storage.DB) (n int) {
+		if err := db.With(t.Context()).Raw(`SELECT (SELECT count(*) FROM sign_in_throttles) + 10 * (SELECT count(*) FROM schema_support)`).Scan(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	var used []string
+	for _, statement := range []string{
+		`INSERT INTO sign_in_throttles (failures, key, blocked_until, expires_at) VALUES (1, 'a', now(), now())`,
+		`DELETE FROM schema_support`,
+		`ALTER TABLE sign_in_throttles ADD COLUMN more TEXT`,
+		`SELECT 1`,
+	} {
+		t.Run(statement, func(t *testing.T) {
+			db := OpenPostgres(t)
+			if n := rows(db); n != 10 {
+				t.Errorf("a new database has %d rows", n)
+			}
+			used = append(used, name(db))
+			if err := db.With(t.Context()).Exec(statement).Error; err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if used[0] != used[1] || used[1] != used[2] || used[2] == used[3] {
+		t.Errorf("used %v; want the first three alike and the last another", used)
+	}
+}
