@@ -16,24 +16,29 @@ import (
 
 // world is a database with one approved client, one account and its session.
 type world struct {
-	*testing.T
+	testing.TB
 	db     *storage.DB
 	clock  *storagetest.StoppedClock
 	grants *grant.Store
 	made   int
 }
 
-func newWorld(t *testing.T, db *storage.DB) *world {
+func newWorld(t testing.TB, db *storage.DB) *world {
 	t.Helper()
-	w := &world{T: t, db: db, clock: storagetest.Clock(db), grants: grant.New(db, storagetest.Keys(t))}
-	now := db.Now()
+	w := &world{TB: t, db: db, clock: storagetest.Clock(db), grants: grant.New(db, storagetest.Keys(t))}
+	w.populate()
+	return w
+}
+
+func (w *world) populate() {
+	w.Helper()
+	now := w.clock.Now()
 	w.exec(`INSERT INTO clients (id, type, name, status, metadata, secrets, consent_digest, created_at, created_by, updated_at, status_at)
 		VALUES ('c1', 'oidc', 'Client', 'approved', '{}', '[]', '', ?, '', ?, ?)`, now, now, now)
 	w.exec(`INSERT INTO accounts (id, username, username_key, password_hash, permissions, claims, created_at, updated_at, password_changed_at)
 		VALUES ('a1', 'ada', 'ada', '', '[]', '{"email":"ada@example.test"}', ?, ?, ?)`, now, now, now)
 	w.exec(`INSERT INTO sessions (id, hash, account_id, account_epoch, auth_time, acr, amr, ip, user_agent, created_at, last_seen_at, expires_at)
 		VALUES ('s1', ?, 'a1', 0, ?, '', '[]', '', '', ?, ?, ?)`, []byte("hash"), now, now, now, now.Add(time.Hour))
-	return w
 }
 
 func (w *world) exec(query string, args ...any) {
@@ -171,7 +176,7 @@ func TestWhatAGrantDependsOnDecides(t *testing.T) {
 			{"grant revoked", `UPDATE grants SET revoked_at = created_at`, ``, true, true, false},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
-				w := &world{T: t, db: db, clock: storagetest.Clock(db), grants: grant.New(db, storagetest.Keys(t))}
+				w := &world{TB: t, db: db, clock: storagetest.Clock(db), grants: grant.New(db, storagetest.Keys(t))}
 				w.exec(`DELETE FROM grants`)
 				w.exec(`DELETE FROM sessions`)
 				w.exec(`DELETE FROM accounts`)
