@@ -37,8 +37,9 @@ func offer(r *http.Request) *languages {
 	return &languages{Back: back.String()}
 }
 
-// parsed are the pages in one language.
-type parsed map[string]*template.Template
+// parsed are the pages in one language, each parsed when it is first shown: a
+// test parses all of them.
+type parsed map[string]func() (*template.Template, error)
 
 // speaking returns the pages in each language, parsed when the first reader of
 // it comes: English at once, so that no server starts with a page that is
@@ -68,11 +69,10 @@ func (p *pages) parse(l *locale.Language) (parsed, error) {
 			return nil, fmt.Errorf("list pages: %w", err)
 		}
 		for _, file := range files {
-			t := template.Must(layout.Clone())
-			if err := add(t, l, file); err != nil {
-				return nil, err
-			}
-			all[path.Base(file)] = t
+			all[path.Base(file)] = sync.OnceValues(func() (*template.Template, error) {
+				t := template.Must(layout.Clone())
+				return t, add(t, l, file)
+			})
 		}
 	}
 	return all, nil

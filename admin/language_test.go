@@ -27,5 +27,10 @@ func TestPagesInEveryLanguage(t *testing.T) {
 		if got, want := slices.Sorted(maps.Keys(all)), slices.Sorted(maps.Keys(english)); !slices.Equal(got, want) {
 			t.Errorf("%s has the pages %q; want %q", l.Code, got, want)
 		}
+		for name, page := range all {
+			if _, err := page(); err != nil {
+				t.Errorf("%s, %s: %v", l.Code, name, err)
+			}
+		}
 	}
 }

@@ -103,8 +103,12 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	if err != nil {
 		return err
 	}
+	t, err := all[name]()
+	if err != nil {
+		return err
+	}
 	var body bytes.Buffer
-	if err := all[name].Execute(&body, v); err != nil {
+	if err := t.Execute(&body, v); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

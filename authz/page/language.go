@@ -73,8 +73,9 @@ func offer(r *http.Request, page Page) *languages {
 	return &languages{Back: back.String()}
 }
 
-// parsed are the pages in one language.
-type parsed map[string]*template.Template
+// parsed are the pages in one language, each parsed when it is first shown: a
+// test shows all of them.
+type parsed map[string]func() (*template.Template, error)
 
 // speaking returns the pages in each language, parsed when the first reader of
 // it comes: English at once, so that no server starts with a page that is
@@ -97,11 +98,10 @@ func (p *Pages) parse(l *locale.Language) (parsed, error) {
 	}
 	all := parsed{}
 	for _, page := range every {
-		t := template.Must(layout.Clone())
-		if err := add(t, l, page.template()); err != nil {
-			return nil, err
-		}
-		all[page.template()] = t
+		all[page.template()] = sync.OnceValues(func() (*template.Template, error) {
+			t := template.Must(layout.Clone())
+			return t, add(t, l, page.template())
+		})
 	}
 	return all, nil
 }

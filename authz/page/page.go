@@ -116,8 +116,12 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 	if err != nil {
 		return err
 	}
+	t, err := all[page.template()]()
+	if err != nil {
+		return err
+	}
 	var body bytes.Buffer
-	err = all[page.template()].Execute(&body, view{
+	err = t.Execute(&body, view{
 		Page:      page,
 		Name:      p.cfg.Name,
 		Contact:   newContact(p.cfg.Contact),

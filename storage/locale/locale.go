@@ -23,6 +23,7 @@ type Language struct {
 
 	numbers language.Tag
 	catalog func() catalog
+	spoken  sync.Map // the source of a template to what it is in the language
 }
 
 // English is the language that messages are written in. It is spoken to

@@ -119,6 +119,7 @@ func TestTranslationsAreText(t *testing.T) {
 	}
 	for _, wrong := range []string{"<a>{Name}", "</a>{Name}<a>", "<a>{Other}</a>", "<b>{Name}</b>"} {
 		said["Remove <a>{Name}</a>?"] = translation{text: wrong}
+		l := &Language{Code: "x", Direction: "ltr", catalog: func() catalog { return said }}
 		if _, err := l.Template(source); err == nil {
 			t.Errorf("%q is taken", wrong)
 		}

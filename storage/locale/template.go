@@ -22,8 +22,15 @@ import (
 // functions of [Language.Funcs]. The action {{languages}} stands for the buttons
 // that choose a language.
 func (l *Language) Template(source string) (string, error) {
+	if known, ok := l.spoken.Load(source); ok {
+		return known.(string), nil //nolint:forcetypeassert,errcheck // nothing else is stored
+	}
 	t := translator{find: func(text string) string { return l.catalog().find(l, text, nil) }}
-	return strings.ReplaceAll(t.rewrite(lex(source)), "{{languages}}", l.buttons()), t.err
+	translated := strings.ReplaceAll(t.rewrite(lex(source)), "{{languages}}", l.buttons())
+	if t.err == nil {
+		l.spoken.Store(source, translated) // for the next door of the process
+	}
+	return translated, t.err
 }
 
 // buttons choose a language, each in its own words. They are part of the
