@@ -15,7 +15,7 @@ import (
 func Columns(alias string, record any) string {
 	key := aliased{alias, reflect.TypeOf(record)}
 	if known, ok := lists.Load(key); ok {
-		return known.(string) //nolint:forcetypeassert,errcheck // nothing else is stored
+		return known.(string) //nolint:forcetypeassert // nothing else is stored
 	}
 	s, err := schema.Parse(record, &sync.Map{}, schema.NamingStrategy{})
 	if err != nil {

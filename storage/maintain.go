@@ -38,7 +38,7 @@ type Conn struct {
 func (db *DB) Snapshot(ctx context.Context, fn func(Conn) error) error {
 	conns, begin := db.conns, "BEGIN DEFERRED"
 	if db.Dialect() == PostgreSQL {
-		conns, begin = openPostgres(db.target.unbounded(), 1), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+		conns, begin = openPostgres(db.target.unbounded(), 1), "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 		defer func() { _ = conns.Close() }()
 	}
 	conn, err := conns.Conn(ctx)

@@ -8,10 +8,10 @@ import (
 )
 
 func (db *DB) query(ctx context.Context, f *form, values []any) (*sql.Rows, error) {
-	stmt, tx := db.runner(ctx, f)
+	stmt, tx := db.runner(ctx, f) //nolint:sqlclosecheck // it is kept for the next call, or ends with its transaction
 	switch {
 	case stmt != nil:
-		return stmt.QueryContext(ctx, values...) //nolint:sqlclosecheck // by collect
+		return stmt.QueryContext(ctx, values...)
 	case tx != nil:
 		return tx.QueryContext(ctx, f.sql, values...)
 	default:
@@ -20,7 +20,7 @@ func (db *DB) query(ctx context.Context, f *form, values []any) (*sql.Rows, erro
 }
 
 func (db *DB) exec(ctx context.Context, f *form, values []any) (sql.Result, error) {
-	stmt, tx := db.runner(ctx, f)
+	stmt, tx := db.runner(ctx, f) //nolint:sqlclosecheck // it is kept for the next call, or ends with its transaction
 	switch {
 	case stmt != nil:
 		return stmt.ExecContext(ctx, values...)

@@ -46,13 +46,13 @@ func compile(text string, d Dialect) *form {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		end := i
-		switch {
-		case text[i] == '\'':
+		switch text[i] {
+		case '\'':
 			end = i + 1 + strings.IndexByte(text[i+1:], '\'')
 			b.WriteString(text[i : end+1])
 			i = end
 			continue
-		case text[i] == '@':
+		case '@':
 			end = i + 1 + nameLength(text[i+1:])
 		}
 		if end <= i+1 {

@@ -162,6 +162,7 @@ func (s *server) copyOf(tb testing.TB, template string, end func(context.Context
 }
 
 func (*server) atEnd(tb testing.TB, name string, end func(context.Context, string) error) {
+	tb.Helper()
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
