@@ -229,6 +229,23 @@ func TestFourEyes(t *testing.T) {
 		if err != nil || after.Metadata.IntrospectionScope != clientstore.IntrospectAll {
 			t.Errorf("approved by ada: %+v, %v", after, err)
 		}
+		// An approval that has ended, and is not noted as such yet, lets nobody
+		// edit and approve alone.
+		dan := audit.Actor{AccountID: "dan-id", Name: "dan", Via: audit.ViaAPI}
+		clock := storagetest.Clock(db)
+		until := clock.Now().Add(time.Hour)
+		if after, err = clients.ApproveOn(t.Context(), dan, c.ID, clientstore.Approval{Conditions: &clientstore.Conditions{Until: &until}, Version: after.Version}); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(2 * time.Hour)
+		stolen := "Modeler 4"
+		ended, err := clients.Edit(t.Context(), dan, c.ID, clientstore.Edit{Name: &stolen, Version: after.Version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = clients.ApproveOn(t.Context(), dan, c.ID, clientstore.Approval{Conditions: &clientstore.Conditions{}, Version: ended.Version})
+		own(err)
+
 		root, _ := register(t, clients, webClient("By the operator"))
 		if _, err := clients.Approve(t.Context(), audit.Actor{Name: "root", Via: audit.ViaCLI}, root.ID); err != nil {
 			t.Errorf("who may read the database is nobody's second pair of eyes: %v", err)

@@ -3,10 +3,12 @@ package clientstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"countersign/storage"
 	"countersign/storage/audit"
 )
 
@@ -51,8 +53,11 @@ func (s *Store) authored(c, edited *Client, e edit, by audit.Actor) (map[string]
 	if e.further != nil && s.cfg.FourEyes {
 		return nil, ErrOwnWork // it would be approved with what its approver changed
 	}
-	if c.Status != Approved {
+	switch {
+	case c.Status != Approved, c.Lapsed(s.db.Now()): // one whose approval has ended may not be noted as such yet
 		columns["authors"], err = column(unique(append(slices.Clone(c.Authors), by.AccountID)))
+	case s.cfg.FourEyes: // it was approved since it was looked at: the edit waits for another administrator, too
+		return nil, fmt.Errorf("edit client: %w", storage.ErrConflict)
 	}
 	return columns, err
 }

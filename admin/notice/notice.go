@@ -137,20 +137,20 @@ func (s *Sender) message(ctx context.Context, n *clientstore.Notice) (*Message, 
 	if err != nil {
 		return nil, err
 	}
-	m := &Message{Event: "client.pending"}
+	m, told := &Message{Event: "client.pending"}, *n // the notice is forgotten as it was kept
 	if n.RevisionID == "" {
 		if c.Status != clientstore.Pending {
 			return nil, nil //nolint:nilnil // documented
 		}
-		n.Version = c.Version // what led here may have been changed since
+		told.Version = c.Version // what led here may have been changed since
 	} else if c, err = s.revised(ctx, n, c, m); err != nil || c == nil {
 		return nil, err
 	}
 	if err := s.describe(ctx, m, c); err != nil {
 		return nil, err
 	}
-	m.ID = fmt.Sprintf("%s-%d-%s", n.ClientID, n.Version, n.RevisionID)
-	token, expires, err := s.cfg.Clients.NewLink(ctx, n)
+	m.ID = fmt.Sprintf("%s-%d-%s", told.ClientID, told.Version, told.RevisionID)
+	token, expires, err := s.cfg.Clients.NewLink(ctx, &told)
 	if err != nil {
 		return nil, err
 	}

@@ -122,6 +122,28 @@ func TestWhatIsTold(t *testing.T) {
 	})
 }
 
+// A client that is edited before it was told of is told of once all the same.
+func TestWhatIsEditedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		to := &kept{}
+		clock := storagetest.Clock(db)
+		w := newWorld(t, db, map[string]notice.Channel{notice.Webhook: to})
+		c := w.register("App")
+		name := "App 2"
+		if _, err := w.clients.Edit(t.Context(), ada, c.ID, clientstore.Edit{Name: &name, Version: c.Version}); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			w.send()
+			clock.Advance(2 * time.Minute)
+		}
+		if len(to.told) != 1 || to.told[0].ClientName != name {
+			t.Errorf("told %+v", to.told)
+		}
+	})
+}
+
 func TestAChangeIsTold(t *testing.T) {
 	t.Parallel()
 	to := &kept{}

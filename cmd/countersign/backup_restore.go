@@ -34,7 +34,7 @@ func newRestore(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&r.replace, "replace", false, "replace what the database holds")
 	cmd.Flags().BoolVar(&r.dryRun, "dry-run", false, "check the file and say what would happen")
 	cmd.Flags().BoolVar(&r.policy.KeepApprovals, "keep-approvals", false, "leave clients approved, with their secrets")
-	cmd.Flags().BoolVar(&r.policy.KeepAccounts, "keep-accounts", false, "leave accounts enabled, with their passwords and factors")
+	cmd.Flags().BoolVar(&r.policy.KeepAccounts, "keep-accounts", false, "leave accounts enabled, with the passwords, factors and permissions of the backup")
 	r.confirm, r.out = addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return p.withFile(cmd, args[0], func(cfg *config.Config, f *backup.File) error { return r.run(cmd, cfg, f) })
@@ -86,9 +86,9 @@ func (r *restore) impact(cfg *config.Config, h backup.Header) string {
 		line("Clients that were approved await approval again, and need new secrets.")
 	}
 	if r.policy.KeepAccounts {
-		b.WriteString("Accounts stay enabled, with the passwords and factors of the backup: also those that were disabled, removed or given others since.")
+		b.WriteString("Accounts stay enabled, with the passwords, factors and permissions of the backup: also those that were disabled, removed, demoted or given others since.")
 	} else {
-		b.WriteString("Accounts are disabled, without password, passkeys and authenticators.")
+		b.WriteString("Accounts are disabled, without password, passkeys, authenticators and permissions.")
 	}
 	return b.String()
 }
@@ -97,7 +97,7 @@ func (r *restore) impact(cfg *config.Config, h backup.Header) string {
 func (r *restore) next() []string {
 	var list []string
 	if !r.policy.KeepAccounts {
-		list = append(list, "for each account that shall sign in, administrators first: countersign user set-password USERNAME, countersign user enable USERNAME")
+		list = append(list, "for each account that shall sign in, administrators first: countersign user set-password USERNAME, countersign user enable USERNAME, and for administrators: countersign user permit USERNAME --permission configure_server")
 	}
 	list = append(list, "start the servers; they make new signing keys, and take signed OAuth 1.0a requests after 5 minutes")
 	if !r.policy.KeepApprovals {

@@ -64,7 +64,7 @@ var clients = []step{
 
 // accounts disables accounts, and takes what they sign in with.
 var accounts = []step{
-	{"disable the accounts", `UPDATE accounts SET disabled_at = COALESCE(disabled_at, @at), password_hash = @nobody`},
+	{"disable the accounts", `UPDATE accounts SET disabled_at = COALESCE(disabled_at, @at), password_hash = @nobody, permissions = '[]'`},
 	{"end the passkeys", `DELETE FROM passkeys`},
 	{"end the authenticators", `DELETE FROM totp_authenticators`},
 }

@@ -45,7 +45,7 @@ func examine(ctx context.Context, db *sql.DB) (p pristine, err error) {
 		}
 		fmt.Fprintf(&refill, "DELETE FROM %s;\n", t)
 		if rows.Valid {
-			fmt.Fprintf(&refill, "INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT * FROM json_populate_recordset(NULL::%s, $rows$%s$rows$);\n", t, t, rows.String)
+			fmt.Fprintf(&refill, "INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT x.* FROM json_populate_recordset(NULL::%s, $rows$%s$rows$) x;\n", t, t, rows.String)
 		}
 	}
 	p.refill = refill.String()

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -187,7 +188,9 @@ func TestErrorPageIsInert(t *testing.T) {
 		for _, path := range []string{"/login", "/consent", "/authorize/resume", "/logout"} {
 			q := url.Values{"interaction": {`"><script>alert(1)</script>`}, "return_to": {"//evil.example"}, "next": {"https://evil.example"}}
 			p := s.browse().Open(s.issuer + path + "?" + q.Encode())
-			if strings.Contains(p.Body, "<script>alert") || strings.Contains(p.Body, "evil.example") || p.Callback != nil {
+			// The choice of a language leads back to this very address, which names it.
+			body := strings.ReplaceAll(p.Body, `value="`+html.EscapeString(path+"?"+q.Encode())+`"`, "")
+			if strings.Contains(p.Body, "<script>alert") || strings.Contains(body, "evil.example") || p.Callback != nil {
 				t.Errorf("LG-15 %s takes what it is given: %s%s", path, p.Body, p.where())
 			}
 		}
