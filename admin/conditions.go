@@ -63,7 +63,7 @@ func (h *handler) narrowed(ctx context.Context, c *clientstore.Client) (narrowin
 		Scopes: choicesOf(strings.Fields(m.Scope), strings.Fields(on.Scope), itself),
 		Grants: choicesOf(m.GrantTypes, on.GrantTypes, grantName), Responses: choicesOf(m.ResponseTypes, on.ResponseTypes, itself),
 	}
-	if on.Until != nil && on.Until.After(h.cfg.Now()) {
+	if on.Until != nil { // one that is past is refused, so that nobody lifts it unawares
 		n.Until = on.Until.UTC().Format(dateLayout)
 	}
 	testers, err := h.testers(ctx, c)
@@ -114,6 +114,9 @@ func (h *handler) conditions(r *http.Request, form url.Values, c *clientstore.Cl
 		return nil, err
 	}
 	on.Until = until
+	if was := c.Conditions.Until; was != nil && was.UTC().Format(dateLayout) == form.Get("until") {
+		on.Until = was // to the minute, as somebody set it otherwise than here
+	}
 	on.TestAccounts, err = h.named(r.Context(), c, lines(clean(form.Get("testers"))))
 	return on, err
 }
