@@ -131,12 +131,11 @@ func split(list, allowed []string) (kept, rest []string) {
 // InUse returns the client as it may be used at this moment, whatever its
 // status. It is for the endpoints of the protocols.
 func (s *Store) InUse(ctx context.Context, id string) (*Client, error) {
-	c, err := s.Get(ctx, id)
+	c, err := s.find(ctx, id, s.columns("clients", id))
 	if err != nil {
 		return nil, err
 	}
-	c.effective(s.db.Now())
-	return c, nil
+	return c, s.complete(ctx, c)
 }
 
 // settle brings the conditions into their normal form, in which they name only

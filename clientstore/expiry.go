@@ -76,14 +76,16 @@ const granted = `EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)`
 
 // markUsed writes down which clients were used, each every few minutes.
 func (s *Store) markUsed(ctx context.Context, limit int) (int64, error) {
-	noted := s.uses.take(limit)
+	noted, now := s.uses.take(limit), s.db.Now()
 	res := s.db.With(ctx).Exec(`UPDATE clients SET used_at = @now WHERE id IN @noted
 			OR id IN (SELECT id FROM clients WHERE used_at IS NULL AND `+granted+` LIMIT @limit)`,
-		map[string]any{"now": s.db.Now(), "noted": append(noted, ""), "limit": limit})
+		map[string]any{"now": now, "noted": append(noted, ""), "limit": limit})
 	if res.Error != nil {
 		for _, id := range noted {
 			s.NoteUse(&Client{ID: id})
 		}
+	} else {
+		s.memory.used(noted, now)
 	}
 	return res.RowsAffected, storage.Err("mark used clients", res.Error)
 }

@@ -67,7 +67,7 @@ func (e *expiring) approve(c *clientstore.Client) *clientstore.Client {
 
 func (e *expiring) issueTo(ctx context.Context, c *clientstore.Client) error {
 	now := e.db.Now()
-	return e.grants.IssueToClient(ctx, grant.Grant{ID: "grant of " + c.ID, Kind: "client_credentials", ClientID: c.ID, Subject: c.ID, ExpiresAt: now.Add(time.Minute)},
+	return e.grants.IssueToClient(ctx, grant.Grant{ID: "grant of " + c.ID, Kind: "client_credentials", ClientID: c.ID, Subject: c.ID, ExpiresAt: now.Add(time.Minute)}, c.Edition(),
 		grant.Issue{AccessToken: "token of " + c.ID, AccessTokenExpiresAt: now.Add(time.Minute)})
 }
 

@@ -41,7 +41,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
 	}
 	found, err := storage.Select[Visit](ctx, s.db, `
-		SELECT `+storage.Columns("c", Client{})+`, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
+		SELECT `+s.columns("c", id)+`, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
 			s.auth_time AS session_auth_time, s.acr AS session_acr, s.amr AS session_amr, s.created_at AS session_created_at,
 			s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username AS username,
 			co.scope AS consent_scope, co.digest AS given_digest
@@ -56,8 +56,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
 	}
-	found[0].Client.effective(s.db.Now())
-	return &found[0], nil
+	return &found[0], s.complete(ctx, &found[0].Client)
 }
 
 // Inquiry is a client with the token that it asks about.
@@ -106,7 +105,7 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	}
 	query, args := tokens.TokenQuery(kind, token)
 	args["caller"] = id
-	found, err := storage.Select[Inquiry](ctx, s.db, `SELECT `+storage.Columns("caller", Client{})+`, `+inquiryColumns+`
+	found, err := storage.Select[Inquiry](ctx, s.db, `SELECT `+s.columns("caller", id)+`, `+inquiryColumns+`
 		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
 		WHERE caller.id = @caller`, args)
 	if err != nil {
@@ -115,8 +114,7 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and token: %w", storage.ErrNotFound)
 	}
-	found[0].Client.effective(s.db.Now())
-	return &found[0], nil
+	return &found[0], s.complete(ctx, &found[0].Client)
 }
 
 // Poll is a client with the device's request that it asks about.
@@ -147,7 +145,7 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 	}
 	query, args := devices.DeviceQuery(deviceCode)
 	args["caller"] = id
-	found, err := storage.Select[Poll](ctx, s.db, `SELECT `+storage.Columns("caller", Client{})+`, `+deviceColumns+`
+	found, err := storage.Select[Poll](ctx, s.db, `SELECT `+s.columns("caller", id)+`, `+deviceColumns+`
 		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
 		WHERE caller.id = @caller`, args)
 	if err != nil {
@@ -156,6 +154,5 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client and device: %w", storage.ErrNotFound)
 	}
-	found[0].Client.effective(s.db.Now())
-	return &found[0], nil
+	return &found[0], s.complete(ctx, &found[0].Client)
 }

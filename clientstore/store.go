@@ -50,6 +50,8 @@ type Store struct {
 	cfg   Config
 	typed *typedSecrets
 	uses  uses
+
+	memory memory
 }
 
 // New returns a store on db.
@@ -62,17 +64,31 @@ func (s *Store) Policy() Policy { return s.cfg.Policy }
 
 // Get returns the client, whatever its status. It is for administrators.
 func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
+	c, err := s.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c.end(s.db.Now())
+	return c, nil
+}
+
+// read returns the client as the database holds it.
+func (s *Store) read(ctx context.Context, id string) (*Client, error) {
+	return s.find(ctx, id, storage.Columns("", Client{}))
+}
+
+// find returns these columns of the client.
+func (s *Store) find(ctx context.Context, id, columns string) (*Client, error) {
 	if !wellFormedKey(id) {
 		return nil, fmt.Errorf("get client: %w", storage.ErrNotFound)
 	}
-	found, err := storage.Select[Client](ctx, s.db, `SELECT `+storage.Columns("", Client{})+` FROM clients WHERE id = @id`, map[string]any{"id": id})
+	found, err := storage.Select[Client](ctx, s.db, `SELECT `+columns+` FROM clients WHERE id = @id`, map[string]any{"id": id})
 	if err != nil {
 		return nil, storage.Err("get client", err)
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("get client: %w", storage.ErrNotFound)
 	}
-	found[0].end(s.db.Now())
 	return &found[0], nil
 }
 
@@ -83,10 +99,10 @@ func (s *Store) lock(ctx context.Context, id string) (*Client, error) {
 	if s.db.Dialect() == storage.PostgreSQL {
 		tx = tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
 	}
-	return s.find(tx, id)
+	return s.take(tx, id)
 }
 
-func (*Store) find(tx *gorm.DB, id string) (*Client, error) {
+func (*Store) take(tx *gorm.DB, id string) (*Client, error) {
 	if !wellFormedKey(id) {
 		return nil, fmt.Errorf("get client: %w", storage.ErrNotFound)
 	}

@@ -154,7 +154,7 @@ func (w *world) token(of tokenOf) string {
 	i := grant.Issue{AccessToken: seal.NewToken(seal.AccessToken), AccessTokenExpiresAt: now.Add(10 * time.Minute)}
 	if of.account == nil {
 		g.Subject = of.client.ID
-		w.must(w.grants.IssueToClient(w.Context(), g, i))
+		w.must(w.grants.IssueToClient(w.Context(), g, of.client.Edition(), i))
 		return i.AccessToken
 	}
 	g.Subject, g.AccountID, g.AccountEpoch, g.AuthTime = of.account.ID, of.account.ID, of.account.Epoch, &now

@@ -17,6 +17,11 @@ import (
 	"countersign/storage/seal"
 )
 
+// ErrClientChanged reports that the client of a request for a token of its own
+// is no longer what the request was judged by. Whoever asks judges it again by
+// what the client is now.
+var ErrClientChanged = errors.New("the client has changed")
+
 // TokenResponse is a successful answer of the token endpoint (RFC 6749,
 // section 5.1; OpenID Connect Core 1.0, section 3.1.3.3).
 type TokenResponse struct {
@@ -134,7 +139,11 @@ func (e *Engine) keepOwn(ctx context.Context, f *flow) error {
 	if f.own.AccountID != "" {
 		return e.cfg.Grants.IssueToAccount(ctx, *f.own, f.issue)
 	}
-	return e.cfg.Grants.IssueToClient(ctx, *f.own, f.issue)
+	err := e.cfg.Grants.IssueToClient(ctx, *f.own, f.client.Edition(), f.issue)
+	if errors.Is(err, grant.ErrNotPermitted) {
+		return ErrClientChanged
+	}
+	return err
 }
 
 // rotate spends the refresh token. Whoever loses a race for it lost an answer

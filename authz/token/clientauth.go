@@ -143,6 +143,25 @@ func (h *Handler) admit(r *http.Request, given credentials, by rule) (*clientsto
 	return c, nil
 }
 
+// recall returns the client that asks for a token of its own, if it is
+// remembered, may be served, and presents a secret that is known to be its own.
+// Nil leaves the request to be judged by what the database says.
+func (h *Handler) recall(r *http.Request, form protocol.Parameters) *clientstore.Client {
+	if form.Get("grant_type") != clientstore.GrantClientCredentials {
+		return nil
+	}
+	given, err := readCredentials(r, form)
+	if err != nil || given.secret == "" {
+		return nil
+	}
+	c := h.cfg.Clients.Recall(given.id)
+	if c == nil || c.Type == clientstore.OAuth1 || c.Usable() != nil ||
+		c.Metadata.TokenEndpointAuthMethod != given.method || !h.cfg.Clients.Recognises(c, given.secret) {
+		return nil
+	}
+	return c
+}
+
 // prove checks the credentials. A client that does not exist costs the same
 // work as one that does.
 func (h *Handler) prove(r *http.Request, c *clientstore.Client, given *credentials) error {

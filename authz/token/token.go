@@ -6,6 +6,8 @@ package token
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -16,6 +18,7 @@ import (
 	"countersign/authz/engine"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/grant"
 	"countersign/storage/replay"
 )
@@ -55,24 +58,64 @@ func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked, err := h.identify(r, form)
-	if err != nil {
+	if served, err := h.issueByMemory(w, r, form); served {
 		return err
 	}
-	return protocol.About(asked.Client.ID, h.serve(w, r, form, asked))
+	for range changesInARow {
+		asked, err := h.identify(r, form)
+		if err != nil {
+			return err
+		}
+		answer, err := h.answer(r, form, asked)
+		switch {
+		case err == nil:
+			return h.hand(w, r, form, asked, answer)
+		case !errors.Is(err, engine.ErrClientChanged):
+			return protocol.About(asked.Client.ID, err)
+		}
+	}
+	return fmt.Errorf("%w: the client changes faster than it can be judged", storage.ErrUnavailable)
 }
 
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, form protocol.Parameters, asked engine.TokenRequest) error {
+// changesInARow is how often a client may change while one of its requests is
+// judged.
+const changesInARow = 3
+
+// issueByMemory serves a client that asks for a token of its own in one
+// statement, if it is remembered: that yields the token and confirms that the
+// client is still what is remembered. It refuses nothing, as that may have
+// changed; what it does not serve is for the database to judge.
+func (h *Handler) issueByMemory(w http.ResponseWriter, r *http.Request, form protocol.Parameters) (served bool, err error) {
+	c := h.recall(r, form)
+	if c == nil {
+		return false, nil
+	}
+	asked := engine.TokenRequest{Client: c, Form: form.Values(), IP: address(r)}
+	answer, err := h.answer(r, form, asked)
+	switch {
+	case errors.Is(err, storage.ErrUnavailable):
+		return true, protocol.About(c.ID, err)
+	case err != nil:
+		h.cfg.Clients.Forget(c.ID)
+		return false, nil
+	default:
+		return true, h.hand(w, r, form, asked, answer)
+	}
+}
+
+// answer issues what was asked for, if the client may ask for it.
+func (h *Handler) answer(r *http.Request, form protocol.Parameters, asked engine.TokenRequest) (*engine.TokenResponse, error) {
 	if err := h.mayUse(asked.Client, form.Get("grant_type")); err != nil {
-		return err
+		return nil, err
 	}
 	if err := isComplete(form); err != nil {
-		return err
+		return nil, err
 	}
-	answer, err := h.issue(r, form, asked)
-	if err != nil {
-		return err
-	}
+	return h.issue(r, form, asked)
+}
+
+// hand writes what was issued.
+func (h *Handler) hand(w http.ResponseWriter, r *http.Request, form protocol.Parameters, asked engine.TokenRequest, answer *engine.TokenResponse) error {
 	h.cfg.Clients.NoteUse(asked.Client)
 	h.cfg.Issued(form.Get("grant_type"))
 	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-ID"),

@@ -38,11 +38,12 @@ func BenchmarkStep(b *testing.B) {
 }
 
 func clientCredentials(w *world) func() {
+	by := w.edition()
 	return func() {
 		w.made++
 		g := w.newCode(true).Grant
 		g.Kind, g.AccountID, g.SessionID, g.AuthTime = "client_credentials", "", "", nil
-		w.must(w.grants.IssueToClient(w.Context(), g, w.issue()))
+		w.must(w.grants.IssueToClient(w.Context(), g, by, w.issue()))
 	}
 }
 

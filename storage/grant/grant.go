@@ -56,10 +56,15 @@ type Grant struct {
 type Store struct {
 	db   *storage.DB
 	keys *seal.Keys
+	owns *storage.Joiner[own]
 }
 
 // New returns a store on db.
-func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: keys} }
+func New(db *storage.DB, keys *seal.Keys) *Store {
+	s := &Store{db: db, keys: keys}
+	s.owns = storage.NewJoiner(db, s.keepOwns)
+	return s
+}
 
 // Now returns the time by the clock that codes and tokens expire by.
 func (s *Store) Now() time.Time { return s.db.Now() }

@@ -48,6 +48,13 @@ func (w *world) exec(query string, args ...any) {
 	}
 }
 
+// edition is that of the client.
+func (w *world) edition() (e grant.Edition) {
+	w.Helper()
+	w.must(w.db.With(w.Context()).Raw(`SELECT version, updated_at FROM clients WHERE id = 'c1'`).Scan(&e).Error)
+	return e
+}
+
 func (w *world) newCode(offline bool) grant.Answer {
 	w.made++
 	now := w.clock.Now()

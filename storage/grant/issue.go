@@ -31,20 +31,6 @@ func (s *Store) issueArgs(i Issue) map[string]any {
 	return args
 }
 
-var insertOwnGrant = `
-	INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
-	SELECT @grant, @kind, c.id, c.epoch, @subject, @scope, @audience, @offline, @confirmation, @now, @grant_expires_at
-	FROM clients c WHERE c.id = @client AND ` + Approved("c")
-
-// IssueToClient keeps a grant in which the client acts for itself, and its
-// access token, if the client is approved at this moment; otherwise
-// [ErrNotPermitted]. The scope and audience of the issue are the grant's.
-func (s *Store) IssueToClient(ctx context.Context, g Grant, i Issue) error {
-	args := s.grantArgs(g)
-	args["access"], args["access_expires_at"] = s.Hash(i.AccessToken), i.AccessTokenExpiresAt
-	return s.keepGrant(ctx, "issue token to client", insertOwnGrant, []string{insertFirstAccess}, args)
-}
-
 var insertPersonalGrant = `
 	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, subject, scope, audience,
 		acr, amr, auth_time, offline, confirmation, created_at, expires_at)
