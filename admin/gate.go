@@ -35,7 +35,7 @@ type administrator struct {
 func (a *administrator) actor(r *http.Request) audit.Actor {
 	return audit.Actor{
 		AccountID: a.AccountID, Name: a.Username, Via: audit.ViaSettings,
-		IP: address(r), RequestID: r.Header.Get("X-Request-ID"),
+		IP: address(r), RequestID: r.Header.Get("X-Request-Id"),
 	}
 }
 

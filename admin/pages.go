@@ -97,7 +97,7 @@ func (p *pages) path(name string, query ...string) string {
 // render answers with a page. It is rendered to memory first, so that an error
 // never leaves half a page behind.
 func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) error {
-	v.Name, v.RequestID, v.Languages = p.cfg.Name, printable(r.Header.Get("X-Request-ID")), offer(r)
+	v.Name, v.RequestID, v.Languages = p.cfg.Name, printable(r.Header.Get("X-Request-Id")), offer(r)
 	l := p.language(r)
 	all, err := p.parsed[l]()
 	if err != nil {

@@ -150,7 +150,7 @@ func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 
 // newcomer is who sets the server up, before anybody can be signed in.
 func newcomer(r *http.Request, name string) audit.Actor {
-	return audit.Actor{Name: name, Via: audit.ViaSetup, IP: address(r), RequestID: r.Header.Get("X-Request-ID")}
+	return audit.Actor{Name: name, Via: audit.ViaSetup, IP: address(r), RequestID: r.Header.Get("X-Request-Id")}
 }
 
 // missing says which of the entries that must be there is not.

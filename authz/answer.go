@@ -54,7 +54,7 @@ func (d *door) note(r *http.Request, err error) {
 	if id == "" {
 		return
 	}
-	f := failure.Failure{ClientID: id, Endpoint: strings.TrimPrefix(r.URL.Path, d.path), RequestID: r.Header.Get("X-Request-ID"), Address: address(r)}
+	f := failure.Failure{ClientID: id, Endpoint: strings.TrimPrefix(r.URL.Path, d.path), RequestID: r.Header.Get("X-Request-Id"), Address: address(r)}
 	if shown, ok := errors.AsType[*page.Problem](err); ok {
 		f.Code, f.Cause, f.Remedy = shown.Code, shown.What.String(), shown.Remedy.String()
 		if shown.Detail != "" {
@@ -129,7 +129,7 @@ func (d *door) answerClient(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, ok := errors.AsType[*protocol.Error](err)
 	switch {
 	case ok:
-		d.log.InfoContext(r.Context(), "request refused", "request_id", r.Header.Get("X-Request-ID"),
+		d.log.InfoContext(r.Context(), "request refused", "request_id", r.Header.Get("X-Request-Id"),
 			"path", r.URL.Path, "error", string(refusal.Code), "description", refusal.Description)
 	case errors.Is(err, errMethod):
 		refusal = &protocol.Error{
@@ -154,7 +154,7 @@ func (d *door) answerConsumer(w http.ResponseWriter, r *http.Request, err error)
 	refusal, ok := errors.AsType[*oauth1.Error](err)
 	switch {
 	case ok:
-		d.log.InfoContext(r.Context(), "request refused", "request_id", r.Header.Get("X-Request-ID"),
+		d.log.InfoContext(r.Context(), "request refused", "request_id", r.Header.Get("X-Request-Id"),
 			"path", r.URL.Path, "error", refusal.Problem, "description", refusal.Advice)
 	case errors.Is(err, errMethod):
 		refusal = oauth1.WrongMethod(w.Header().Get("Allow"))
@@ -181,7 +181,7 @@ func (d *door) answerProxy(w http.ResponseWriter, r *http.Request, err error) {
 		if refusal.OfProxy() {
 			level = slog.LevelWarn
 		}
-		d.log.Log(r.Context(), level, "request refused", "request_id", r.Header.Get("X-Request-ID"),
+		d.log.Log(r.Context(), level, "request refused", "request_id", r.Header.Get("X-Request-Id"),
 			"path", r.URL.Path, "error", refusal.Code, "description", refusal.Description)
 	case errors.Is(err, errMethod):
 		refusal = &forward.Error{
@@ -223,7 +223,7 @@ func isUnavailable(err error) bool {
 }
 
 func (d *door) logFailure(r *http.Request, err error) {
-	d.log.ErrorContext(r.Context(), "request failed", "request_id", r.Header.Get("X-Request-ID"), "path", r.URL.Path, "err", err)
+	d.log.ErrorContext(r.Context(), "request failed", "request_id", r.Header.Get("X-Request-Id"), "path", r.URL.Path, "err", err)
 }
 
 func (*door) notFound(http.ResponseWriter, *http.Request) error { return page.NotFound() }

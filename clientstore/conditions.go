@@ -131,7 +131,7 @@ func split(list, allowed []string) (kept, rest []string) {
 // InUse returns the client as it may be used at this moment, whatever its
 // status. It is for the endpoints of the protocols.
 func (s *Store) InUse(ctx context.Context, id string) (*Client, error) {
-	c, err := s.find(ctx, id, s.columns("clients", id))
+	c, err := s.find(ctx, id, s.statement(id, "client", byKey))
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,19 @@ func (v *Visit) Consent() *grant.Consent {
 	return &grant.Consent{AccountID: v.Session.AccountID, ClientID: v.Client.ID, Scope: v.ConsentScope, Digest: *v.ConsentDigest}
 }
 
+func visit(columns string) string {
+	return `
+		SELECT ` + columns + `, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
+			s.auth_time AS session_auth_time, s.acr AS session_acr, s.amr AS session_amr, s.created_at AS session_created_at,
+			s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username AS username,
+			co.scope AS consent_scope, co.digest AS given_digest
+		FROM clients client
+		LEFT JOIN (sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch)
+			ON s.hash = @session AND s.ended_at IS NULL AND s.expires_at > @now
+		LEFT JOIN consents co ON co.account_id = a.id AND co.client_id = client.id
+		WHERE client.id = @id`
+}
+
 // Visit reads, in one statement, the client with the session that has the hash
 // and with what its account allowed the client. The client may have any
 // status: the person at the browser is told of it, the client is not.
@@ -40,16 +53,7 @@ func (s *Store) Visit(ctx context.Context, id string, sessionHash []byte) (*Visi
 	if !wellFormedKey(id) {
 		return nil, fmt.Errorf("get client and session: %w", storage.ErrNotFound)
 	}
-	found, err := storage.Select[Visit](ctx, s.db, `
-		SELECT `+s.columns("c", id)+`, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
-			s.auth_time AS session_auth_time, s.acr AS session_acr, s.amr AS session_amr, s.created_at AS session_created_at,
-			s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username AS username,
-			co.scope AS consent_scope, co.digest AS given_digest
-		FROM clients c
-		LEFT JOIN (sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch)
-			ON s.hash = @session AND s.ended_at IS NULL AND s.expires_at > @now
-		LEFT JOIN consents co ON co.account_id = a.id AND co.client_id = c.id
-		WHERE c.id = @id`, map[string]any{"session": sessionHash, "now": s.db.Now(), "id": id})
+	found, err := storage.Select[Visit](ctx, s.db, s.statement(id, "visit", visit), map[string]any{"session": sessionHash, "now": s.db.Now(), "id": id})
 	if err != nil {
 		return nil, storage.Err("get client and session", err)
 	}
@@ -105,9 +109,11 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 	}
 	query, args := tokens.TokenQuery(kind, token)
 	args["caller"] = id
-	found, err := storage.Select[Inquiry](ctx, s.db, `SELECT `+s.columns("caller", id)+`, `+inquiryColumns+`
-		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
-		WHERE caller.id = @caller`, args)
+	found, err := storage.Select[Inquiry](ctx, s.db, s.statement(id, string(kind), func(columns string) string {
+		return `SELECT ` + columns + `, ` + inquiryColumns + `
+			FROM clients client LEFT JOIN (` + query + `) x ON client.id = @caller
+			WHERE client.id = @caller`
+	}), args)
 	if err != nil {
 		return nil, storage.Err("get client and token", err)
 	}
@@ -145,9 +151,11 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 	}
 	query, args := devices.DeviceQuery(deviceCode)
 	args["caller"] = id
-	found, err := storage.Select[Poll](ctx, s.db, `SELECT `+s.columns("caller", id)+`, `+deviceColumns+`
-		FROM clients caller LEFT JOIN (`+query+`) x ON caller.id = @caller
-		WHERE caller.id = @caller`, args)
+	found, err := storage.Select[Poll](ctx, s.db, s.statement(id, "poll", func(columns string) string {
+		return `SELECT ` + columns + `, ` + deviceColumns + `
+			FROM clients client LEFT JOIN (` + query + `) x ON client.id = @caller
+			WHERE client.id = @caller`
+	}), args)
 	if err != nil {
 		return nil, storage.Err("get client and device", err)
 	}

@@ -2,7 +2,6 @@ package clientstore
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -28,6 +27,13 @@ func (m *memory) recall(id string) (Client, bool) {
 	defer m.mu.RUnlock()
 	c, ok := m.clients[id]
 	return c, ok
+}
+
+func (m *memory) knows(id string) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	_, ok := m.clients[id]
+	return ok
 }
 
 // keep remembers a client as the database holds it, in the place of any other
@@ -77,17 +83,32 @@ func (c *Client) Edition() grant.Edition {
 	return grant.Edition{Version: c.Version, UpdatedAt: c.UpdatedAt}
 }
 
-// columns are what a statement has to read of the client with the identifier,
-// for [Store.complete]: all of it, or, where it is remembered, what tells
-// whether it is still the same.
-func (s *Store) columns(alias, id string) string {
-	if _, ok := s.memory.recall(id); !ok {
-		return storage.Columns(alias, Client{})
+// editionColumns tell whether a client is still what is remembered.
+const editionColumns = "client.id, client.version, client.updated_at, client.used_at"
+
+// statement returns the statement that reads the client with the identifier,
+// by the name of client, for [Store.complete]: all of it or, where it is
+// remembered, what tells whether it is still the same. Each is put together
+// once, under its name.
+func (s *Store) statement(id, name string, with func(columns string) string) string {
+	columns := storage.Columns("client", Client{})
+	if s.memory.knows(id) {
+		columns = editionColumns
 	}
-	return fmt.Sprintf("%[1]s.id, %[1]s.version, %[1]s.updated_at, %[1]s.used_at", alias)
+	key := statementKey{name, columns == editionColumns}
+	if text, ok := s.statements.Load(key); ok {
+		return text.(string) //nolint:forcetypeassert // nothing else is stored
+	}
+	text, _ := s.statements.LoadOrStore(key, with(columns))
+	return text.(string) //nolint:forcetypeassert // nothing else is stored
 }
 
-// complete makes a client that was read by [Store.columns] whole, and what it
+type statementKey struct {
+	name       string
+	remembered bool
+}
+
+// complete makes a client that was read by a [Store.statement] whole, and what it
 // may be at this moment. It takes a statement of its own if the client was
 // changed since it is remembered.
 func (s *Store) complete(ctx context.Context, c *Client) error {

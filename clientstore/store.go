@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -51,7 +52,8 @@ type Store struct {
 	typed *typedSecrets
 	uses  uses
 
-	memory memory
+	memory     memory
+	statements sync.Map // texts by statementKey
 }
 
 // New returns a store on db.
@@ -74,15 +76,21 @@ func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
 
 // read returns the client as the database holds it.
 func (s *Store) read(ctx context.Context, id string) (*Client, error) {
-	return s.find(ctx, id, storage.Columns("", Client{}))
+	return s.find(ctx, id, wholeClient)
 }
 
-// find returns these columns of the client.
-func (s *Store) find(ctx context.Context, id, columns string) (*Client, error) {
+func byKey(columns string) string {
+	return `SELECT ` + columns + ` FROM clients client WHERE client.id = @id`
+}
+
+var wholeClient = byKey(storage.Columns("client", Client{}))
+
+// find returns what the statement says of the client.
+func (s *Store) find(ctx context.Context, id, statement string) (*Client, error) {
 	if !wellFormedKey(id) {
 		return nil, fmt.Errorf("get client: %w", storage.ErrNotFound)
 	}
-	found, err := storage.Select[Client](ctx, s.db, `SELECT `+columns+` FROM clients WHERE id = @id`, map[string]any{"id": id})
+	found, err := storage.Select[Client](ctx, s.db, statement, map[string]any{"id": id})
 	if err != nil {
 		return nil, storage.Err("get client", err)
 	}

@@ -148,11 +148,10 @@ func collect[T any](ctx context.Context, db *DB, f *form, rows *sql.Rows) (list 
 		return nil, err
 	}
 	for rows.Next() {
-		var row T
-		if err := p.scan(ctx, rows, reflect.ValueOf(&row).Elem()); err != nil {
+		list = append(list, *new(T))
+		if err := p.scan(ctx, rows, reflect.ValueOf(&list[len(list)-1]).Elem()); err != nil {
 			return nil, err
 		}
-		list = append(list, row)
 	}
 	return list, rows.Err()
 }
@@ -169,6 +168,7 @@ func (db *DB) translate(err error) error {
 // plan says where the columns of a statement go.
 type plan struct {
 	fields []*schema.Field // nil for a row that is one value
+	cells  sync.Pool       // of *cells
 }
 
 func (f *form) plan(db *DB, t reflect.Type, rows *sql.Rows) (*plan, error) {
@@ -201,11 +201,28 @@ func (p *plan) scan(ctx context.Context, rows *sql.Rows, row reflect.Value) erro
 	if p.fields == nil {
 		return rows.Scan(row.Addr().Interface())
 	}
-	cells := make([]cell, len(p.fields))
-	targets := make([]any, len(p.fields))
-	for i, field := range p.fields {
-		cells[i] = cell{ctx, field, row}
-		targets[i] = &cells[i]
+	cells, ok := p.cells.Get().(*cells)
+	if !ok {
+		cells = p.newCells()
 	}
-	return rows.Scan(targets...)
+	defer p.cells.Put(cells)
+	for i, field := range p.fields {
+		cells.list[i] = cell{ctx, field, row}
+	}
+	defer clear(cells.list)
+	return rows.Scan(cells.targets...)
+}
+
+// cells are what a row is read by, used for one row after another.
+type cells struct {
+	list    []cell
+	targets []any // the same, as the driver takes them
+}
+
+func (p *plan) newCells() *cells {
+	c := &cells{make([]cell, len(p.fields)), make([]any, len(p.fields))}
+	for i := range c.list {
+		c.targets[i] = &c.list[i]
+	}
+	return c
 }

@@ -16,7 +16,7 @@ import (
 	"countersign/storage/idempotency"
 )
 
-const requestIDHeader = "X-Request-ID"
+const requestIDHeader = "X-Request-Id"
 
 // kind is a kind of problem. Its name is the end of its type URI, which leads
 // to what it means.

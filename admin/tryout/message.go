@@ -99,7 +99,7 @@ func (p *Party) serve(req *http.Request, body []byte) (*response, error) {
 	r.Host, r.RemoteAddr = req.URL.Host, p.For.RemoteAddr
 	r.URL.Scheme, r.URL.Host = "", ""
 	r.RequestURI = r.URL.RequestURI()
-	r.Header.Set("X-Request-ID", p.For.Header.Get("X-Request-ID"))
+	r.Header.Set("X-Request-Id", p.For.Header.Get("X-Request-Id"))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	a := &response{header: http.Header{}}
 	p.Server.ServeHTTP(a, r)

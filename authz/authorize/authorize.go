@@ -353,7 +353,7 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 	if err := h.cfg.Sessions.Touch(r.Context(), s.session); err != nil {
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"),
+	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-Id"),
 		"client_id", s.client.ID, "account_id", s.session.AccountID, "scope", strings.Join(s.request.scope, " "))
 	if slices.Contains(s.request.scope, "openid") {
 		if value := sessionState(s.client.ID, s.request.target.redirectURI, h.cfg.Cookies.EnsureState(w, r)); value != "" {

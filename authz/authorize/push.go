@@ -66,7 +66,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, form protocol.Par
 	if err != nil {
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "authorization request pushed", "request_id", r.Header.Get("X-Request-ID"), "client_id", c.ID)
+	h.cfg.Log.InfoContext(r.Context(), "authorization request pushed", "request_id", r.Header.Get("X-Request-Id"), "client_id", c.ID)
 	body, err := json.Marshal(pushedResponse{reference, int64(pushed.Lifetime / time.Second)})
 	if err != nil {
 		return err

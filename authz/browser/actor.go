@@ -19,7 +19,7 @@ func Address(r *http.Request) string {
 
 // Actor is who makes a change to their own account in this browser.
 func Actor(r *http.Request, a *account.Account) audit.Actor {
-	return audit.Actor{AccountID: a.ID, Name: a.Username, Via: audit.ViaPages, IP: Address(r), RequestID: r.Header.Get("X-Request-ID")}
+	return audit.Actor{AccountID: a.ID, Name: a.Username, Via: audit.ViaPages, IP: Address(r), RequestID: r.Header.Get("X-Request-Id")}
 }
 
 // Consent is what is noted when somebody allows an application something in

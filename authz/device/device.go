@@ -206,7 +206,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 	case err != nil:
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "device answered", "request_id", r.Header.Get("X-Request-ID"), "client_id", v.client.ID,
+	h.cfg.Log.InfoContext(r.Context(), "device answered", "request_id", r.Header.Get("X-Request-Id"), "client_id", v.client.ID,
 		"account_id", s.AccountID, "decision", decision, "device_ip", v.device.IP, "ip", v.ip, "elsewhere", v.elsewhere())
 	return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceDone{
 		Application: page.NewApplication(v.client, ""), Allowed: decision == "allow",

@@ -77,7 +77,7 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, s *security
 	case errors.Is(err, errUnconfirmed):
 		return h.confirm(w, r, s.visit, r.URL.Path)
 	case errors.Is(err, passkey.ErrRefused):
-		h.cfg.Log.InfoContext(r.Context(), "passkey refused", "request_id", r.Header.Get("X-Request-ID"), "account_id", s.account.ID, "cause", page.Plain(err.Error()))
+		h.cfg.Log.InfoContext(r.Context(), "passkey refused", "request_id", r.Header.Get("X-Request-Id"), "account_id", s.account.ID, "cause", page.Plain(err.Error()))
 		again.Faults = []page.EntryFault{{Field: "label", Reason: "The passkey could not be added: this page may have stood for too long. Try again."}}
 	case errors.Is(err, storage.ErrConflict):
 		again.Faults = []page.EntryFault{{Field: "label", Reason: "This passkey is in use already. Try again with another one."}}

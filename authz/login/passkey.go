@@ -45,7 +45,7 @@ func (h *Handler) arrivalBy(r *http.Request, proof *passkey.Proof, before method
 }
 
 func (h *Handler) logRefused(r *http.Request, err error) {
-	h.cfg.Log.InfoContext(r.Context(), "passkey refused", "request_id", r.Header.Get("X-Request-ID"), "cause", page.Plain(err.Error()))
+	h.cfg.Log.InfoContext(r.Context(), "passkey refused", "request_id", r.Header.Get("X-Request-Id"), "cause", page.Plain(err.Error()))
 }
 
 // render shows the sign-in page, with a passkey's way in where there is one.

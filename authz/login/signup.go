@@ -62,7 +62,7 @@ func (h *Handler) SubmitSignUp(w http.ResponseWriter, r *http.Request) error {
 	if p.Faults = unfit(form); len(p.Faults) > 0 {
 		return h.cfg.Pages.Render(w, r, http.StatusUnprocessableEntity, p)
 	}
-	by := audit.Actor{Via: audit.ViaPages, IP: browser.Address(r), RequestID: r.Header.Get("X-Request-ID")}
+	by := audit.Actor{Via: audit.ViaPages, IP: browser.Address(r), RequestID: r.Header.Get("X-Request-Id")}
 	a, device, err := h.cfg.Accounts.SignUp(r.Context(), by, account.Registration{
 		Username: p.Username, Password: form.Get("password"), Claims: account.Claims{Name: p.Name, Email: p.Email},
 	}, h.cfg.Cookies.Device(r))

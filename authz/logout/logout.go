@@ -240,7 +240,7 @@ func (h *Handler) logEnd(ctx context.Context, r *http.Request, s *session.Sessio
 	if q.client != nil {
 		client = q.client.ID
 	}
-	h.cfg.Log.InfoContext(ctx, "signed out", "request_id", r.Header.Get("X-Request-ID"), "account_id", s.AccountID, "client_id", client, "everywhere", q.everywhere)
+	h.cfg.Log.InfoContext(ctx, "signed out", "request_id", r.Header.Get("X-Request-Id"), "account_id", s.AccountID, "client_id", client, "everywhere", q.everywhere)
 }
 
 func redirect(w http.ResponseWriter, to string) {

@@ -219,7 +219,7 @@ func (h *Handler) allow(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if err := h.cfg.Sessions.Touch(r.Context(), v.session); err != nil {
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-ID"), "client_id", v.Client.ID, "account_id", v.session.AccountID)
+	h.cfg.Log.InfoContext(r.Context(), "authorization granted", "request_id", r.Header.Get("X-Request-Id"), "client_id", v.Client.ID, "account_id", v.session.AccountID)
 	done := page.Verifier{Application: page.NewApplication(&v.Client, ""), Allowed: true}
 	if verifier == "" {
 		return h.send(w, r, v, done, "oauth_token", c.Token)

@@ -51,7 +51,7 @@ func (h *Handler) exchange(w http.ResponseWriter, r *http.Request, request *rece
 		return err
 	}
 	h.cfg.Issued("oauth1")
-	h.cfg.Log.InfoContext(r.Context(), "token credentials issued", "request_id", r.Header.Get("X-Request-ID"),
+	h.cfg.Log.InfoContext(r.Context(), "token credentials issued", "request_id", r.Header.Get("X-Request-Id"),
 		"client_id", s.Client.ID, "grant_id", s.Temporary.Grant.ID)
 	return answer(w, "oauth_token", c.Token, "oauth_token_secret", c.Secret,
 		"oauth_expires_in", strconv.FormatInt(int64(h.cfg.Token/time.Second), 10))

@@ -44,7 +44,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, request *receive
 	case err != nil:
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "temporary credentials issued", "request_id", r.Header.Get("X-Request-ID"), "client_id", s.Client.ID,
+	h.cfg.Log.InfoContext(r.Context(), "temporary credentials issued", "request_id", r.Header.Get("X-Request-Id"), "client_id", s.Client.ID,
 		"without_verifier", start.WithoutVerifier)
 	fields := []string{"oauth_token", start.Credential.Token, "oauth_token_secret", start.Credential.Secret}
 	if !start.WithoutVerifier {

@@ -29,7 +29,7 @@ func receive(r *http.Request, request *signature.Request, url string) *received 
 	if err != nil {
 		ip = r.RemoteAddr
 	}
-	return &received{request, url, limit.Network(r.RemoteAddr), ip, r.Header.Get("X-Request-ID")}
+	return &received{request, url, limit.Network(r.RemoteAddr), ip, r.Header.Get("X-Request-Id")}
 }
 
 // maxKey is longer than any consumer key.

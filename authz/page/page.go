@@ -125,7 +125,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 		Page:      page,
 		Name:      p.cfg.Name,
 		Contact:   newContact(p.cfg.Contact),
-		RequestID: Plain(r.Header.Get("X-Request-ID")),
+		RequestID: Plain(r.Header.Get("X-Request-Id")),
 		Languages: offer(r, page),
 	})
 	if err != nil {

@@ -90,7 +90,7 @@ func (h *Handler) register(w http.ResponseWriter, r *http.Request, lane clientst
 	if err != nil {
 		return h.challenge(w, refusal(err))
 	}
-	h.cfg.Log.InfoContext(r.Context(), "client registered", "request_id", r.Header.Get("X-Request-ID"), "client", enrolled.Client)
+	h.cfg.Log.InfoContext(r.Context(), "client registered", "request_id", r.Header.Get("X-Request-Id"), "client", enrolled.Client)
 	info := h.information(enrolled.Client, enrolled.Token).withSecret(enrolled.Client, enrolled.Secret)
 	return write(w, http.StatusCreated, info)
 }
@@ -152,7 +152,7 @@ func (h *Handler) Remove(w http.ResponseWriter, r *http.Request) error {
 	if err := h.cfg.Clients.Unregister(r.Context(), actor(r), token); err != nil {
 		return h.challenge(w, refusal(err))
 	}
-	h.cfg.Log.InfoContext(r.Context(), "client removed itself", "request_id", r.Header.Get("X-Request-ID"), "client", &known.Client)
+	h.cfg.Log.InfoContext(r.Context(), "client removed itself", "request_id", r.Header.Get("X-Request-Id"), "client", &known.Client)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -247,7 +247,7 @@ func refusal(err error) error {
 
 // actor is a client as the audit record names it.
 func actor(r *http.Request) audit.Actor {
-	return audit.Actor{Name: "client", Via: audit.ViaRegistration, IP: host(r), RequestID: r.Header.Get("X-Request-ID")}
+	return audit.Actor{Name: "client", Via: audit.ViaRegistration, IP: host(r), RequestID: r.Header.Get("X-Request-Id")}
 }
 
 // write answers with JSON that nobody keeps.

@@ -38,7 +38,7 @@ func (h *Handler) Replace(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.challenge(w, refusal(err))
 	}
-	h.cfg.Log.InfoContext(r.Context(), "client changed itself", "request_id", r.Header.Get("X-Request-ID"),
+	h.cfg.Log.InfoContext(r.Context(), "client changed itself", "request_id", r.Header.Get("X-Request-Id"),
 		"client", &after.Client, "revision", after.Revision.ID)
 	return write(w, http.StatusOK, h.information(&after.Client, token).withSecret(&after.Client, secret).withRevision(after))
 }

@@ -78,7 +78,7 @@ func (h *Handler) proveByAssertion(r *http.Request, c *clientstore.Client, given
 		err = h.judge(r, c, given.claims)
 	}
 	if errors.Is(err, clientjwt.ErrRefused) {
-		h.cfg.Log.InfoContext(r.Context(), "client assertion refused", "request_id", r.Header.Get("X-Request-ID"), "client_id", c.ID, "cause", err.Error())
+		h.cfg.Log.InfoContext(r.Context(), "client assertion refused", "request_id", r.Header.Get("X-Request-Id"), "client_id", c.ID, "cause", err.Error())
 		return errUnknown()
 	}
 	return err

@@ -60,7 +60,7 @@ func (h *Handler) authorizeDevice(w http.ResponseWriter, r *http.Request, form p
 	if err := h.startDevice(r.Context(), &d); err != nil {
 		return err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "device codes issued", "request_id", r.Header.Get("X-Request-ID"), "client_id", c.ID, "scope", d.Scope)
+	h.cfg.Log.InfoContext(r.Context(), "device codes issued", "request_id", r.Header.Get("X-Request-Id"), "client_id", c.ID, "scope", d.Scope)
 	return write(w, http.StatusOK, h.describeDevice(d))
 }
 

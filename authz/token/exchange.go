@@ -65,7 +65,7 @@ func (h *Handler) exchange(r *http.Request, form protocol.Parameters, asked engi
 	if err != nil {
 		return nil, err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "token exchanged", "request_id", r.Header.Get("X-Request-ID"), "client_id", asked.Client.ID,
+	h.cfg.Log.InfoContext(r.Context(), "token exchanged", "request_id", r.Header.Get("X-Request-Id"), "client_id", asked.Client.ID,
 		"subject_token_type", form.Get("subject_token_type"), "subject_client_id", asked.Subject.Grant.ClientID,
 		"subject_grant_id", asked.Subject.Grant.ID, "account_id", asked.Subject.Grant.AccountID)
 	return answer, nil

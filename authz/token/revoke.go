@@ -33,7 +33,7 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if t.Kind != "" {
-		h.cfg.Log.InfoContext(r.Context(), "token revoked", "request_id", r.Header.Get("X-Request-ID"),
+		h.cfg.Log.InfoContext(r.Context(), "token revoked", "request_id", r.Header.Get("X-Request-Id"),
 			"client_id", asked.Client.ID, "grant_id", t.Grant.ID)
 	}
 	w.Header().Set("Cache-Control", "no-store")

@@ -118,7 +118,7 @@ func (h *Handler) answer(r *http.Request, form protocol.Parameters, asked engine
 func (h *Handler) hand(w http.ResponseWriter, r *http.Request, form protocol.Parameters, asked engine.TokenRequest, answer *engine.TokenResponse) error {
 	h.cfg.Clients.NoteUse(asked.Client)
 	h.cfg.Issued(form.Get("grant_type"))
-	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-ID"),
+	h.cfg.Log.InfoContext(r.Context(), "tokens issued", "request_id", r.Header.Get("X-Request-Id"),
 		"client_id", asked.Client.ID, "grant_type", form.Get("grant_type"), "grant_id", answer.GrantID, "scope", answer.Scope)
 	return write(w, http.StatusOK, answer)
 }

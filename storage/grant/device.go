@@ -109,11 +109,13 @@ var deviceRow = `
 		LEFT JOIN accounts a ON a.id = g.account_id
 		LEFT JOIN sessions s ON s.id = g.session_id`
 
+var deviceByCode = deviceRow + ` WHERE d.hash = @device`
+
 // DeviceQuery returns the query for the device's request with this device
 // code, for a statement that reads more than that, and the arguments that it
 // takes.
 func (s *Store) DeviceQuery(deviceCode string) (query string, args map[string]any) {
-	return deviceRow + ` WHERE d.hash = @device`, map[string]any{"device": s.Hash(deviceCode), "now": s.db.Now()}
+	return deviceByCode, map[string]any{"device": s.Hash(deviceCode), "now": s.db.Now()}
 }
 
 // DeviceByUserCode returns the device's request with this user code, whatever

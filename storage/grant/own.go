@@ -72,13 +72,15 @@ func (s *Store) keepOwn(ctx context.Context, o own) (bool, error) {
 	return err == nil, err
 }
 
+const ownColumns = "id, kind, client_id, version, updated_at, subject, scope, audience, offline, confirmation, expires_at, access, access_expires_at"
+
 // insertOwns is all of them as one PostgreSQL statement: a row for each place
 // of the arrays.
 var insertOwns = `
-	WITH v AS (SELECT * FROM unnest(@grants::text[], @kinds::text[], @clients::text[], @versions::bigint[], @updates::timestamptz[],
+	WITH v AS (SELECT ` + ownColumns + ` FROM unnest(@grants::text[], @kinds::text[], @clients::text[], @versions::bigint[], @updates::timestamptz[],
 			@subjects::text[], @scopes::text[], @audiences::text[], @offlines::boolean[], @confirmations::text[], @ends::timestamptz[],
 			@accesses::bytea[], @access_ends::timestamptz[])
-		AS v(id, kind, client_id, version, updated_at, subject, scope, audience, offline, confirmation, expires_at, access, access_expires_at)),
+		AS v(` + ownColumns + `)),
 	g AS (INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
 		SELECT v.id, v.kind, c.id, c.epoch, v.subject, v.scope, v.audience, v.offline, v.confirmation, @now, v.expires_at
 		FROM v JOIN clients c ON c.id = v.client_id AND c.version = v.version AND c.updated_at = v.updated_at

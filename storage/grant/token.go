@@ -109,6 +109,21 @@ var registered = map[storage.Dialect]string{
 		COALESCE(c.metadata::json ->> 'userinfo_signed_response_alg', c.metadata::json ->> 'userinfo_encrypted_response_alg') IS NOT NULL AS userinfo_jwt`,
 }
 
+// tokenQueries are the queries for a token, put together once.
+var tokenQueries = map[storage.Dialect]map[seal.Kind]string{
+	storage.SQLite: tokenQueriesOf(storage.SQLite), storage.PostgreSQL: tokenQueriesOf(storage.PostgreSQL),
+}
+
+func tokenQueriesOf(d storage.Dialect) map[seal.Kind]string {
+	queries := map[seal.Kind]string{}
+	for kind, rows := range tokenRows {
+		queries[kind] = rows + approvedScopes + registered[d] + `
+		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + Standing + `
+		WHERE t.hash = @token`
+	}
+	return queries
+}
+
 // approvedScopes selects what Token.ApprovedScope and Token.ParentApproved say.
 const approvedScopes = `c.approved_scope, COALESCE((SELECT pc.approved_scope
 	FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id), '') AS parent_approved, `
@@ -159,10 +174,7 @@ func notCompact(r rune) bool {
 // TokenQuery returns the query for a token of this kind, for a statement that
 // reads more than the token, and the arguments that it takes.
 func (s *Store) TokenQuery(kind seal.Kind, token string) (query string, args map[string]any) {
-	query = tokenRows[kind] + approvedScopes + registered[s.db.Dialect()] + `
-		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + Standing + `
-		WHERE t.hash = @token`
-	return query, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
+	return tokenQueries[s.db.Dialect()][kind], map[string]any{"token": s.Hash(token), "now": s.db.Now()}
 }
 
 // AccessToken returns a live access token; anything else is

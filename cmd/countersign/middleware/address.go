@@ -12,7 +12,7 @@ import (
 // maxHops bounds how many proxies may stand in a row.
 const maxHops = 5
 
-// forwarded are the headers by which a proxy, or anybody, claims something of
+// forwarded are the headers, in their canonical form, by which a proxy, or anybody, claims something of
 // the original request. None of them reaches a door, but the pair that a
 // trusted proxy sends to the address that is for proxies (see [Config]).
 var forwarded = []string{
@@ -37,7 +37,7 @@ func realAddress(next http.Handler, cfg Config) http.Handler {
 		}
 		for _, name := range forwarded {
 			if !slices.Contains(keep, name) {
-				r.Header.Del(name)
+				delete(r.Header, name)
 			}
 		}
 		if len(keep) > 0 {

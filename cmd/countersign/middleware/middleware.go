@@ -108,7 +108,7 @@ func deadline(next http.Handler, patient func(*http.Request) bool) http.Handler 
 
 // RequestIDHeader carries the identifier of a request, to the doors as well as
 // back to the client.
-const RequestIDHeader = "X-Request-ID"
+const RequestIDHeader = "X-Request-Id"
 
 // requestID gives each request an identifier of our own. What a client sends
 // is overwritten: it could make two requests look like one.
