@@ -86,15 +86,6 @@ func (i *Inquiry) Entitled() bool {
 	}
 }
 
-// inquiryColumns are the columns of a [grant.Token] as [Inquiry] embeds it.
-var inquiryColumns = func() string {
-	columns := make([]string, len(grant.TokenColumns))
-	for i, c := range grant.TokenColumns {
-		columns[i] = "x." + c + " AS token_" + c
-	}
-	return strings.Join(columns, ", ")
-}()
-
 // Inquire reads, in one statement, the client with the token that it asks
 // about, whoever the token belongs to. A token that cannot have been issued is
 // not looked for. The tokens' store says how a token is read.
@@ -108,19 +99,10 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 		return &Inquiry{Client: *c}, nil
 	}
 	query, args := tokens.TokenQuery(kind, token)
-	args["caller"] = id
-	found, err := storage.Select[Inquiry](ctx, s.db, s.statement(id, string(kind), func(columns string) string {
-		return `SELECT ` + columns + `, ` + inquiryColumns + `
-			FROM clients client LEFT JOIN (` + query + `) x ON client.id = @caller
-			WHERE client.id = @caller`
-	}), args)
-	if err != nil {
-		return nil, storage.Err("get client and token", err)
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("get client and token: %w", storage.ErrNotFound)
-	}
-	return &found[0], s.complete(ctx, &found[0].Client)
+	return readWith(ctx, s, id, record[Inquiry]{
+		name: "token " + string(kind), prefix: "token_", columns: grant.TokenColumns, query: query, args: args,
+		client: func(i *Inquiry) *Client { return &i.Client },
+	})
 }
 
 // Poll is a client with the device's request that it asks about.
@@ -129,15 +111,6 @@ type Poll struct {
 	// Device is the request, its ClientID empty when there is none.
 	Device grant.Device `gorm:"embedded;embeddedPrefix:device_"`
 }
-
-// deviceColumns are the columns of a [grant.Device] as [Poll] embeds it.
-var deviceColumns = func() string {
-	columns := make([]string, len(grant.DeviceColumns))
-	for i, c := range grant.DeviceColumns {
-		columns[i] = "x." + c + " AS device_" + c
-	}
-	return strings.Join(columns, ", ")
-}()
 
 // Poll reads, in one statement, the client with the device's request that has
 // the device code, whichever client that belongs to.
@@ -150,17 +123,93 @@ func (s *Store) Poll(ctx context.Context, id string, devices *grant.Store, devic
 		return &Poll{Client: *c}, nil
 	}
 	query, args := devices.DeviceQuery(deviceCode)
-	args["caller"] = id
-	found, err := storage.Select[Poll](ctx, s.db, s.statement(id, "poll", func(columns string) string {
-		return `SELECT ` + columns + `, ` + deviceColumns + `
-			FROM clients client LEFT JOIN (` + query + `) x ON client.id = @caller
-			WHERE client.id = @caller`
-	}), args)
+	return readWith(ctx, s, id, record[Poll]{
+		name: "device", prefix: "device_", columns: grant.DeviceColumns, query: query, args: args,
+		client: func(p *Poll) *Client { return &p.Client },
+	})
+}
+
+// Redemption is a client with the authorization code that it presents.
+type Redemption struct {
+	Client Client `gorm:"embedded"`
+	// Code is the code, its Grant.ID empty when there is none.
+	Code grant.Code `gorm:"embedded;embeddedPrefix:code_"`
+}
+
+// Redeem reads, in one statement, the client with the authorization code that
+// it presents, whichever client that was issued to.
+func (s *Store) Redeem(ctx context.Context, id string, codes *grant.Store, code string) (*Redemption, error) {
+	if !seal.WellFormed(seal.AuthorizationCode, code) || !wellFormedKey(id) {
+		c, err := s.InUse(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return &Redemption{Client: *c}, nil
+	}
+	query, args := codes.CodeQuery(code)
+	return readWith(ctx, s, id, record[Redemption]{
+		name: "code", prefix: "code_", columns: grant.CodeColumns, query: query, args: args,
+		client: func(r *Redemption) *Client { return &r.Client },
+	})
+}
+
+// Renewal is a client with the refresh token that it presents.
+type Renewal struct {
+	Client Client `gorm:"embedded"`
+	// Token is the refresh token, its Grant.ID empty when there is none.
+	Token grant.Refresh `gorm:"embedded;embeddedPrefix:token_"`
+}
+
+// Renew reads, in one statement, the client with the refresh token that it
+// presents, whichever client that was issued to.
+func (s *Store) Renew(ctx context.Context, id string, tokens *grant.Store, token string) (*Renewal, error) {
+	if !seal.WellFormed(seal.RefreshToken, token) || !wellFormedKey(id) {
+		c, err := s.InUse(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return &Renewal{Client: *c}, nil
+	}
+	query, args := tokens.RefreshQuery(token)
+	return readWith(ctx, s, id, record[Renewal]{
+		name: "refresh", prefix: "token_", columns: grant.RefreshColumns, query: query, args: args,
+		client: func(r *Renewal) *Client { return &r.Client },
+	})
+}
+
+// record is what is read beside a client, into a T.
+type record[T any] struct {
+	name    string // of the statement
+	prefix  string // of the columns in T
+	columns []string
+	query   string // which selects the columns
+	args    map[string]any
+	client  func(*T) *Client
+}
+
+// readWith reads, in one statement, the client with the identifier and the
+// record, if there is one, whoever that belongs to.
+func readWith[T any](ctx context.Context, s *Store, id string, r record[T]) (*T, error) {
+	r.args["caller"] = id
+	found, err := storage.Select[T](ctx, s.db, s.statement(id, r.name, r.statement), r.args)
 	if err != nil {
-		return nil, storage.Err("get client and device", err)
+		return nil, storage.Err("get client and "+r.name, err)
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("get client and device: %w", storage.ErrNotFound)
+		return nil, fmt.Errorf("get client and %s: %w", r.name, storage.ErrNotFound)
 	}
-	return &found[0], s.complete(ctx, &found[0].Client)
+	if err := s.complete(ctx, r.client(&found[0])); err != nil {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+func (r record[T]) statement(columns string) string {
+	var named strings.Builder
+	for _, c := range r.columns {
+		named.WriteString(", x." + c + " AS " + r.prefix + c)
+	}
+	return `SELECT ` + columns + named.String() + `
+		FROM clients client LEFT JOIN (` + r.query + `) x ON client.id = @caller
+		WHERE client.id = @caller`
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/handler/pkce"
 
-	"countersign/storage"
 	"countersign/storage/grant"
 )
 
@@ -65,15 +63,10 @@ func (codeStore) CreateAuthorizeCodeSession(ctx context.Context, code string, _ 
 func (s codeStore) GetAuthorizeCodeSession(ctx context.Context, code string, session fosite.Session) (fosite.Requester, error) {
 	f := flowOf(ctx)
 	if f.code == nil {
-		if code == "" {
-			return nil, fosite.ErrNotFound
-		}
-		found, err := s.engine.cfg.Grants.Code(ctx, code)
+		found := f.read.Code
 		switch {
-		case errors.Is(err, storage.ErrNotFound):
+		case found == nil:
 			return nil, fosite.ErrNotFound
-		case err != nil:
-			return nil, f.failed(err)
 		case found.Grant.ClientID != f.client.ID:
 			s.engine.cfg.Log.WarnContext(ctx, "authorization code presented by another client",
 				"client_id", f.client.ID, "issued_to", found.Grant.ClientID, "grant_id", found.Grant.ID)

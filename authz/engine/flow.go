@@ -26,6 +26,7 @@ type flow struct {
 
 	own *grant.Grant // begins at the token endpoint: the client acts for itself, or on a password
 
+	read      TokenRequest   // what the request was read with
 	presented string         // the code, refresh token or device code
 	verifier  string         // the code_verifier
 	code      *grant.Code    // what the presented code stands for

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/ory/fosite/handler/openid"
 
 	"countersign/clientstore"
-	"countersign/storage"
-	"countersign/storage/seal"
 )
 
 var _ fosite.TokenEndpointHandler = (*refreshHandler)(nil)
@@ -47,18 +44,13 @@ func (h *refreshHandler) HandleTokenEndpointRequest(ctx context.Context, r fosit
 	return f.narrow(r.GetRequestedScopes())
 }
 
-// find reads the refresh token. To a client that it was not issued to, it does
-// not exist.
+// find takes the refresh token that was read. To a client that it was not
+// issued to, it does not exist.
 func (h *refreshHandler) find(ctx context.Context, f *flow, token string) error {
-	if !seal.WellFormed(seal.RefreshToken, token) {
-		return errNoRefreshToken
-	}
-	found, err := h.engine.cfg.Grants.Refresh(ctx, token)
+	found := f.read.Refresh
 	switch {
-	case errors.Is(err, storage.ErrNotFound):
+	case found == nil:
 		return errNoRefreshToken
-	case err != nil:
-		return f.failed(err)
 	case found.Grant.ClientID != f.client.ID:
 		h.engine.cfg.Log.WarnContext(ctx, "refresh token presented by another client",
 			"client_id", f.client.ID, "issued_to", found.Grant.ClientID, "grant_id", found.Grant.ID)

@@ -45,9 +45,12 @@ type TokenResponse struct {
 type TokenRequest struct {
 	Client *clientstore.Client
 	Form   url.Values
-	// Device is what the device code stands for, read with the client; nil in
-	// every other grant, and when there is none.
-	Device *grant.Device
+	// Code, Refresh and Device are what the authorization code, the refresh
+	// token or the device code stands for, read with the client; nil in every
+	// other grant, and when there is none.
+	Code    *grant.Code
+	Refresh *grant.Refresh
+	Device  *grant.Device
 	// Subject is what an exchange is about; nil in every other grant.
 	Subject *Subject
 	// IP is where the request came from; guesses at passwords are counted by
@@ -59,7 +62,7 @@ type TokenRequest struct {
 // is at fault; a failing database is [storage.ErrUnavailable].
 func (e *Engine) Token(ctx context.Context, asked TokenRequest) (*TokenResponse, error) {
 	form := asked.Form
-	f := &flow{client: asked.Client, grantType: form.Get("grant_type"), verifier: form.Get("code_verifier"), device: asked.Device}
+	f := &flow{client: asked.Client, grantType: form.Get("grant_type"), verifier: form.Get("code_verifier"), read: asked, device: asked.Device}
 	if _, ok := e.grants[f.grantType]; !ok {
 		return nil, protocol.Refuse(protocol.UnsupportedGrantType, "This server does not know the grant type.")
 	}

@@ -104,6 +104,10 @@ func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.To
 	asked := engine.TokenRequest{Form: form.Values(), IP: address(r)}
 	by := rule{find: h.cfg.Clients.InUse}
 	switch form.Get("grant_type") {
+	case clientstore.GrantAuthorizationCode:
+		by.find = h.redeeming(form, &asked)
+	case clientstore.GrantRefreshToken:
+		by.find = h.renewing(form, &asked)
 	case clientstore.GrantDeviceCode:
 		by = h.polling(form, &asked)
 	case clientstore.GrantTokenExchange:
@@ -112,6 +116,34 @@ func (h *Handler) identify(r *http.Request, form protocol.Parameters) (engine.To
 	var err error
 	asked.Client, err = h.authenticate(r, form, by)
 	return asked, err
+}
+
+// redeeming reads the client with what its code stands for.
+func (h *Handler) redeeming(form protocol.Parameters, asked *engine.TokenRequest) lookup {
+	return func(ctx context.Context, id string) (*clientstore.Client, error) {
+		found, err := h.cfg.Clients.Redeem(ctx, id, h.cfg.Grants, form.Get("code"))
+		if err != nil {
+			return nil, err
+		}
+		if found.Code.Grant.ID != "" {
+			asked.Code = &found.Code
+		}
+		return &found.Client, nil
+	}
+}
+
+// renewing reads the client with what its refresh token stands for.
+func (h *Handler) renewing(form protocol.Parameters, asked *engine.TokenRequest) lookup {
+	return func(ctx context.Context, id string) (*clientstore.Client, error) {
+		found, err := h.cfg.Clients.Renew(ctx, id, h.cfg.Grants, form.Get("refresh_token"))
+		if err != nil {
+			return nil, err
+		}
+		if found.Token.Grant.ID != "" {
+			asked.Refresh = &found.Token
+		}
+		return &found.Client, nil
+	}
 }
 
 // polling reads the client with what its device code stands for. A pending

@@ -136,14 +136,28 @@ func (s *Store) grantArgs(g Grant) map[string]any {
 	}
 }
 
+// CodeColumns are the columns that [Store.CodeQuery] selects.
+var CodeColumns = append([]string{
+	"redirect_uri", "redirect_uri_sent", "code_challenge", "code_challenge_method", "created_at", "expires_at", "spent_at", "live",
+}, grantColumns...)
+
+var codeByHash = `
+	SELECT ac.redirect_uri, ac.redirect_uri_sent, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
+		COALESCE(` + Live + `, false) AS live, ` + columns + `
+	FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id` + Standing + `
+	WHERE ac.hash = @code`
+
+// CodeQuery returns the query for an authorization code, for a statement that
+// reads more than that, and the arguments that it takes.
+func (s *Store) CodeQuery(code string) (query string, args map[string]any) {
+	return codeByHash, map[string]any{"code": s.Hash(code), "now": s.db.Now()}
+}
+
 // Code returns the authorization code, spent or not; [storage.ErrNotFound]
 // when it was never issued or its client was removed.
 func (s *Store) Code(ctx context.Context, code string) (*Code, error) {
-	found, err := storage.Select[Code](ctx, s.db, `
-		SELECT ac.redirect_uri, ac.redirect_uri_sent, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
-			COALESCE(`+Live+`, false) AS live, `+columns+`
-		FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id`+Standing+`
-		WHERE ac.hash = @code`, map[string]any{"code": s.Hash(code), "now": s.db.Now()})
+	query, args := s.CodeQuery(code)
+	found, err := storage.Select[Code](ctx, s.db, query, args)
 	return one("get authorization code", found, err)
 }
 

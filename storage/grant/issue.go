@@ -3,6 +3,7 @@ package grant
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"countersign/storage"
@@ -129,14 +130,32 @@ func (s *Store) exchange(ctx context.Context, doing string, e exchange) error {
 
 // exchangeInOne is the exchange as one PostgreSQL statement.
 func (s *Store) exchangeInOne(ctx context.Context, e exchange) (o outcome, err error) {
+	found, err := storage.Select[outcome](ctx, s.db, e.inOne(), e.args)
+	return first(found), err
+}
+
+// exchanges are the statements of exchanges, each put together once.
+var exchanges sync.Map // by exchangeKey
+
+type exchangeKey struct {
+	spend, yields  string
+	child, refresh bool
+}
+
+func (e exchange) inOne() string {
+	key := exchangeKey{e.spend, e.yields, e.child, e.refresh}
+	if known, ok := exchanges.Load(key); ok {
+		return known.(string) //nolint:forcetypeassert // nothing else is stored
+	}
 	query := `WITH u AS (` + e.spend + spentGrant + `),
 		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + Standing + ` WHERE ` + Live + `),
 		t AS (` + e.insert() + `)`
 	if e.refresh {
 		query += `, r AS (` + e.insertRefresh() + `)`
 	}
-	found, err := storage.Select[outcome](ctx, s.db, query+` SELECT (SELECT count(*) FROM u) AS spent, (SELECT count(*) FROM l) AS live`, e.args)
-	return first(found), err
+	query += ` SELECT (SELECT count(*) FROM u) AS spent, (SELECT count(*) FROM l) AS live`
+	exchanges.Store(key, query)
+	return query
 }
 
 // exchangeInTurn is the exchange as statements of one SQLite transaction,

@@ -2,8 +2,9 @@ package grant
 
 import (
 	"context"
-	"countersign/storage"
 	"time"
+
+	"countersign/storage"
 )
 
 // Refresh is a refresh token that was issued.
@@ -16,13 +17,25 @@ type Refresh struct {
 	Live bool
 }
 
+// RefreshColumns are the columns that [Store.RefreshQuery] selects.
+var RefreshColumns = append([]string{"created_at", "expires_at", "used_at", "live"}, grantColumns...)
+
+var refreshByHash = `
+	SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(` + Live + `, false) AS live, ` + columns + `
+	FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id` + Standing + `
+	WHERE rt.hash = @token`
+
+// RefreshQuery returns the query for a refresh token, for a statement that
+// reads more than that, and the arguments that it takes.
+func (s *Store) RefreshQuery(token string) (query string, args map[string]any) {
+	return refreshByHash, map[string]any{"token": s.Hash(token), "now": s.db.Now()}
+}
+
 // Refresh returns the refresh token, used or not; [storage.ErrNotFound] when
 // it was never issued, is long gone, or its client was removed.
 func (s *Store) Refresh(ctx context.Context, token string) (*Refresh, error) {
-	found, err := storage.Select[Refresh](ctx, s.db, `
-		SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(`+Live+`, false) AS live, `+columns+`
-		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+Standing+`
-		WHERE rt.hash = @token`, map[string]any{"token": s.Hash(token), "now": s.db.Now()})
+	query, args := s.RefreshQuery(token)
+	found, err := storage.Select[Refresh](ctx, s.db, query, args)
 	return one("get refresh token", found, err)
 }
 

@@ -14,6 +14,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
+	"sync"
 )
 
 // KeySize is the size of the key-encryption key in bytes.
@@ -26,10 +29,28 @@ var ErrWrongKey = errors.New("sealed value does not open with this key-encryptio
 // Keys are derived from the key-encryption key, one for each purpose, so that
 // what one of them protects says nothing of the others.
 type Keys struct {
-	hash      []byte
-	successor []byte
-	device    []byte
+	hash      macs
+	successor macs
+	device    macs
 	sealing   cipher.AEAD
+}
+
+// macs makes message authentication codes under one key. To begin one takes
+// longer than to make it, so that they are used again.
+type macs struct {
+	key  []byte
+	idle sync.Pool // of hash.Hash
+}
+
+func (m *macs) of(value string) []byte {
+	h, ok := m.idle.Get().(hash.Hash)
+	if !ok {
+		h = hmac.New(sha256.New, m.key)
+	}
+	defer m.idle.Put(h)
+	h.Reset()
+	_, _ = io.WriteString(h, value) // never fails
+	return h.Sum(nil)
 }
 
 // New derives the keys from the key-encryption key, which is 32 random bytes.
@@ -40,7 +61,7 @@ func New(kek []byte) (*Keys, error) {
 	k := &Keys{}
 	var sealing []byte
 	for purpose, key := range map[string]*[]byte{
-		"token hash": &k.hash, "refresh successor": &k.successor, "device cookie": &k.device, "sealing": &sealing,
+		"token hash": &k.hash.key, "refresh successor": &k.successor.key, "device cookie": &k.device.key, "sealing": &sealing,
 	} {
 		derived, err := hkdf.Key(sha256.New, kek, nil, "countersign/1 "+purpose, KeySize)
 		if err != nil {
@@ -89,22 +110,16 @@ func ParseKey(s string) ([]byte, error) {
 
 // Hash returns the keyed hash under which a secret of high entropy is kept and
 // looked up: HMAC-SHA-256, 32 bytes.
-func (k *Keys) Hash(secret string) []byte { return mac(k.hash, secret) }
+func (k *Keys) Hash(secret string) []byte { return k.hash.of(secret) }
 
 // Device authenticates a value that is kept in a browser's device cookie.
-func (k *Keys) Device(value string) []byte { return mac(k.device, value) }
+func (k *Keys) Device(value string) []byte { return k.device.of(value) }
 
 // Successor returns the refresh token that replaces token. It is the same one
 // however often it is asked for and on whichever replica, so that an answer
 // that was lost can be given again though only hashes are kept.
 func (k *Keys) Successor(token string) string {
-	return format(RefreshToken, [tokenSize]byte(mac(k.successor, token)))
-}
-
-func mac(key []byte, value string) []byte {
-	h := hmac.New(sha256.New, key)
-	_, _ = h.Write([]byte(value)) // never fails
-	return h.Sum(nil)
+	return format(RefreshToken, [tokenSize]byte(k.successor.of(token)))
 }
 
 // Seal encrypts a secret that has to be read again. The place, such as
