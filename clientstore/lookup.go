@@ -87,7 +87,8 @@ func (i *Inquiry) Entitled() bool {
 }
 
 // Inquire reads, in one statement, the client with the token that it asks
-// about, whoever the token belongs to. A token that cannot have been issued is
+// about, whoever the token belongs to; in two, where the token was exchanged for
+// another. A token that cannot have been issued is
 // not looked for. The tokens' store says how a token is read.
 func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, token string) (*Inquiry, error) {
 	kind, ok := grant.TokenKind(token)
@@ -99,8 +100,17 @@ func (s *Store) Inquire(ctx context.Context, id string, tokens *grant.Store, tok
 		return &Inquiry{Client: *c}, nil
 	}
 	query, args := tokens.TokenQuery(kind, token)
+	found, err := s.inquire(ctx, id, "token "+string(kind), query, args)
+	if err == nil && !found.Token.Grant.IsRoot() {
+		query, args = tokens.ChildQuery(token)
+		return s.inquire(ctx, id, "exchanged token", query, args)
+	}
+	return found, err
+}
+
+func (s *Store) inquire(ctx context.Context, id, name, query string, args map[string]any) (*Inquiry, error) {
 	return readWith(ctx, s, id, record[Inquiry]{
-		name: "token " + string(kind), prefix: "token_", columns: grant.TokenColumns, query: query, args: args,
+		name: name, prefix: "token_", columns: grant.TokenColumns, query: query, args: args,
 		client: func(i *Inquiry) *Client { return &i.Client },
 	})
 }

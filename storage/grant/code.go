@@ -143,7 +143,7 @@ var CodeColumns = append([]string{
 
 var codeByHash = `
 	SELECT ac.redirect_uri, ac.redirect_uri_sent, ac.code_challenge, ac.code_challenge_method, ac.created_at, ac.expires_at, ac.spent_at,
-		COALESCE(` + Live + `, false) AS live, ` + columns + `
+		COALESCE(` + LiveRoot + `, false) AS live, ` + columns + `
 	FROM authorization_codes ac JOIN grants g ON g.id = ac.grant_id` + Standing + `
 	WHERE ac.hash = @code`
 

@@ -118,7 +118,7 @@ var TemporaryColumns = append([]string{
 
 var temporaryRow = `
 	SELECT t.hash, t.client_id, t.sealed, t.callback, t.without_verifier, t.guesses, t.expires_at, t.denied_at, t.spent_at,
-		(` + Approved("c") + ` AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + Live + `, false) AS live, ` + columns + `
+		(` + Approved("c") + ` AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + LiveRoot + `, false) AS live, ` + columns + `
 	FROM temporary_credentials t JOIN clients c ON c.id = t.client_id
 		LEFT JOIN grants g ON g.id = t.grant_id
 		LEFT JOIN accounts a ON a.id = g.account_id
@@ -264,7 +264,7 @@ var SignerColumns = append([]string{"hash", "sealed", "created_at", "expires_at"
 func (s *Store) SignerQuery(token string) (query string, args map[string]any) {
 	return `
 		SELECT t.hash, t.sealed, t.created_at, t.expires_at, a.username, ` + columns + `,
-			COALESCE(t.expires_at > @now AND ` + Live + `, false) AS live
+			COALESCE(t.expires_at > @now AND ` + LiveRoot + `, false) AS live
 		FROM token_credentials t JOIN grants g ON g.id = t.grant_id` + Standing + `
 		WHERE t.hash = ` + orNeighbour("token_credentials"), s.lookup(token)
 }

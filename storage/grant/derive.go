@@ -25,7 +25,7 @@ func derivedGrant(hash, token string) string {
 	SELECT @grant, @kind, nc.id, nc.epoch, g.account_id, g.account_epoch, @subject, @scope, @audience,
 		g.acr, g.amr, g.auth_time, @offline, @confirmation, @now, @grant_expires_at, g.id, ` + hash + `
 	FROM grants g` + Standing + ` JOIN clients nc ON nc.id = @client AND ` + Approved("nc") + ` AND ` + Admitted("nc", "g.account_id") + token + `
-	WHERE g.id = @parent AND g.parent_id IS NULL AND g.account_id <> '' AND ` + Live
+	WHERE g.id = @parent AND g.account_id <> '' AND ` + LiveRoot
 }
 
 var (

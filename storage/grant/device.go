@@ -103,7 +103,7 @@ var DeviceColumns = append([]string{
 var deviceRow = `
 	SELECT d.client_id, d.scope, d.ip, d.poll_interval, d.polled_at, d.created_at, d.expires_at, d.denied_at, d.spent_at,
 		d.opened_in, d.denied_by, (` + Approved("c") + ` AND c.epoch = d.client_epoch) AS permitted,
-		(c.status = 'pending' AND c.epoch = d.client_epoch) AS parked, COALESCE(` + Live + `, false) AS live, ` + columns + `
+		(c.status = 'pending' AND c.epoch = d.client_epoch) AS parked, COALESCE(` + LiveRoot + `, false) AS live, ` + columns + `
 	FROM device_codes d JOIN clients c ON c.id = d.client_id
 		LEFT JOIN grants g ON g.id = d.grant_id
 		LEFT JOIN accounts a ON a.id = g.account_id

@@ -52,6 +52,10 @@ type Grant struct {
 	ParentHash []byte
 }
 
+// IsRoot reports whether a person or a client gave the grant: it was not
+// exchanged for the token of another.
+func (g *Grant) IsRoot() bool { return g.ParentID == "" && g.ParentHash == nil }
+
 // Store keeps grants in the database.
 type Store struct {
 	db   *storage.DB
@@ -119,11 +123,18 @@ func named(sql, prefix string) string { return strings.ReplaceAll(sql, "#", pref
 // Standing joins what a grant depends on.
 var Standing = named(joined, "")
 
-// Live is true for a grant that holds at the moment of the statement: it takes
-// the time as @now. A client that was disapproved since, or an account that
-// was disabled or changed its password, has another epoch. A grant that was
-// exchanged for the token of another holds no longer than that one does, and
-// than that token is not revoked; one that was not costs no look at either.
+// LiveRoot is true for a grant that a person or a client gave and that holds at
+// the moment of the statement: it takes the time as @now. A client that was
+// disapproved since, or an account that was disabled or changed its password,
+// has another epoch. It is never true for a grant that was exchanged for the
+// token of another. Those have access tokens and nothing else, and are the few;
+// to look for what they stem from doubles the work of the database even where
+// there is nothing to find.
+var LiveRoot = `(` + named(holds, "") + ` AND g.parent_id IS NULL AND g.parent_hash IS NULL)`
+
+// Live is true for any grant that holds, with what [LiveRoot] says of one. A
+// grant that was exchanged for the token of another holds no longer than that
+// one does, and than that token is not revoked.
 var Live = `(` + named(holds, "") + `
 	AND (g.parent_id IS NULL OR EXISTS (SELECT 1 FROM grants pg` + named(joined, "p") + ` WHERE pg.id = g.parent_id AND ` + named(holds, "p") + `))
 	AND (g.parent_hash IS NULL OR EXISTS (SELECT 1 FROM access_tokens pt WHERE pt.hash = g.parent_hash AND pt.revoked_at IS NULL)))`

@@ -148,7 +148,7 @@ func (e exchange) inOne() string {
 		return known.(string) //nolint:forcetypeassert // nothing else is stored
 	}
 	query := `WITH u AS (` + e.spend + spentGrant + `),
-		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + Standing + ` WHERE ` + Live + `),
+		l AS (SELECT g.id AS grant_id FROM u JOIN grants g ON g.id = u.grant_id` + Standing + ` WHERE ` + LiveRoot + `),
 		t AS (` + e.insert() + `)`
 	if e.refresh {
 		query += `, r AS (` + e.insertRefresh() + `)`
@@ -171,7 +171,7 @@ func (s *Store) exchangeInTurn(ctx context.Context, e exchange) (o outcome, err 
 	}
 	args := e.args
 	args["spent_grant"] = granted[0]
-	l := `WITH l AS (SELECT g.id AS grant_id FROM grants g` + Standing + ` WHERE g.id = @spent_grant AND ` + Live + `)`
+	l := `WITH l AS (SELECT g.id AS grant_id FROM grants g` + Standing + ` WHERE g.id = @spent_grant AND ` + LiveRoot + `)`
 	o.Live, err = s.db.Exec(ctx, l+e.insert(), args)
 	if err != nil || o.Live == 0 || !e.refresh {
 		return o, err

@@ -21,7 +21,7 @@ type Refresh struct {
 var RefreshColumns = append([]string{"created_at", "expires_at", "used_at", "live"}, grantColumns...)
 
 var refreshByHash = `
-	SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(` + Live + `, false) AS live, ` + columns + `
+	SELECT rt.created_at, rt.expires_at, rt.used_at, COALESCE(` + LiveRoot + `, false) AS live, ` + columns + `
 	FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id` + Standing + `
 	WHERE rt.hash = @token`
 
@@ -73,7 +73,7 @@ func (s *Store) Repeat(ctx context.Context, old string, i Issue) error {
 		INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 		SELECT g.id, @access, @scope, @audience, @now, @access_expires_at
 		FROM refresh_tokens rt JOIN grants g ON g.id = rt.grant_id`+Standing+`
-		WHERE rt.parent_hash = @old AND `+Live, args)
+		WHERE rt.parent_hash = @old AND `+LiveRoot, args)
 	return issued("repeat refresh", kept, err)
 }
 

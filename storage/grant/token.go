@@ -86,47 +86,63 @@ var tokenRows = map[seal.Kind]string{
 	seal.AccessToken: `
 		SELECT 'at' AS kind, t.scope, t.audience, t.created_at, t.expires_at, ` + columns + `,
 			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
-			COALESCE(t.revoked_at IS NULL AND t.expires_at > @now AND ` + Live + `, false) AS live, `,
+			COALESCE(t.revoked_at IS NULL AND t.expires_at > @now AND #live, false) AS live, `,
 	seal.RefreshToken: `
 		SELECT 'rt' AS kind, g.scope, g.audience, t.created_at, t.expires_at, ` + columns + `,
 			a.username, a.claims AS account_claims, a.updated_at AS account_updated_at,
-			COALESCE(t.used_at IS NULL AND t.expires_at > @now AND ` + Live + `, false) AS live, `,
+			COALESCE(t.used_at IS NULL AND t.expires_at > @now AND #live, false) AS live, `,
 }
 
 // tokenTables are the tables of the two kinds.
 var tokenTables = map[seal.Kind]string{seal.AccessToken: "access_tokens", seal.RefreshToken: "refresh_tokens"}
 
-// registered selects what Token.RegisteredScope, Token.ParentScope and
-// Token.UserinfoJWT say.
+// registered selects what Token.RegisteredScope and Token.UserinfoJWT say.
 var registered = map[storage.Dialect]string{
-	storage.SQLite: `COALESCE(json_extract(c.metadata, '$.scope'), '') AS registered_scope,
-		CASE WHEN g.parent_id IS NOT NULL THEN (SELECT COALESCE(json_extract(pc.metadata, '$.scope'), '')
-			FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id) END AS parent_scope,
+	storage.SQLite: `c.approved_scope, COALESCE(json_extract(c.metadata, '$.scope'), '') AS registered_scope,
 		COALESCE(json_extract(c.metadata, '$.userinfo_signed_response_alg'), json_extract(c.metadata, '$.userinfo_encrypted_response_alg')) IS NOT NULL AS userinfo_jwt`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'scope', '') AS registered_scope,
-		CASE WHEN g.parent_id IS NOT NULL THEN (SELECT COALESCE(pc.metadata::json ->> 'scope', '')
-			FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id) END AS parent_scope,
+	storage.PostgreSQL: `c.approved_scope, COALESCE(c.metadata::json ->> 'scope', '') AS registered_scope,
 		COALESCE(c.metadata::json ->> 'userinfo_signed_response_alg', c.metadata::json ->> 'userinfo_encrypted_response_alg') IS NOT NULL AS userinfo_jwt`,
 }
 
-// tokenQueries are the queries for a token, put together once.
-var tokenQueries = map[storage.Dialect]map[seal.Kind]string{
-	storage.SQLite: tokenQueriesOf(storage.SQLite), storage.PostgreSQL: tokenQueriesOf(storage.PostgreSQL),
+// parents selects what Token.ParentScope and Token.ParentApproved say.
+var parents = map[storage.Dialect]string{
+	storage.SQLite:     parentsOf(`json_extract(pc.metadata, '$.scope')`),
+	storage.PostgreSQL: parentsOf(`pc.metadata::json ->> 'scope'`),
 }
 
-func tokenQueriesOf(d storage.Dialect) map[seal.Kind]string {
-	queries := map[seal.Kind]string{}
-	for kind, rows := range tokenRows {
-		queries[kind] = rows + approvedScopes + registered[d] + `
+func parentsOf(scope string) string {
+	return `, CASE WHEN g.parent_id IS NOT NULL THEN (SELECT COALESCE(` + scope + `, '')
+			FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id) END AS parent_scope,
+		COALESCE((SELECT pc.approved_scope
+			FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id), '') AS parent_approved`
+}
+
+// noParents are the same columns of a grant that has none.
+const noParents = `, NULL AS parent_scope, '' AS parent_approved`
+
+// queries are those for a token, put together once.
+type queries struct {
+	root  map[seal.Kind]string // to which the tokens of other grants are not live
+	child string               // for an access token of any grant
+}
+
+var tokenQueries = map[storage.Dialect]queries{
+	storage.SQLite: queriesOf(storage.SQLite), storage.PostgreSQL: queriesOf(storage.PostgreSQL),
+}
+
+func queriesOf(d storage.Dialect) queries {
+	q := queries{root: map[seal.Kind]string{}, child: tokenQuery(seal.AccessToken, Live, registered[d]+parents[d])}
+	for kind := range tokenRows {
+		q.root[kind] = tokenQuery(kind, LiveRoot, registered[d]+noParents)
+	}
+	return q
+}
+
+func tokenQuery(kind seal.Kind, live, clients string) string {
+	return strings.Replace(tokenRows[kind], "#live", live, 1) + clients + `
 		FROM ` + tokenTables[kind] + ` t JOIN grants g ON g.id = t.grant_id` + Standing + `
 		WHERE t.hash = @token`
-	}
-	return queries
 }
-
-// approvedScopes selects what Token.ApprovedScope and Token.ParentApproved say.
-const approvedScopes = `c.approved_scope, COALESCE((SELECT pc.approved_scope
-	FROM grants pg JOIN clients pc ON pc.id = pg.client_id WHERE pg.id = g.parent_id), '') AS parent_approved, `
 
 // TokenColumns are the columns that [Store.TokenQuery] selects.
 var TokenColumns = append([]string{
@@ -172,9 +188,19 @@ func notCompact(r rune) bool {
 }
 
 // TokenQuery returns the query for a token of this kind, for a statement that
-// reads more than the token, and the arguments that it takes.
+// reads more than the token, and the arguments that it takes. A token whose
+// grant is no root is not live to it: read it by [Store.ChildQuery].
 func (s *Store) TokenQuery(kind seal.Kind, token string) (query string, args map[string]any) {
-	return tokenQueries[s.db.Dialect()][kind], map[string]any{"token": s.Hash(token), "now": s.db.Now()}
+	return tokenQueries[s.db.Dialect()].root[kind], s.tokenArgs(token)
+}
+
+// ChildQuery is [Store.TokenQuery] for an access token of any grant.
+func (s *Store) ChildQuery(token string) (query string, args map[string]any) {
+	return tokenQueries[s.db.Dialect()].child, s.tokenArgs(token)
+}
+
+func (s *Store) tokenArgs(token string) map[string]any {
+	return map[string]any{"token": s.Hash(token), "now": s.db.Now()}
 }
 
 // AccessToken returns a live access token; anything else is
@@ -185,6 +211,10 @@ func (s *Store) AccessToken(ctx context.Context, token string) (*Token, error) {
 	}
 	query, args := s.TokenQuery(seal.AccessToken, token)
 	found, err := storage.Select[Token](ctx, s.db, query, args)
+	if err == nil && len(found) > 0 && !found[0].Grant.IsRoot() {
+		query, args = s.ChildQuery(token)
+		found, err = storage.Select[Token](ctx, s.db, query, args)
+	}
 	t, err := one("get access token", found, err)
 	if err == nil && !t.Live {
 		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
@@ -207,7 +237,7 @@ func (s *Store) Bearer(ctx context.Context, token string) (*Bearer, error) {
 	if kind, _ := TokenKind(token); kind != seal.AccessToken {
 		return nil, fmt.Errorf("get access token: %w", storage.ErrNotFound)
 	}
-	query, args := s.TokenQuery(seal.AccessToken, token)
+	query, args := s.ChildQuery(token)
 	found, err := storage.Select[Bearer](ctx, s.db, `SELECT x.*, holder.permissions AS account_permissions
 		FROM (`+query+`) x LEFT JOIN accounts holder ON holder.id = x.grant_account_id`, args)
 	b, err := one("get access token", found, err)
