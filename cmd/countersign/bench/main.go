@@ -35,7 +35,6 @@ type options struct {
 	peer            string
 	out, logs       string
 	grants, clients int
-	expired         int
 }
 
 // parts are what a run consists of, by their names.
@@ -71,7 +70,6 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.logs, "logs", "", "`folder` for the servers' logs")
 	flags.IntVar(&o.grants, "grants", 10_000_000, "live `grants` for growth")
 	flags.IntVar(&o.clients, "clients", 100_000, "`clients` for growth")
-	flags.IntVar(&o.expired, "expired", 1_000_000, "expired `rows` that are deleted under load")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
