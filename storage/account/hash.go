@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -160,7 +161,8 @@ func (h *hasher) admit() (leave func(), err error) {
 	}
 }
 
-// run waits for a processor.
+// run waits for a processor. Who waits as long as a request may take is sent
+// away as one who finds no place is.
 func (h *hasher) run(ctx context.Context) (leave func(), err error) {
 	h.waiting.Add(1)
 	defer h.waiting.Add(-1)
@@ -168,6 +170,9 @@ func (h *hasher) run(ctx context.Context) (leave func(), err error) {
 	case h.running <- struct{}{}:
 		return func() { <-h.running }, nil
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil, ErrBusy
+		}
 		return nil, fmt.Errorf("wait for a password to be hashed: %w", context.Cause(ctx))
 	}
 }

@@ -103,6 +103,11 @@ func TestHashQueueIsBounded(t *testing.T) {
 	if _, err := h.enter(t.Context()); !errors.Is(err, ErrBusy) {
 		t.Errorf("behind a full queue: %v; want ErrBusy", err)
 	}
+	late, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := h.run(late); !errors.Is(err, ErrBusy) {
+		t.Errorf("waited too long: %v; want ErrBusy", err)
+	}
 	giveUp()
 	for range hashQueue {
 		if err := <-errs; !errors.Is(err, context.Canceled) {
