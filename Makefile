@@ -5,6 +5,10 @@ GOVULNCHECK := v1.8.0
 CYCLONEDX := v1.10.0
 NODE := cmd/countersign/e2e/node
 FUZZTIME ?= 30s
+BENCHTIME ?= 3s
+# A server to measure beside: oidc-provider, or a JSON file that describes one.
+PEER ?=
+BENCH = .ci/with-postgres --durable go run ./cmd/countersign/bench -benchtime $(BENCHTIME) -out bench-results
 # SQLite is C translated into Go, one connection to a goroutine: watching each
 # of its memory accesses takes most of the time and finds nothing of ours.
 RACE := -race -gcflags=modernc.org/...=-race=false
@@ -74,8 +78,16 @@ fuzz: ## Fuzz every target for FUZZTIME (30s) each.
 	.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Run the benchmarks once, briefly.
-	go test -run '^$$' -bench . -benchtime 200ms ./...
+bench: ## Measure the steps and the whole program, on SQLite and a durable PostgreSQL, beside a floor: see docs/performance.md.
+	.ci/need go postgresql $(if $(filter oidc-provider,$(PEER)),node)
+	mkdir -p bench-results
+	.ci/with-postgres --durable go test -p 1 -run '^$$' -bench . -benchmem -benchtime 200ms ./... | tee bench-results/steps.txt
+	$(BENCH) -peer '$(PEER)'
+
+.PHONY: growth
+growth: ## Measure an empty database beside one with 10 million live grants.
+	.ci/need go postgresql
+	$(BENCH)/growth -parts growth
 
 .PHONY: screenshots
 screenshots: ## Take the pictures in docs/images again.
@@ -85,4 +97,4 @@ screenshots: ## Take the pictures in docs/images again.
 
 .PHONY: clean
 clean: ## Remove what was built.
-	rm -rf countersign bin release $(NODE)/node_modules
+	rm -rf countersign bin release bench-results $(NODE)/node_modules

@@ -12,7 +12,7 @@ func (s *Store) OnHash(f func(encoded string)) {
 }
 
 // Waiting is how many wait for a processor to hash on.
-func (s *Store) Waiting() int { return len(s.hasher.admitted) - len(s.hasher.running) }
+func (s *Store) Waiting() int { return int(s.hasher.waiting.Load()) }
 
 // What the tests hold the store against.
 const (
@@ -22,6 +22,9 @@ const (
 	MaxDelay    = maxDelay
 	SignUpFree  = signUpFree
 )
+
+// Hashers is how many passwords are hashed at once.
+func Hashers() int { return hashers() }
 
 // TOTPCode is the code of a moment.
 func TOTPCode(secret []byte, at time.Time) string { return totpCode(secret, totpStep(at)) }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-crypt/crypt"
@@ -41,16 +43,21 @@ const (
 	hashQueue = 50
 )
 
-// hasher hashes passwords, as many at once as there are processors.
+// hashers is how many passwords are hashed at once: on half the processors, so
+// that a flood of sign-ins leaves the other half to who is signed in already.
+func hashers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// hasher hashes passwords, as many at once as [hashers] says.
 type hasher struct {
-	admitted chan struct{} // running or waiting
+	admitted chan struct{} // a sign-in from its beginning, or whoever else hashes
 	running  chan struct{}
+	waiting  atomic.Int64 // for a processor
 	cost     func() HashCost
 	match    func(encoded, password string) (bool, error) // tests watch it
 }
 
 func newHasher(cost HashCost) *hasher {
-	n := runtime.GOMAXPROCS(0)
+	n := hashers()
 	h := &hasher{
 		admitted: make(chan struct{}, n+hashQueue),
 		running:  make(chan struct{}, n),
@@ -131,9 +138,10 @@ func (h *hasher) hash(ctx context.Context, password string) (encoded string, err
 	return h.cost().hash(password)
 }
 
-// verify reports whether encoded is the hash of the password.
+// verify reports whether encoded is the hash of the password, for who has a
+// place.
 func (h *hasher) verify(ctx context.Context, encoded, password string) (bool, error) {
-	leave, err := h.enter(ctx)
+	leave, err := h.run(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -141,27 +149,52 @@ func (h *hasher) verify(ctx context.Context, encoded, password string) (bool, er
 	return h.match(encoded, password)
 }
 
-// enter waits for a processor.
-func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
+// admit takes a place among those who run or wait, or fails with [ErrBusy]. A
+// sign-in takes it before it asks the database anything: else those that are
+// sent away would take the database from everybody.
+func (h *hasher) admit() (leave func(), err error) {
 	select {
 	case h.admitted <- struct{}{}:
+		return func() { <-h.admitted }, nil
 	default:
 		return nil, ErrBusy
 	}
+}
+
+// run waits for a processor. Who waits as long as a request may take is sent
+// away as one who finds no place is.
+func (h *hasher) run(ctx context.Context) (leave func(), err error) {
+	h.waiting.Add(1)
+	defer h.waiting.Add(-1)
 	select {
 	case h.running <- struct{}{}:
-		return func() { <-h.running; <-h.admitted }, nil
+		return func() { <-h.running }, nil
 	case <-ctx.Done():
-		<-h.admitted
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil, ErrBusy
+		}
 		return nil, fmt.Errorf("wait for a password to be hashed: %w", context.Cause(ctx))
 	}
+}
+
+// enter takes a place and waits for a processor.
+func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
+	depart, err := h.admit()
+	if err != nil {
+		return nil, err
+	}
+	stop, err := h.run(ctx)
+	if err != nil {
+		depart()
+		return nil, err
+	}
+	return func() { stop(); depart() }, nil
 }
 
 // Hashing tells how many passwords are being hashed, how many wait for it, and
 // how many may be hashed at once.
 func (s *Store) Hashing() (running, waiting, capacity int) {
-	running = len(s.hasher.running)
-	return running, max(len(s.hasher.admitted)-running, 0), cap(s.hasher.running)
+	return len(s.hasher.running), int(s.hasher.waiting.Load()), cap(s.hasher.running)
 }
 
 // decoder reads hashes of our own and those that other systems made.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -77,13 +76,13 @@ func TestExceeds(t *testing.T) {
 	}
 }
 
-// LG-14: as many hashes at once as processors, a bounded queue, and everybody
+// LG-14: as many hashes at once as half the processors, a bounded queue, and everybody
 // else is sent away at once.
 func TestHashQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	h := newHasher(HashCost{Memory: 8, Passes: 1})
 	var leave []func()
-	for range runtime.GOMAXPROCS(0) {
+	for range hashers() {
 		f, err := h.enter(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -103,6 +102,11 @@ func TestHashQueueIsBounded(t *testing.T) {
 	}
 	if _, err := h.enter(t.Context()); !errors.Is(err, ErrBusy) {
 		t.Errorf("behind a full queue: %v; want ErrBusy", err)
+	}
+	late, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := h.run(late); !errors.Is(err, ErrBusy) {
+		t.Errorf("waited too long: %v; want ErrBusy", err)
 	}
 	giveUp()
 	for range hashQueue {

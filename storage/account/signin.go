@@ -29,6 +29,11 @@ func (s *Store) Authenticate(ctx context.Context, in SignIn) (a *Account, device
 	if len(in.Username) > maxTypedName {
 		in.Username = "" // nobody's, and costs as much as any other
 	}
+	leave, err := s.hasher.admit()
+	if err != nil {
+		return nil, "", err
+	}
+	defer leave()
 	c, err := s.candidate(ctx, in.Username)
 	if err != nil {
 		return nil, "", err

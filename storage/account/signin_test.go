@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -264,12 +263,12 @@ func TestUnevaluatedAttemptsAreGivenBack(t *testing.T) {
 		begun := make(chan struct{}, 1000)
 		s.OnHash(func(string) { begun <- struct{}{}; <-block })
 		var blocking sync.WaitGroup
-		for i := range runtime.GOMAXPROCS(0) {
+		for i := range account.Hashers() {
 			blocking.Go(func() {
 				_, _, _ = s.Authenticate(context.Background(), account.SignIn{Username: fmt.Sprint("stranger", i), Password: "x", IP: "192.0.2.1"})
 			})
 		}
-		for range runtime.GOMAXPROCS(0) {
+		for range account.Hashers() {
 			<-begun
 		}
 		for range 3 * account.AccountFree {
@@ -311,7 +310,7 @@ func TestFloodIsSentAway(t *testing.T) {
 	}
 	block := make(chan struct{})
 	s.OnHash(func(string) { <-block })
-	n := account.HashQueue + runtime.GOMAXPROCS(0) + 10
+	n := account.HashQueue + account.Hashers() + 10
 	results := make(chan error, n)
 	for i := range n {
 		go func() {
@@ -319,13 +318,13 @@ func TestFloodIsSentAway(t *testing.T) {
 			results <- err
 		}()
 	}
-	for range n - account.HashQueue - runtime.GOMAXPROCS(0) {
+	for range n - account.HashQueue - account.Hashers() {
 		if err := <-results; !errors.Is(err, account.ErrBusy) {
 			t.Errorf("in the flood: %v; want ErrBusy", err)
 		}
 	}
 	close(block)
-	for range account.HashQueue + runtime.GOMAXPROCS(0) {
+	for range account.HashQueue + account.Hashers() {
 		if err := <-results; !errors.Is(err, account.ErrWrongPassword) {
 			t.Errorf("in the queue: %v; want ErrWrongPassword", err)
 		}
@@ -334,6 +333,35 @@ func TestFloodIsSentAway(t *testing.T) {
 	if err != nil || a.ID != bob.ID || again == "" {
 		t.Errorf("after the flood: %v", err)
 	}
+}
+
+// A sign-in that is sent away has asked the database nothing: a flood leaves it
+// to everybody else.
+func TestWhoIsSentAwayCostsNoStatement(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t)
+	s := open(t, db)
+	block := make(chan struct{})
+	s.OnHash(func(string) { <-block })
+	n := account.HashQueue + account.Hashers()
+	var flood sync.WaitGroup
+	for i := range n {
+		flood.Go(func() {
+			_, _, _ = s.Authenticate(context.Background(), account.SignIn{Username: fmt.Sprint("stranger", i), Password: "x", IP: fmt.Sprintf("10.0.%d.1", i)})
+		})
+	}
+	for s.Waiting() < account.HashQueue {
+		time.Sleep(time.Millisecond) // until all have been counted and wait
+	}
+	counter := storagetest.CountStatements(db)
+	if _, _, err := s.Authenticate(t.Context(), account.SignIn{Username: "bob", Password: "x", IP: "10.1.0.1"}); !errors.Is(err, account.ErrBusy) {
+		t.Errorf("behind a full queue: %v; want ErrBusy", err)
+	}
+	if asked := counter.Statements(); len(asked) != 0 {
+		t.Errorf("who was sent away cost %q; want nothing", asked)
+	}
+	close(block)
+	flood.Wait()
 }
 
 // Many right passwords at once all get in, one by one or together.

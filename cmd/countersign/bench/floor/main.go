@@ -1,0 +1,135 @@
+// Command floor is the least that a token server can spend on this machine: it
+// checks a client, makes a token and keeps it, with the same number of
+// statements as Countersign and nothing else. It has no use beside being
+// measured: who holds its one secret may do everything.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8099", "`address` to listen on")
+	postgres := flag.String("postgres", "", "`URL` of a PostgreSQL database")
+	file := flag.String("sqlite", "", "`file` of a SQLite database, in the place of PostgreSQL")
+	join := flag.Bool("join", false, "join the commits of requests that come together")
+	flag.Parse()
+	if err := serve(*listen, *postgres, *file, *join); err != nil {
+		slog.Error("the floor ended", "cause", err.Error())
+		os.Exit(1)
+	}
+}
+
+func serve(listen, postgres, file string, join bool) error { //nolint:revive // a flag of the command line
+	ctx := context.Background()
+	kept, err := open(ctx, postgres, file)
+	if err != nil {
+		return err
+	}
+	if join {
+		kept = joined(ctx, kept)
+	}
+	h := &handler{issuer: "http://" + listen, store: kept, key: newKey()}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", h.metadata)
+	mux.HandleFunc("POST /token", h.token)
+	mux.HandleFunc("POST /introspect", h.introspect)
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	return (&http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}).Serve(socket)
+}
+
+// open opens the database that is named.
+func open(ctx context.Context, postgres, file string) (store, error) {
+	if file != "" {
+		return openSQLite(ctx, file)
+	}
+	return openPostgres(ctx, postgres)
+}
+
+type handler struct {
+	issuer string
+	store  store
+	key    *key
+}
+
+func (h *handler) metadata(w http.ResponseWriter, _ *http.Request) {
+	answer(w, map[string]any{
+		"issuer": h.issuer, "token_endpoint": h.issuer + "/token", "introspection_endpoint": h.issuer + "/introspect",
+		"padding": padding, // so that it is as long as a real one
+	})
+}
+
+// token answers client_credentials: one statement for the client, one for the
+// token.
+func (h *handler) token(w http.ResponseWriter, r *http.Request) {
+	c, ok := h.client(r)
+	if !ok || r.PostForm.Get("grant_type") != "client_credentials" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	text := opaque()
+	if c == signed {
+		text = h.key.sign(h.issuer, c)
+	}
+	if err := h.store.keep(r.Context(), row{hash: mac(text), client: c, scope: r.PostForm.Get("scope"), expires: time.Now().Add(time.Hour)}); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	answer(w, struct {
+		AccessToken string `json:"access_token"`
+		TokenType   string `json:"token_type"`
+		ExpiresIn   int    `json:"expires_in"`
+		Scope       string `json:"scope"`
+	}{text, "bearer", 3600, r.PostForm.Get("scope")})
+}
+
+// introspect reads the client with the token, in one statement.
+func (h *handler) introspect(w http.ResponseWriter, r *http.Request) {
+	id, secret, ok := r.BasicAuth()
+	found, kept, err := h.store.read(r.Context(), id, mac(r.PostFormValue("token")))
+	if err != nil || !ok || !right(kept, secret) {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	answer(w, struct {
+		Active  bool   `json:"active"`
+		Client  string `json:"client_id"`
+		Scope   string `json:"scope"`
+		Expires int64  `json:"exp"`
+	}{found.expires.After(time.Now()), found.client, found.scope, found.expires.Unix()})
+}
+
+// client authenticates who asks.
+func (h *handler) client(r *http.Request) (string, bool) {
+	if err := r.ParseForm(); err != nil {
+		return "", false
+	}
+	id, secret, ok := r.BasicAuth()
+	if !ok {
+		return "", false
+	}
+	kept, err := h.store.client(r.Context(), id)
+	return id, err == nil && right(kept, secret)
+}
+
+func answer(w http.ResponseWriter, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body) // who asked has gone
+}

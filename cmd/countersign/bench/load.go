@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"countersign/cmd/countersign/bench/driver"
+)
+
+// target is a server with what counts its statements.
+type target struct {
+	*driver.Server
+	count func() (int64, error)
+}
+
+// accounts are as many as there are workers at most.
+func (o options) accounts() int { return slices.Max(o.concurrency) }
+
+// targets installs and starts every server of the run.
+func (l *lab) targets(ctx context.Context, o options, pg *cluster, b binaries) ([]target, error) {
+	var list []target
+	for _, database := range o.databases {
+		add := l.onSQLite
+		if database == onPostgres {
+			add = func(ctx context.Context, o options, b binaries) ([]target, error) { return l.onPostgres(ctx, o, pg, b) }
+		}
+		more, err := add(ctx, o, b)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	if o.peer != "" {
+		peer, err := l.peer(ctx, o.peer)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, target{Server: peer})
+	}
+	return list, nil
+}
+
+func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries) ([]target, error) {
+	for _, name := range []string{"bench", "bench_floor", "bench_joined"} {
+		if err := pg.create(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	i := &installation{name: "countersign, " + onPostgres, binary: b.countersign, database: pg.of("bench"), folder: l.folder}
+	if err := l.install(ctx, i, o.accounts()); err != nil {
+		return nil, err
+	}
+	own, _, err := l.serve(ctx, i, true)
+	if err != nil {
+		return nil, err
+	}
+	floor, err := l.floor(ctx, b.floor, "floor, "+onPostgres, "-postgres", pg.of("bench_floor"))
+	if err != nil {
+		return nil, err
+	}
+	joined, err := l.floor(ctx, b.floor, "floor, "+onPostgres+", joined", "-join", "-postgres", pg.of("bench_joined"))
+	if err != nil {
+		return nil, err
+	}
+	list := []target{{own, pg.count("bench")}, {floor, pg.count("bench_floor")}, {joined, pg.count("bench_joined")}}
+	for _, t := range list {
+		t.Processes = append(t.Processes, driver.Process{Name: "database", PID: pg.pid})
+	}
+	return list, nil
+}
+
+func (l *lab) onSQLite(ctx context.Context, o options, b binaries) ([]target, error) {
+	i := &installation{name: "countersign, " + onSQLite, binary: b.countersign, database: "sqlite://" + l.path("bench.db"), folder: l.folder}
+	if err := l.install(ctx, i, o.accounts()); err != nil {
+		return nil, err
+	}
+	own, _, err := l.serve(ctx, i, true)
+	if err != nil {
+		return nil, err
+	}
+	floor, err := l.floor(ctx, b.floor, "floor, "+onSQLite, "-sqlite", l.path("floor.db"))
+	return []target{{Server: own}, {Server: floor}}, err
+}
+
+// measure runs every scenario on every server, so that what is compared was
+// measured one after the other.
+func (l *lab) measure(ctx context.Context, o options, targets []target, into *report) error {
+	for _, name := range o.scenarios {
+		scenario, err := driver.Find(name)
+		if err != nil {
+			return err
+		}
+		for _, c := range o.concurrency {
+			for _, t := range targets {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				r, err := driver.Run(t.Server, driver.Load{Scenario: scenario, Concurrency: c, Warm: o.warm, For: o.benchtime, Count: t.count})
+				if _, lacks := errors.AsType[driver.Unsupported](err); lacks {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				l.log.Info("measured", slog.String("server", t.Name), slog.String("scenario", name), slog.Int("concurrency", c),
+					slog.String("cpu_ms", fmt.Sprintf("%.3f + %.3f", r.CPU["server"], r.CPU["database"])), slog.Float64("per_second", r.PerSecond),
+					slog.Float64("p99_ms", r.P99), slog.Int64("errors", r.Errors), slog.String("first", r.FirstError))
+				into.add(*r)
+			}
+		}
+	}
+	return nil
+}

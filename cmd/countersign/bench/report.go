@@ -1,0 +1,161 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"countersign/cmd/countersign/bench/driver"
+)
+
+// report is what a run found, as a text for people and as lines of JSON.
+type report struct {
+	begun   time.Time
+	results []driver.Result
+	notes   []section
+}
+
+// section is a part of the report that is not a run of a scenario.
+type section struct {
+	Title string   `json:"title"`
+	Head  []string `json:"head"`
+	Rows  [][]any  `json:"rows"`
+}
+
+func (r *report) add(one driver.Result) { r.results = append(r.results, one) }
+
+func (r *report) note(s section) { r.notes = append(r.notes, s) }
+
+// keep writes the report to a folder, if one is named, and its text to out.
+func (r *report) keep(folder string, out io.Writer) error {
+	text := r.text()
+	if _, err := io.WriteString(out, text); err != nil || folder == "" {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		return fmt.Errorf("make the folder of the report: %w", err)
+	}
+	var lines strings.Builder
+	encoder := json.NewEncoder(&lines)
+	for _, one := range r.results {
+		if err := encoder.Encode(one); err != nil {
+			return fmt.Errorf("write results: %w", err)
+		}
+	}
+	for _, one := range r.notes {
+		if err := encoder.Encode(one); err != nil {
+			return fmt.Errorf("write results: %w", err)
+		}
+	}
+	for name, content := range map[string]string{"bench.md": text, "bench.jsonl": lines.String()} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			return fmt.Errorf("write results: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *report) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured on %s in %.0f minutes: %s/%s, %d processors (%s), %s.\n", r.begun.UTC().Format("2006-01-02 15:04 MST"),
+		time.Since(r.begun).Minutes(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
+	for _, name := range r.scenarios() {
+		r.scenario(&b, name)
+	}
+	for _, s := range r.notes {
+		s.write(&b)
+	}
+	return b.String()
+}
+
+// processor is the name of the processor, as the system knows it.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// scenarios are those of which there are results, in order.
+func (r *report) scenarios() (list []string) {
+	for _, one := range r.results {
+		if !slices.Contains(list, one.Scenario) {
+			list = append(list, one.Scenario)
+		}
+	}
+	return list
+}
+
+func (r *report) scenario(b *strings.Builder, name string) {
+	known, _ := driver.Find(name) // it has results
+	s := section{
+		Title: name + ": " + known.Does,
+		Head:  []string{"server", "at once", "CPU-ms server + database", "of the floor", "a second", "p50 ms", "p95 ms", "p99 ms", "peak MiB", "statements", "requests", "errors", "others' cores"},
+	}
+	for _, one := range r.results {
+		if one.Scenario == name {
+			s.Rows = append(s.Rows, []any{
+				one.Server, one.Concurrency, costs(one), r.ofFloor(one), fmt.Sprintf("%.0f", one.PerSecond), fixed(one.P50), fixed(one.P95), fixed(one.P99),
+				fmt.Sprintf("%.0f", one.Memory["server"]), few(one.Statements), few(one.Requests), one.Errors, fixed(one.Others),
+			})
+		}
+	}
+	s.write(b)
+}
+
+func costs(one driver.Result) string {
+	if database, ok := one.CPU["database"]; ok {
+		return fmt.Sprintf("%.3f + %.3f", one.CPU["server"], database)
+	}
+	return fmt.Sprintf("%.3f", one.CPU["server"])
+}
+
+// ofFloor is how many times the floor of the same database costs, server and
+// database together.
+func (r *report) ofFloor(one driver.Result) string {
+	_, database, _ := strings.Cut(one.Server, ", ")
+	for _, floor := range r.results {
+		if floor.Server == "floor, "+database && floor.Scenario == one.Scenario && floor.Concurrency == one.Concurrency && one.Server != floor.Server {
+			return fmt.Sprintf("%.2f", sum(one)/sum(floor))
+		}
+	}
+	return "–"
+}
+
+func sum(one driver.Result) (total float64) {
+	for _, ms := range one.CPU {
+		total += ms
+	}
+	return total
+}
+
+func fixed(v float64) string { return fmt.Sprintf("%.2f", v) }
+
+// few writes a small number, and a dash for none.
+func few(v float64) string {
+	if v == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", v)
+}
+
+// write writes the section as a table.
+func (s section) write(b *strings.Builder) {
+	fmt.Fprintf(b, "\n### %s\n\n| %s |\n|%s\n", s.Title, strings.Join(s.Head, " | "), strings.Repeat(" --- |", len(s.Head)))
+	for _, row := range s.Rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = fmt.Sprint(cell)
+		}
+		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
+	}
+}
