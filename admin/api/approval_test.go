@@ -82,6 +82,24 @@ func TestFourEyes(t *testing.T) {
 	})
 }
 
+// Under four eyes the API makes no administrator, takes none over, and gives
+// nobody the secret of an approved client.
+func TestNobodyBecomesTwo(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		events := audit.New(w.db)
+		w.clients = clientstore.New(w.db, clientstore.Config{Keys: w.sealing, Audit: events, FourEyes: true})
+		w.accounts = account.New(w.db, account.Config{Keys: w.sealing, Audit: events, Cost: account.HashCost{Memory: 8, Passes: 1}, FourEyes: true})
+		w.open(false)
+		eve := w.person("eve")
+		another := `{"username":"two","password":"` + password + `","permissions":["configure_server"]}`
+		w.problem(w.do(call{method: "POST", path: "/v1/accounts", body: another}), 403, "not-alone", "countersign user permit", "#/permissions")
+		w.problem(w.do(call{method: "PUT", path: "/v1/accounts/" + eve.ID + "/permissions", body: `{"permissions":["configure_server"]}`}), 403, "not-alone")
+		c := w.register("api")
+		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + c.ID + "/secrets", body: `{}`}), 403, "own-work", "countersign client rotate-secret")
+	})
+}
+
 // A rejected change says why.
 func TestRejectWithAReason(t *testing.T) {
 	t.Parallel()

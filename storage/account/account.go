@@ -76,6 +76,9 @@ type Config struct {
 	Keys  *seal.Keys
 	Audit *audit.Store
 	Cost  HashCost
+	// FourEyes lets no administrator make another one, or take one over:
+	// [*FourEyesError].
+	FourEyes bool
 }
 
 // Store keeps accounts in the database.

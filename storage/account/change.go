@@ -113,6 +113,9 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id, action string, app
 		if was.Has(ConfigureServer) && !a.Has(ConfigureServer) && administrators == 1 {
 			return ErrLastAdministrator
 		}
+		if err := s.checkFourEyes(by, &was, a); err != nil {
+			return err
+		}
 		if err := s.endSessions(ctx, &was, a); err != nil {
 			return err
 		}

@@ -158,6 +158,9 @@ func (s *Store) RemoveFactors(ctx context.Context, by audit.Actor, id string) er
 		if err != nil {
 			return err
 		}
+		if s.held(by) && a.administers() && by.AccountID != a.ID {
+			return errFactors
+		}
 		var gone int64
 		for _, table := range []string{"totp_authenticators", "passkeys", "recovery_codes"} {
 			res := s.db.With(ctx).Exec(`DELETE FROM `+table+` WHERE account_id = ?`, id)
