@@ -138,6 +138,7 @@ func TestUndoADecision(t *testing.T) {
 	})
 }
 
+// TestFourEyesInSettings is AP-09 of the catalogue.
 func TestFourEyesInSettings(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -185,7 +186,7 @@ func TestFourEyesInSettings(t *testing.T) {
 }
 
 // Under four eyes the pages make no administrator, take none over, and give
-// nobody the secret of an approved client.
+// nobody the secret of an approved client (AP-10).
 func TestNobodyBecomesTwoInSettings(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -256,6 +257,7 @@ func TestApproveASoftware(t *testing.T) {
 	})
 }
 
+// TestApprovalLink is AP-07 of the catalogue.
 func TestApprovalLink(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

@@ -29,7 +29,7 @@ func (w *world) meanwhile(begins string) {
 }
 
 // A sign-in with the password alone that is under way when the first factor
-// comes is asked for it.
+// comes is asked for it (AP-16).
 func TestPasswordAloneWhileAFactorComes(t *testing.T) {
 	each(t, func(w *world) {
 		v := visitor{w, map[string]string{}}
@@ -44,7 +44,7 @@ func TestPasswordAloneWhileAFactorComes(t *testing.T) {
 	})
 }
 
-// So does the password grant.
+// So does the password grant (AP-16).
 func TestPasswordGrantWhileAFactorComes(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.everyWay()
@@ -53,7 +53,7 @@ func TestPasswordGrantWhileAFactorComes(t *testing.T) {
 	})
 }
 
-// Guesses at the same moment are counted as those one after another are.
+// Guesses at the same moment are counted as those one after another are (AP-17).
 func TestGuessingSecretsOfOAuth1AtOnce(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})

@@ -29,6 +29,7 @@ func approveOn(t *testing.T, clients *clientstore.Store, by audit.Actor, c *clie
 	return after
 }
 
+// TestConditions is AP-01 of the catalogue.
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -165,6 +166,7 @@ func TestTwoAdministratorsDecideAtOnce(t *testing.T) {
 	})
 }
 
+// TestFourEyes is AP-09 of the catalogue.
 func TestFourEyes(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -254,7 +256,7 @@ func TestFourEyes(t *testing.T) {
 }
 
 // Under four eyes nobody has a secret alone that is believed by the time the
-// client is approved.
+// client is approved (AP-11).
 func TestFourEyesOfSecrets(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -289,6 +291,7 @@ func TestFourEyesOfSecrets(t *testing.T) {
 	})
 }
 
+// TestUndo is AP-08 of the catalogue.
 func TestUndo(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -420,6 +423,7 @@ func selfRegistered(t *testing.T, clients *clientstore.Store) (*clientstore.Enro
 	return enrolled, e.Name
 }
 
+// TestNoticesAndLinks is AP-07 of the catalogue.
 func TestNoticesAndLinks(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

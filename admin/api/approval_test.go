@@ -16,7 +16,7 @@ func (w *world) ifMatch(c call, id string) call {
 	return c.with("If-Match", w.do(call{method: "GET", path: "/v1/clients/" + id}).header.Get("ETag"))
 }
 
-// TestApprovalConditions narrows an approval, changes the conditions, and lifts them.
+// TestApprovalConditions narrows an approval, changes the conditions, and lifts them (AP-01).
 func TestApprovalConditions(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
@@ -83,7 +83,7 @@ func TestFourEyes(t *testing.T) {
 }
 
 // Under four eyes the API makes no administrator, takes none over, and gives
-// nobody the secret of an approved client.
+// nobody the secret of an approved client (AP-10).
 func TestNobodyBecomesTwo(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {

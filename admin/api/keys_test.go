@@ -41,7 +41,7 @@ func TestAccountAsSeen(t *testing.T) {
 }
 
 // An API key that is made by the API acts for who makes it, covers no more than
-// what it is made with, and is not shown again.
+// what it is made with, and is not shown again (AP-13).
 func TestAPIKeysByTheAPI(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
@@ -89,7 +89,7 @@ func TestApproveASoftware(t *testing.T) {
 	each(t, func(w *world) {
 		var ids []string
 		for _, name := range []string{"one", "two", "three"} {
-			ids = append(ids, w.create(`{"client_name":"`+name+`","redirect_uris":["https://`+name+`.example/cb"],"software_id":"s 1","scope":"openid email"}`).json["client_id"].(string))
+			ids = append(ids, w.create(`{"client_name":"` + name + `","redirect_uris":["https://` + name + `.example/cb"],"software_id":"s 1","scope":"openid email"}`).json["client_id"].(string))
 		}
 		stranger := w.create(`{"client_name":"other","redirect_uris":["https://other.example/cb"],"software_id":"s2"}`).json["client_id"].(string)
 		list := w.want(w.do(call{method: "GET", path: "/v1/software?software_id=s+1"}), http.StatusOK, ids[0], ids[1], ids[2])
@@ -119,7 +119,7 @@ func TestApproveASoftware(t *testing.T) {
 	})
 }
 
-// A decision is taken back by who made it, as long as nothing was done since.
+// A decision is taken back by who made it, as long as nothing was done since (AP-08).
 func TestUndo(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {

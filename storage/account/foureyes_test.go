@@ -11,7 +11,7 @@ import (
 )
 
 // Under four eyes no administrator becomes two: by another account, or by one
-// that is an administrator's already.
+// that is an administrator's already (AP-10).
 func TestFourEyes(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

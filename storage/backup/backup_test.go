@@ -295,7 +295,7 @@ func TestMove(t *testing.T) {
 }
 
 // An old export does not put a database back in time that went on from it, nor
-// one that was opened again.
+// one that was opened again (AP-15).
 func TestOldExportOverWhatWentOn(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(s *site) {
@@ -342,7 +342,7 @@ func compare(s *site, before, after map[string][]string) {
 }
 
 // TestRestoreEndsEverything restores a backup of a database with a row in every
-// table and looks at what may be used again.
+// table and looks at what may be used again (AP-14).
 func TestRestoreEndsEverything(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(s *site) {

@@ -66,7 +66,7 @@ func TestOSLCFaults(t *testing.T) {
 	}
 }
 
-// Four eyes hold accounts, and who registers openly has none.
+// Four eyes hold accounts, and who registers openly has none (AP-12).
 func TestFourEyesAndOpenRegistration(t *testing.T) {
 	t.Parallel()
 	for env, warned := range map[string]bool{"COUNTERSIGN_REGISTRATION=open": true, "COUNTERSIGN_REGISTRATION=token": false} {
