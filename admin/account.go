@@ -102,7 +102,9 @@ func (h *handler) changeAccount(w http.ResponseWriter, r *http.Request, who *adm
 		return nil
 	case errors.Is(err, storage.ErrNotFound):
 		return unknownAccount()
-	case !wrong && !errors.Is(err, account.ErrLastAdministrator):
+	}
+	held, alone := errors.AsType[*account.FourEyesError](err)
+	if !wrong && !alone && !errors.Is(err, account.ErrLastAdministrator) {
 		return err
 	}
 	p, err := h.accountPage(r, who)
@@ -110,8 +112,13 @@ func (h *handler) changeAccount(w http.ResponseWriter, r *http.Request, who *adm
 		return err
 	}
 	status := http.StatusUnprocessableEntity
-	if p.Faults = []fault{one}; !wrong {
-		status, p.Faults = http.StatusConflict, nil
+	switch {
+	case wrong:
+		p.Faults = []fault{one}
+	case alone:
+		status, p.Refusal = http.StatusForbidden, held.Reason
+	default:
+		status = http.StatusConflict
 		p.Refusal = "This is the last account that may configure the server. Give the permission to another one first."
 	}
 	return h.show(w, r, who, screen{Status: status, Template: "account.html", Section: accountsPath, Page: p})

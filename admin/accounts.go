@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -96,6 +97,9 @@ func (h *handler) createAccount(w http.ResponseWriter, r *http.Request, who *adm
 			return nil
 		}
 		one, ours := accountFault(err)
+		if held, alone := errors.AsType[*account.FourEyesError](err); alone {
+			one, ours = fault{"administrator", held.Reason}, true
+		}
 		if !ours {
 			return err
 		}

@@ -138,6 +138,7 @@ func TestUndoADecision(t *testing.T) {
 	})
 }
 
+// TestFourEyesInSettings is AP-09 of the catalogue.
 func TestFourEyesInSettings(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -184,6 +185,39 @@ func TestFourEyesInSettings(t *testing.T) {
 	})
 }
 
+// Under four eyes the pages make no administrator, take none over, and give
+// nobody the secret of an approved client (AP-10).
+func TestNobodyBecomesTwoInSettings(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		d := newDesk(t, db, func(cfg *clientstore.Config) { cfg.FourEyes = true })
+		bob, eve := d.account("bob", account.ConfigureServer), d.account("eve")
+		typed := url.Values{"password": {password}, "password_again": {password}}
+		permit := url.Values{"decision": {"permit"}}
+		d.want(d.send("/settings/accounts/"+eve.ID, permit), http.StatusForbidden, "no administrator makes another one", "countersign user permit")
+		set := url.Values{"decision": {"password"}, "password": {"an entirely other sentence"}, "password_again": {"an entirely other sentence"}}
+		d.want(d.send("/settings/accounts/"+bob.ID, set), http.StatusForbidden, "countersign user set-password")
+		typed.Set("username", "two")
+		typed.Set("administrator", "yes")
+		a := d.send("/settings/accounts/create", typed)
+		d.want(a, http.StatusUnprocessableEntity, "no administrator makes another one")
+		d.wantMarked(a, "administrator")
+		if _, err := d.accounts.Find(t.Context(), "two"); err == nil {
+			t.Error("the account was made")
+		}
+		c := d.register("App", clientstore.OIDC)
+		if _, err := d.clients.Approve(t.Context(), root1, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		path := "/settings/oauth-clients/" + c.ID
+		rotate := url.Values{"decision": {"rotate"}, "credentials": {"generate"}, "overlap": {"0s"}, "once": {clientstore.NewSubmission()}}
+		d.want(d.send(path+"/secrets", rotate), http.StatusUnprocessableEntity, "countersign client rotate-secret")
+		if strings.Contains(d.open(path+"/test").text(), "Make one for the test") {
+			t.Error("the test makes a secret of an approved client")
+		}
+	})
+}
+
 func TestApproveASoftware(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {
@@ -223,6 +257,7 @@ func TestApproveASoftware(t *testing.T) {
 	})
 }
 
+// TestApprovalLink is AP-07 of the catalogue.
 func TestApprovalLink(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

@@ -37,10 +37,11 @@ type testForm struct {
 // Entry returns a field with what is wrong with it.
 func (p testForm) Entry(name string) entry { return clientForm{Faults: p.Faults}.Entry(name) }
 
-func newTestForm(c *clientstore.Client) testForm {
+func (h *handler) newTestForm(c *clientstore.Client) testForm {
 	p := testForm{
 		Client: c, Flows: tryout.Flows(c), Scope: c.Metadata.Scope, Credentials: secretGenerated, NeedsSecret: c.UsesSecret(),
-		MakesSecret: c.ManagedBy == "" || c.ManagedSecret == nil,
+		// Under four eyes nobody makes a secret of a client alone, be it for a test.
+		MakesSecret: (c.ManagedBy == "" || c.ManagedSecret == nil) && !h.cfg.Clients.FourEyes(),
 	}
 	if len(p.Flows) > 0 {
 		p.Flow = p.Flows[0]
@@ -60,7 +61,7 @@ func (h *handler) showTest(w http.ResponseWriter, r *http.Request, who *administ
 	if err != nil {
 		return err
 	}
-	return h.show(w, r, who, screen{Template: "test.html", Section: clientsPath, Page: newTestForm(c)})
+	return h.show(w, r, who, screen{Template: "test.html", Section: clientsPath, Page: h.newTestForm(c)})
 }
 
 // beginTest serves POST /settings/oauth-clients/{key}/test.
@@ -73,7 +74,7 @@ func (h *handler) beginTest(w http.ResponseWriter, r *http.Request, who *adminis
 	if err != nil {
 		return err
 	}
-	p := newTestForm(c)
+	p := h.newTestForm(c)
 	p.Flow, p.Scope = tryout.Flow(form.Get("flow")), strings.Join(strings.Fields(form.Get("scope")), " ")
 	if p.MakesSecret {
 		p.Credentials = form.Get("credentials")

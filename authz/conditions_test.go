@@ -66,7 +66,7 @@ func (w *world) everyWay() app {
 	}})
 }
 
-// An approval ends at its moment by every door: nothing has to note it first.
+// An approval ends at its moment by every door: nothing has to note it first (AP-02).
 func TestApprovalEndsEverywhere(t *testing.T) {
 	each(t, func(w *world) {
 		a, tool, site := w.everyWay(), w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"}), w.resourceServer("all")
@@ -121,7 +121,7 @@ func TestApprovalEndsEverywhere(t *testing.T) {
 }
 
 // A client that is approved again before anything noted the end has lost what
-// was issued to it all the same.
+// was issued to it all the same (AP-02).
 func TestRenewedApprovalBringsNothingBack(t *testing.T) {
 	each(t, func(w *world) {
 		tokens := w.tokens(w.web)
@@ -136,7 +136,7 @@ func TestRenewedApprovalBringsNothingBack(t *testing.T) {
 }
 
 // What an approver takes from a client it has by no flow, not even in what was
-// issued before.
+// issued before (AP-03).
 func TestNarrowedScope(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.everyWay()
@@ -181,7 +181,7 @@ func TestNarrowedScope(t *testing.T) {
 }
 
 // Grants and response types that an approver takes away are refused with the
-// reason.
+// reason (AP-03).
 func TestNarrowedGrants(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.everyWay()
@@ -208,7 +208,7 @@ func TestNarrowedGrants(t *testing.T) {
 	})
 }
 
-// A client that changes itself does not undo what an approver narrowed.
+// A client that changes itself does not undo what an approver narrowed (AP-06).
 func TestOwnEditsKeepTheConditions(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.enrol("", w.encode(wish))
@@ -258,7 +258,7 @@ func TestOwnerReadsTheRejection(t *testing.T) {
 }
 
 // Of a client that is approved for test users nobody else gets anything, by any
-// flow, and is told so.
+// flow, and is told so (AP-04).
 func TestTestUsers(t *testing.T) {
 	each(t, func(w *world) {
 		a, tool := w.everyWay(), w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"})
@@ -308,8 +308,50 @@ func TestTestUsers(t *testing.T) {
 	})
 }
 
+// What a test user lost with their place stays lost when they get it back, by
+// whichever way, and so does what others lost when test users were named (AP-05).
+func TestTestUserWhoComesBack(t *testing.T) {
+	each(t, func(w *world) {
+		a, tool := w.everyWay(), w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"})
+		tester, err := w.accounts.Create(w.Context(), admin, accountOf(w))
+		w.must(err)
+		mine, tester2 := clientstore.Conditions{TestAccounts: []string{w.user.ID}}, clientstore.Conditions{TestAccounts: []string{tester.ID}}
+		for name, back := range map[string]clientstore.Conditions{
+			"named again": {TestAccounts: []string{tester.ID, w.user.ID}}, "everybody": {},
+		} {
+			w.approveOn(a, mine)
+			w.approveOn(tool, mine)
+			tokens, credentials, device := w.tokens(a), w.credentials(tool), w.device(a, "openid")
+			w.decide(device.str("user_code"), "allow")
+			for _, on := range []clientstore.Conditions{tester2, back} {
+				w.approveOn(a, on)
+				w.approveOn(tool, on)
+			}
+			if w.active(a, tokens.str("access_token")) || w.userinfo(tokens.str("access_token")).StatusCode != http.StatusUnauthorized {
+				w.Errorf("%s: the access token of before lives again", name)
+			}
+			w.wantError(w.refresh(a, tokens.str("refresh_token")), 400, "invalid_grant")
+			if res := w.poll(a, device.str("device_code")); res.StatusCode == http.StatusOK {
+				w.Errorf("%s: the device of before gets tokens: %s", name, res.body)
+			}
+			res := w.do(w.signed(signing{method: http.MethodGet, path: "/oauth1/verify", app: tool, token: credentials.Token, secret: credentials.TokenSecret}))
+			if res.json["active"] != false {
+				w.Errorf("%s: OAuth 1.0a: %s %s", name, res.Status, res.body)
+			}
+			fresh := w.tokens(a)
+			if w.userinfo(fresh.str("access_token")).StatusCode != http.StatusOK {
+				w.Errorf("%s: no new token", name)
+			}
+			w.approveOn(a, clientstore.Conditions{TestAccounts: []string{w.user.ID, tester.ID}}) // who stays loses nothing
+			if w.userinfo(fresh.str("access_token")).StatusCode != http.StatusOK {
+				w.Errorf("%s: who stayed lost a token", name)
+			}
+		}
+	})
+}
+
 // The statement that issues asks again: an administrator can name test users
-// while a request is under way.
+// while a request is under way (AP-04).
 func TestTestUsersNamedInFlight(t *testing.T) {
 	each(t, func(w *world) {
 		tester, err := w.accounts.Create(w.Context(), admin, accountOf(w))

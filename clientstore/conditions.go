@@ -240,6 +240,19 @@ func (s *Store) checkTesters(ctx context.Context, before, after Conditions) erro
 	return nil
 }
 
+// keepDead revokes what a client holds for accounts that it did not admit before
+// the change, when it comes to admit others: what somebody lost with their place
+// among the test users stays lost when they get it back, as after a disapproval.
+func (s *Store) keepDead(ctx context.Context, before, after *Client, now time.Time) error {
+	was := before.Conditions.TestAccounts
+	if len(was) == 0 || slices.Equal(was, after.Conditions.TestAccounts) {
+		return nil
+	}
+	return storage.Err("keep dead what was lost", s.db.With(ctx).Exec(
+		`UPDATE grants SET revoked_at = @now WHERE client_id = @id AND account_id <> '' AND account_id NOT IN @testers AND revoked_at IS NULL`,
+		map[string]any{"now": now, "id": before.ID, "testers": was}).Error)
+}
+
 // Approval is a decision to let a client work.
 type Approval struct {
 	// Conditions narrow it; nil keeps those that the client has.

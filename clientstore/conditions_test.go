@@ -29,6 +29,7 @@ func approveOn(t *testing.T, clients *clientstore.Store, by audit.Actor, c *clie
 	return after
 }
 
+// TestConditions is AP-01 of the catalogue.
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -165,6 +166,7 @@ func TestTwoAdministratorsDecideAtOnce(t *testing.T) {
 	})
 }
 
+// TestFourEyes is AP-09 of the catalogue.
 func TestFourEyes(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -253,6 +255,43 @@ func TestFourEyes(t *testing.T) {
 	})
 }
 
+// Under four eyes nobody has a secret alone that is believed by the time the
+// client is approved (AP-11).
+func TestFourEyesOfSecrets(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clients := clientstore.New(db, clientstore.Config{Keys: storagetest.Keys(t), Audit: audit.New(db), FourEyes: true})
+		cyd := audit.Actor{AccountID: "cyd-id", Name: "cyd", Via: audit.ViaAPI}
+		c, _ := register(t, clients, webClient("Modeler"))
+		if _, _, err := clients.RotateSecret(t.Context(), bob, c.ID, clientstore.Rotation{}); err != nil {
+			t.Fatalf("a pending client: %v", err)
+		}
+		if _, err := clients.Approve(t.Context(), bob, c.ID); !errors.Is(err, clientstore.ErrOwnWork) {
+			t.Errorf("bob, who has its secret, approves: %v", err)
+		}
+		approved, err := clients.Approve(t.Context(), cyd, c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []clientstore.Rotation{{}, {Beside: true}, {Secret: "a secret of mine, as long as it has to be"}} {
+			if _, _, err := clients.RotateSecret(t.Context(), cyd, c.ID, r); !errors.Is(err, clientstore.ErrOwnWork) {
+				t.Errorf("rotate %+v: %v; want it refused", r, err)
+			}
+		}
+		after, err := clients.Get(t.Context(), c.ID)
+		if err != nil || after.Version != approved.Version {
+			t.Errorf("a refusal changed the client: %+v, %v", after, err)
+		}
+		if _, err := clients.RevokeSecret(t.Context(), cyd, c.ID, after.Secrets[0].ID); err != nil {
+			t.Errorf("to end a secret needs nobody else: %v", err)
+		}
+		if _, _, err := clients.RotateSecret(t.Context(), audit.Actor{Name: "root", Via: audit.ViaCLI}, c.ID, clientstore.Rotation{}); err != nil {
+			t.Errorf("on the server's machine: %v", err)
+		}
+	})
+}
+
+// TestUndo is AP-08 of the catalogue.
 func TestUndo(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -384,6 +423,7 @@ func selfRegistered(t *testing.T, clients *clientstore.Store) (*clientstore.Enro
 	return enrolled, e.Name
 }
 
+// TestNoticesAndLinks is AP-07 of the catalogue.
 func TestNoticesAndLinks(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

@@ -60,7 +60,10 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 			return nil, refuse("client_secret", "%d secrets are valid already; revoke one, or rotate without overlap", len(secrets))
 		}
 		encoded, err := column(append(secrets, kept))
-		return map[string]any{"secrets": encoded}, err
+		if err != nil {
+			return nil, err
+		}
+		return s.rotated(c, by, map[string]any{"secrets": encoded}, now)
 	}, first: func(ctx context.Context) error {
 		return s.keepSubmission(ctx, by, r.Once, submission{ClientID: id, secret: generated})
 	}})
@@ -68,6 +71,28 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 		return nil, "", err
 	}
 	return c, generated, nil
+}
+
+// rotated adds to the columns of a rotation who made the secret. Under four eyes
+// nobody has a secret alone that an approved client is believed by, because it
+// works at once; and who made one that is believed once the client is approved
+// is among those who made the client.
+func (s *Store) rotated(c *Client, by audit.Actor, columns map[string]any, now time.Time) (map[string]any, error) {
+	if by.AccountID == "" {
+		return columns, nil
+	}
+	if c.Status == Approved && !c.Lapsed(now) {
+		if s.cfg.FourEyes {
+			return nil, fmt.Errorf("%w: %w", ErrOwnWork, refuse("client_secret",
+				"a new secret of an approved client works at once, which under four_eyes nobody brings about alone: "+
+					"whoever runs the server makes it on its machine, by countersign client rotate-secret, "+
+					"or disapprove the client, rotate, and have another administrator approve it"))
+		}
+		return columns, nil
+	}
+	authors, err := column(unique(append(slices.Clone(c.Authors), by.AccountID)))
+	columns["authors"] = authors
+	return columns, err
 }
 
 func (r Rotation) check(now time.Time) error {

@@ -172,6 +172,9 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 		if after, err = s.Get(ctx, id); err != nil {
 			return err
 		}
+		if err := s.keepDead(ctx, before, after, now); err != nil {
+			return err
+		}
 		return s.record(ctx, by, ch.action, before, after)
 	})
 	if err != nil {

@@ -76,7 +76,7 @@ func TestEveryRoute(t *testing.T) {
 			if slices.Contains(public, name) {
 				continue
 			}
-			path := strings.NewReplacer("{client_id}", "c1", "{secret_id}", "s1", "{account_id}", "a1").Replace(route[1])
+			path := strings.NewReplacer("{client_id}", "c1", "{secret_id}", "s1", "{key_id}", "k1", "{account_id}", "a1").Replace(route[1])
 			for _, c := range dead {
 				a := w.do(call{method: route[0], path: path, key: c.value})
 				if slices.Contains(anyAdministrator, name) && c.kind == "insufficient-scope" {

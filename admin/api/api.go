@@ -113,6 +113,8 @@ var routes = []route{
 	{method: http.MethodDelete, path: "/v1/clients/{client_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).removeClient},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveClient},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/disapprove", scope: clientstore.ScopeClientsApprove, serve: (*Handler).disapproveClient},
+	{method: http.MethodGet, path: "/v1/clients/{client_id}/undo", scope: clientstore.ScopeClientsApprove, serve: (*Handler).getUndo},
+	{method: http.MethodPost, path: "/v1/clients/{client_id}/undo", scope: clientstore.ScopeClientsApprove, serve: (*Handler).undo},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/impact", scope: clientstore.ScopeClientsRead, serve: (*Handler).impact},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/failures", scope: clientstore.ScopeClientsRead, serve: (*Handler).failures},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/secrets", scope: clientstore.ScopeClientsRead, serve: (*Handler).listSecrets},
@@ -128,6 +130,14 @@ var routes = []route{
 	{method: http.MethodPost, path: "/v1/accounts/{account_id}/disable", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).disableAccount},
 	{method: http.MethodPost, path: "/v1/accounts/{account_id}/enable", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).enableAccount},
 	{method: http.MethodPut, path: "/v1/accounts/{account_id}/permissions", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).permitAccount},
+	{method: http.MethodPut, path: "/v1/accounts/{account_id}/password", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).setPassword},
+
+	{method: http.MethodGet, path: "/v1/api-keys", scope: clientstore.ScopeAccountsRead, query: []string{"limit", "cursor"}, serve: (*Handler).listAPIKeys},
+	{method: http.MethodPost, path: "/v1/api-keys", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).createAPIKey},
+	{method: http.MethodDelete, path: "/v1/api-keys/{key_id}", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).revokeAPIKey},
+
+	{method: http.MethodGet, path: "/v1/software", scope: clientstore.ScopeClientsRead, query: []string{"software_id"}, serve: (*Handler).listSoftware},
+	{method: http.MethodPost, path: "/v1/software/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveSoftware},
 
 	{method: http.MethodGet, path: "/v1/audit", scope: clientstore.ScopeAuditRead, query: []string{"target_type", "target_id", "action", "actor", "limit", "cursor"}, serve: (*Handler).listAudit},
 	{method: http.MethodGet, path: "/v1/keys", scope: clientstore.ScopeKeysRead, serve: (*Handler).listKeys},

@@ -16,7 +16,7 @@ func (w *world) ifMatch(c call, id string) call {
 	return c.with("If-Match", w.do(call{method: "GET", path: "/v1/clients/" + id}).header.Get("ETag"))
 }
 
-// TestApprovalConditions narrows an approval, changes the conditions, and lifts them.
+// TestApprovalConditions narrows an approval, changes the conditions, and lifts them (AP-01).
 func TestApprovalConditions(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
@@ -79,6 +79,24 @@ func TestFourEyes(t *testing.T) {
 		decide.key = bob
 		w.want(w.do(decide), http.StatusOK, `"client_name":"App 2"`)
 		w.want(w.do(w.ifMatch(edit, id)), http.StatusAccepted, `"client_name":"App 2"`) // changes nothing
+	})
+}
+
+// Under four eyes the API makes no administrator, takes none over, and gives
+// nobody the secret of an approved client (AP-10).
+func TestNobodyBecomesTwo(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		events := audit.New(w.db)
+		w.clients = clientstore.New(w.db, clientstore.Config{Keys: w.sealing, Audit: events, FourEyes: true})
+		w.accounts = account.New(w.db, account.Config{Keys: w.sealing, Audit: events, Cost: account.HashCost{Memory: 8, Passes: 1}, FourEyes: true})
+		w.open(false)
+		eve := w.person("eve")
+		another := `{"username":"two","password":"` + password + `","permissions":["configure_server"]}`
+		w.problem(w.do(call{method: "POST", path: "/v1/accounts", body: another}), 403, "not-alone", "countersign user permit", "#/permissions")
+		w.problem(w.do(call{method: "PUT", path: "/v1/accounts/" + eve.ID + "/permissions", body: `{"permissions":["configure_server"]}`}), 403, "not-alone")
+		c := w.register("api")
+		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + c.ID + "/secrets", body: `{}`}), 403, "own-work", "countersign client rotate-secret")
 	})
 }
 

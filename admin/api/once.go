@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 
 	"countersign/storage/idempotency"
@@ -37,8 +38,9 @@ func (h *Handler) once(r *request, j job) (*answer, error) {
 		return nil, err
 	}
 	if before != nil {
-		before.Header["Idempotency-Replayed"] = "true"
-		return &answer{before.Status, before.Header, before.Body}, nil
+		header := map[string]string{"Idempotency-Replayed": "true"}
+		maps.Copy(header, before.Header)
+		return &answer{before.Status, header, before.Body}, nil
 	}
 	a, err := h.do(r.Context(), j, func(ctx context.Context, a *answer) error {
 		body, err := a.encode()

@@ -39,6 +39,7 @@ var (
 	notFound           = kind{"not-found", "There is no such thing", "Check the address and the identifiers in it; list what there is.", http.StatusNotFound}
 	methodNotAllowed   = kind{"method-not-allowed", "The address takes other methods", "Use one of the methods in the header Allow.", http.StatusMethodNotAllowed}
 	ownWork            = kind{"own-work", "Another administrator has to approve this", "Ask another administrator: the server is configured with four_eyes.", http.StatusForbidden}
+	forAnother         = kind{"not-alone", "No administrator does this alone", "Ask whoever runs the server to do it on its machine: the server is configured with four_eyes.", http.StatusForbidden}
 	conflict           = kind{"conflict", "This contradicts what is there", "Look at the present state and decide anew.", http.StatusConflict}
 	inFlight           = kind{"request-in-flight", "The same request is being done", "Wait a moment and repeat the request with the same Idempotency-Key.", http.StatusConflict}
 	managed            = kind{"managed-by-a-file", "The client belongs to a clients file", "Change it in that file and apply it, or take it out of the file's hands by `countersign client release`. Disapproving it is always possible.", http.StatusConflict}
@@ -58,7 +59,7 @@ var (
 // kinds are all of them, for who looks one up.
 var kinds = []kind{
 	badJSON, unknownMember, badQuery, badIdempotencyKey, notAuthenticated, invalidToken, weakSignIn, forbidden, insufficientScope, notFound,
-	methodNotAllowed, ownWork, conflict, inFlight, managed, lastAdministrator, stale, bodyTooLarge, wrongMediaType, invalidClient, invalidMember,
+	methodNotAllowed, ownWork, forAnother, conflict, inFlight, managed, lastAdministrator, stale, bodyTooLarge, wrongMediaType, invalidClient, invalidMember,
 	keyReused, preconditionNeeded, tooManyRequests, internal, unavailable,
 }
 
@@ -147,6 +148,9 @@ func describe(err error) *problemError {
 	if p, ok := errors.AsType[*problemError](err); ok {
 		return p
 	}
+	if held, ok := describeFourEyes(err); ok {
+		return held
+	}
 	if e, ok := errors.AsType[*clientstore.MemberError](err); ok {
 		return problemOf(unknownMember, ended(e.Field+" "+e.Reason.String())).at(e.Field, sentence(e.Reason.String()))
 	}
@@ -168,12 +172,24 @@ func describe(err error) *problemError {
 	return describeCommon(err)
 }
 
+// describeFourEyes makes a problem of what four_eyes refuses.
+func describeFourEyes(err error) (*problemError, bool) {
+	if e, ok := errors.AsType[*account.FourEyesError](err); ok {
+		return problemOf(forAnother, e.Reason.String()).at(e.Field, "Is not for an administrator to set alone."), true
+	}
+	if !errors.Is(err, clientstore.ErrOwnWork) {
+		return nil, false
+	}
+	if e, ok := errors.AsType[*clientstore.MetadataError](err); ok {
+		return problemOf(ownWork, sentence(e.Reason.String())), true
+	}
+	return problemOf(ownWork, sentence(clientstore.ErrOwnWork.Error())), true
+}
+
 func describeCommon(err error) *problemError {
 	switch {
 	case errors.Is(err, account.ErrLastAdministrator):
 		return problemOf(lastAdministrator, "This is the last account that may configure the server.")
-	case errors.Is(err, clientstore.ErrOwnWork):
-		return problemOf(ownWork, sentence(clientstore.ErrOwnWork.Error()))
 	case errors.Is(err, idempotency.ErrMismatch):
 		return problemOf(keyReused, "A request with this Idempotency-Key had other content.")
 	case errors.Is(err, idempotency.ErrInFlight):

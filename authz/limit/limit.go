@@ -22,18 +22,28 @@ type Limiter struct {
 	now   func() time.Time
 	mu    sync.Mutex
 	by    map[string]*rate.Limiter
+	// trying counts what [Limiter.Try] let begin and is not settled yet.
+	trying  map[string]int
+	settled *sync.Cond
 }
 
 // New returns a limiter that lets a key do something burst times at once, and
 // then perSecond times a second.
 func New(perSecond float64, burst int, now func() time.Time) *Limiter {
-	return &Limiter{rate: rate.Limit(perSecond), burst: burst, now: now, by: map[string]*rate.Limiter{}}
+	l := &Limiter{rate: rate.Limit(perSecond), burst: burst, now: now, by: map[string]*rate.Limiter{}, trying: map[string]int{}}
+	l.settled = sync.NewCond(&l.mu)
+	return l
 }
 
 // Allow reports whether the key may do it now, and counts it if so.
 func (l *Limiter) Allow(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.of(key).AllowN(l.now(), 1)
+}
+
+// of returns the count of the key.
+func (l *Limiter) of(key string) *rate.Limiter {
 	one, ok := l.by[key]
 	if !ok {
 		if len(l.by) >= maxKeys {
@@ -42,7 +52,42 @@ func (l *Limiter) Allow(key string) bool {
 		one = rate.NewLimiter(l.rate, l.burst)
 		l.by[key] = one
 	}
-	return one.AllowN(l.now(), 1)
+	return one
+}
+
+// Try lets the key try what counts only when it fails, and reports whether it
+// may. Whoever was let try has to call settle. Of tries at the same time no more
+// are let than may fail; the others wait for those to be settled, so that many
+// at once fail no more often than one after another, and who does not fail is
+// not refused.
+func (l *Limiter) Try(key string) (settle func(failed bool), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		left := float64(l.burst)
+		if one, counted := l.by[key]; counted {
+			left = one.TokensAt(l.now())
+		}
+		if left < 1 {
+			return nil, false
+		}
+		if float64(l.trying[key]) <= left-1 {
+			break
+		}
+		l.settled.Wait()
+	}
+	l.trying[key]++
+	return func(failed bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if failed {
+			l.of(key).AllowN(l.now(), 1)
+		}
+		if l.trying[key]--; l.trying[key] == 0 {
+			delete(l.trying, key)
+		}
+		l.settled.Broadcast()
+	}, true
 }
 
 // Exhausted reports whether [Limiter.Allow] would say no now. It counts
@@ -68,7 +113,7 @@ func (l *Limiter) forget() {
 			if len(l.by) < maxKeys/2 { // looking through them all is not for every key
 				return
 			}
-			if one.TokensAt(now) >= least {
+			if one.TokensAt(now) >= least && l.trying[key] == 0 {
 				delete(l.by, key)
 			}
 		}

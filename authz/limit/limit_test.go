@@ -1,7 +1,10 @@
 package limit
 
 import (
+	"runtime"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,6 +24,48 @@ func TestAllow(t *testing.T) {
 	now = now.Add(time.Second)
 	if !l.Allow("a") || l.Allow("a") {
 		t.Error("a second allows one more")
+	}
+}
+
+// Many who try at once fail no more often than one after another, and who does
+// not fail is never refused.
+func TestTry(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := New(1, 5, func() time.Time { return now })
+	attempt := func(n int, fails bool) (tried, refused int64) {
+		var group sync.WaitGroup
+		var a, b atomic.Int64
+		for range n {
+			group.Go(func() {
+				settle, ok := l.Try("a")
+				if !ok {
+					b.Add(1)
+					return
+				}
+				a.Add(1)
+				runtime.Gosched()
+				settle(fails)
+			})
+		}
+		group.Wait()
+		return a.Load(), b.Load()
+	}
+	if tried, refused := attempt(100, false); tried != 100 || refused != 0 {
+		t.Errorf("%d of 100 that do not fail are refused", refused)
+	}
+	if tried, refused := attempt(100, true); tried != 5 || refused != 95 {
+		t.Errorf("%d of 100 guesses at once were let, %d refused; want 5 and 95", tried, refused)
+	}
+	if _, ok := l.Try("b"); !ok {
+		t.Error("another key is held back")
+	}
+	now = now.Add(2 * time.Second)
+	if tried, _ := attempt(10, true); tried != 2 {
+		t.Errorf("two seconds let %d more; want 2", tried)
+	}
+	if len(l.trying) != 1 { // b's, which was not settled
+		t.Errorf("%d are remembered as trying; want 1", len(l.trying))
 	}
 }
 

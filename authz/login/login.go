@@ -222,8 +222,18 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 		h.redirect(w, pathSecond, waitingFor(i))
 		return nil
 	}
-	return h.signIn(w, r, i, arrival{account: a, device: device, by: byPassword})
+	err = h.signIn(w, r, i, arrival{account: a, device: device, by: byPassword, alone: true})
+	if errors.Is(err, errFactorMeanwhile) {
+		h.cfg.Cookies.SetFirstStep(w, h.cfg.Accounts.SealFirstStep(a))
+		h.redirect(w, pathSecond, waitingFor(i))
+		return nil
+	}
+	return err
 }
+
+// errFactorMeanwhile reports that the account got a second factor while it was
+// being signed in without one.
+var errFactorMeanwhile = errors.New("the account has a second factor by now")
 
 // waitingFor names the request that waits, if one does.
 func waitingFor(i *interaction.Interaction) url.Values {
@@ -239,6 +249,7 @@ type arrival struct {
 	device  string // the device cookie to keep
 	by      methods
 	noted   string // how they did, where by does not tell
+	alone   bool   // by the password alone, which a second factor ends
 }
 
 // signIn begins the session and goes on with what waited for it. The cookie is
@@ -254,6 +265,9 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.
 			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: who.by.acr(), AMR: who.by,
 			IP: browser.Address(r), UserAgent: r.UserAgent(), Replaces: h.cfg.Cookies.Session(r),
 		})
+		if err == nil && who.alone {
+			err = h.stillAlone(ctx, a.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -285,6 +299,16 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, i *interaction.
 	}
 	h.resume(w, i)
 	return nil
+}
+
+// stillAlone fails when the account has a second factor by now. The session that
+// was just kept holds back whoever adds one until the transaction ends.
+func (h *Handler) stillAlone(ctx context.Context, accountID string) error {
+	second, err := h.cfg.Accounts.HasSecondFactor(ctx, accountID)
+	if err == nil && second {
+		return errFactorMeanwhile
+	}
+	return err
 }
 
 // refuse shows the form again and says why. Everything but the password stays

@@ -50,7 +50,7 @@ func (h *Handler) verify(ctx context.Context, r *received) (*signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.prove(ctx, s); err != nil {
+	if err := h.believe(ctx, s); err != nil {
 		return nil, err
 	}
 	if err := s.mayUse(); err != nil {
@@ -83,6 +83,24 @@ func (h *Handler) checkTime(r *received) error {
 		}
 	}
 	return nil
+}
+
+// believe is [Handler.prove] of whoever did not guess too often: what is wrong
+// is counted before others of the same moment are looked at.
+func (h *Handler) believe(ctx context.Context, s *signed) (err error) {
+	who := s.request.guesser()
+	if who == "" {
+		return h.prove(ctx, s)
+	}
+	settle, ok := h.failures.Try(who)
+	if !ok {
+		return tooMany()
+	}
+	defer func() {
+		_, refused := errors.AsType[*Error](err)
+		settle(refused)
+	}()
+	return h.prove(ctx, s)
 }
 
 // prove believes a request whose signature was made with one of the client's
@@ -192,9 +210,6 @@ var (
 // and answers what everybody is answered. What was signed is for who debugs a
 // client, as far as it is no secret: parameters of the application may be.
 func (h *Handler) disbelieve(ctx context.Context, r *received, why reason) error {
-	if who := r.guesser(); who != "" {
-		h.failures.Allow(who)
-	}
 	h.cfg.Log.InfoContext(ctx, "signature refused", "client_id", protocol.Printable(r.Get("oauth_consumer_key")), "reason", why.cause,
 		"signature_method", string(r.Method()), "request_id", r.id)
 	if h.cfg.Log.Enabled(ctx, slog.LevelDebug) {

@@ -146,6 +146,10 @@ func dataFolder(cfg *config.Config) error {
 
 // restoreFix says what to do when a file could not be put into the database.
 func restoreFix(err error) error {
+	if e, ok := errors.AsType[*backup.WentOnError](err); ok {
+		return remedy(err, e.Error()+". Nothing was changed", "go on with the database as it is. To move it, write an export of it, or of the one that is served; "+
+			"to go back in time, `countersign restore` a backup, which brings nothing back that was taken back")
+	}
 	switch {
 	case errors.Is(err, backup.ErrNotEmpty):
 		return remedy(err, "the database has an installation already; nothing was changed",

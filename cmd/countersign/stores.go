@@ -117,7 +117,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 			KeptAfter: keptAfter(cfg), RotateEvery: cfg.KeyRotation,
 		}),
 		accounts: account.New(db, account.Config{
-			Keys: keys, Audit: trail,
+			Keys: keys, Audit: trail, FourEyes: cfg.FourEyes,
 			Cost: account.HashCost{Memory: uint32(cfg.PasswordMemory), Passes: uint32(cfg.PasswordPasses)}, //nolint:gosec // Validate bounds both
 		}),
 		sessions:     session.New(db, session.Config{Keys: keys, Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}),

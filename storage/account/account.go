@@ -76,6 +76,9 @@ type Config struct {
 	Keys  *seal.Keys
 	Audit *audit.Store
 	Cost  HashCost
+	// FourEyes lets no administrator make another one, or take one over:
+	// [*FourEyesError].
+	FourEyes bool
 }
 
 // Store keeps accounts in the database.
@@ -83,6 +86,15 @@ type Store struct {
 	db     *storage.DB
 	cfg    Config
 	hasher *hasher
+	seen   int64 // of [Store.Seen]
+}
+
+// Seen returns the store for one change of an account as it was looked at:
+// another version in the database means [storage.ErrConflict]. 0 is any.
+func (s *Store) Seen(version int64) *Store {
+	at := *s
+	at.seen = version
+	return &at
 }
 
 // New returns a store on db.

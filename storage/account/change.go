@@ -105,6 +105,9 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id, action string, app
 		if err != nil {
 			return err
 		}
+		if s.seen != 0 && a.Version != s.seen {
+			return storage.Err(action, storage.ErrConflict)
+		}
 		was := *a
 		apply(a)
 		if a.PasswordHash == was.PasswordHash && reflect.DeepEqual(was.view(), a.view()) {
@@ -112,6 +115,9 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id, action string, app
 		}
 		if was.Has(ConfigureServer) && !a.Has(ConfigureServer) && administrators == 1 {
 			return ErrLastAdministrator
+		}
+		if err := s.checkFourEyes(by, &was, a); err != nil {
+			return err
 		}
 		if err := s.endSessions(ctx, &was, a); err != nil {
 			return err

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -21,6 +22,9 @@ type Registration struct {
 // the registration, [storage.ErrConflict] that the username is taken. The
 // first account closes the set-up door for good, see [Store.StartSetup].
 func (s *Store) Create(ctx context.Context, by audit.Actor, r Registration) (*Account, error) {
+	if s.held(by) && slices.Contains(r.Permissions, ConfigureServer) {
+		return nil, errAnother
+	}
 	a, err := s.prepare(ctx, r)
 	if err != nil {
 		return nil, err

@@ -113,6 +113,9 @@ func (s *Store) AddTOTP(ctx context.Context, by audit.Actor, a *Account, secret 
 		return nil, ErrWrongCode
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := s.lockAccount(ctx, a.ID); err != nil { // sign-ins that are under way come before, or see the factor
+			return err
+		}
 		res := s.db.With(ctx).Exec(`INSERT INTO totp_authenticators (account_id, sealed, last_step, created_at, used_at) VALUES (@id, @sealed, @step, @now, @now)
 			ON CONFLICT DO NOTHING`, map[string]any{"id": a.ID, "sealed": s.cfg.Keys.Seal(secret, totpPlace(a.ID)), "step": step, "now": now})
 		if res.Error != nil {
@@ -157,6 +160,9 @@ func (s *Store) RemoveFactors(ctx context.Context, by audit.Actor, id string) er
 		a, err := s.Get(ctx, id)
 		if err != nil {
 			return err
+		}
+		if s.held(by) && a.administers() && by.AccountID != a.ID {
+			return errFactors
 		}
 		var gone int64
 		for _, table := range []string{"totp_authenticators", "passkeys", "recovery_codes"} {

@@ -37,6 +37,9 @@ func (s *Store) AddPasskey(ctx context.Context, by audit.Actor, a *Account, k Pa
 	now := s.db.Now()
 	k.AccountID, k.CreatedAt, k.Name = a.ID, now, bounded(k.Name)
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := s.lockAccount(ctx, a.ID); err != nil { // as in [Store.AddTOTP]
+			return err
+		}
 		var n int64
 		if err := s.db.With(ctx).Raw(`SELECT count(*) FROM passkeys WHERE account_id = ?`, a.ID).Scan(&n).Error; err != nil {
 			return storage.Err("count passkeys", err)

@@ -294,6 +294,44 @@ func TestMove(t *testing.T) {
 	})
 }
 
+// An old export does not put a database back in time that went on from it, nor
+// one that was opened again (AP-15).
+func TestOldExportOverWhatWentOn(t *testing.T) {
+	t.Parallel()
+	eachSite(t, func(s *site) {
+		s.fill()
+		s.exec(`UPDATE installation SET moved_at = NULL`)
+		s.exec(`UPDATE grants SET revoked_at = NULL`)
+		old, _ := s.export()
+		refused := func(over *site, file []byte) {
+			t.Helper()
+			over.exec(`UPDATE clients SET status = 'disapproved'`)
+			over.exec(`UPDATE grants SET revoked_at = ?`, time.Now().UTC())
+			before := over.contents()
+			_, err := s.read(file).Import(s.Context(), over.target(), by)
+			if _, ok := errors.AsType[*backup.WentOnError](err); !ok {
+				s.Errorf("an old export over what went on: %v; want WentOnError", err)
+			}
+			compare(over, before, over.contents())
+		}
+		other := newSite(s.T, storagetest.SQLiteURL(s.T))
+		_, err := s.read(old).Import(s.Context(), other.target(), by)
+		s.must(err)
+		refused(other, old) // it went on, and is open
+		back, _ := other.export()
+		refused(other, old) // it went on, and is closed
+		s.open(func(db *storage.DB) { s.must(backup.Reopen(s.Context(), db, by)) })
+		refused(s, old)  // the source itself went on
+		refused(s, back) // and is not what went on elsewhere
+
+		third := newSite(s.T, storagetest.SQLiteURL(s.T))
+		third.fill()
+		third.exec(`UPDATE installation SET created_at = ?, moved_at = NULL`, time.Now().UTC())
+		_, err = s.read(back).Import(s.Context(), third.target(), by)
+		s.must(err) // another installation goes, as is asked for
+	})
+}
+
 func compare(s *site, before, after map[string][]string) {
 	s.Helper()
 	for _, table := range slices.Sorted(maps.Keys(before)) {
@@ -304,7 +342,7 @@ func compare(s *site, before, after map[string][]string) {
 }
 
 // TestRestoreEndsEverything restores a backup of a database with a row in every
-// table and looks at what may be used again.
+// table and looks at what may be used again (AP-14).
 func TestRestoreEndsEverything(t *testing.T) {
 	t.Parallel()
 	eachSite(t, func(s *site) {

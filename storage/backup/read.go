@@ -3,6 +3,7 @@ package backup
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -93,6 +94,15 @@ func (f *File) update(ctx context.Context, db *storage.DB) error {
 // ErrNotEmpty reports that the database has an installation already.
 var ErrNotEmpty = errors.New("the database is not empty")
 
+// WentOnError reports that the database is of the installation that an export is
+// of, and has gone on since.
+type WentOnError struct{ ExportedAt time.Time }
+
+func (e *WentOnError) Error() string {
+	return "the database is of the same installation as the export of " + e.ExportedAt.UTC().Format("2006-01-02 15:04:05 UTC") +
+		", and has gone on since: what was revoked, used up or disapproved meanwhile would work again"
+}
+
 // Target is a database that a file goes into.
 type Target struct {
 	URL string
@@ -136,7 +146,8 @@ func (f *File) Restore(ctx context.Context, to Target, by audit.Actor, p Policy)
 }
 
 // Import puts the content of an export into the database as it is, so that it
-// goes on there. It happens as a whole, or not at all.
+// goes on there. It happens as a whole, or not at all. [WentOnError] refuses to
+// put a database back in time.
 func (f *File) Import(ctx context.Context, to Target, by audit.Actor) (map[string]int64, error) {
 	if f.Header.Kind != Export {
 		return nil, unusable("countersign restore FILE, which brings back nothing that was taken back since",
@@ -174,12 +185,58 @@ func (f *File) put(ctx context.Context, to Target) (rows map[string]int64, err e
 	err = f.stage.open(ctx, func(db *storage.DB) error {
 		return db.Snapshot(ctx, func(from storage.Conn) error {
 			return storage.Exclusive(ctx, to.URL, func(c storage.Conn) error {
+				if f.Header.Kind == Export {
+					if err := f.checkWentOn(ctx, from, c); err != nil {
+						return err
+					}
+				}
 				rows, err = replace(ctx, from, c, to.Replace)
 				return err
 			})
 		})
 	})
 	return rows, err
+}
+
+// history is what tells installations apart, and whether one is served elsewhere.
+type history struct {
+	created time.Time
+	moved   sql.NullTime
+}
+
+// histories returns that of the database, none for an empty one.
+func histories(ctx context.Context, c storage.Conn) (found []history, err error) {
+	rows, err := c.QueryContext(ctx, `SELECT created_at, moved_at FROM installation`)
+	if err != nil {
+		return nil, storage.Err("read the installation", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var h history
+		if err := rows.Scan(&h.created, &h.moved); err != nil {
+			return nil, storage.Err("read the installation", err)
+		}
+		found = append(found, h)
+	}
+	return found, storage.Err("read the installation", rows.Err())
+}
+
+// checkWentOn fails when the database that is to be replaced knows what the
+// export does not: it is of the same installation, and is open, or was closed
+// after the export was written.
+func (f *File) checkWentOn(ctx context.Context, from, to storage.Conn) error {
+	here, err := histories(ctx, to)
+	if err != nil || len(here) == 0 {
+		return err
+	}
+	file, err := histories(ctx, from)
+	if err != nil || len(file) == 0 || !file[0].created.Equal(here[0].created) {
+		return err
+	}
+	if !here[0].moved.Valid || here[0].moved.Time.After(f.Header.CreatedAt) {
+		return &WentOnError{f.Header.CreatedAt}
+	}
+	return nil
 }
 
 // prepare makes the target's schema, or brings it up to date, once it is known

@@ -39,7 +39,9 @@ var insertPersonalGrant = `
 		@acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
 	FROM clients c, accounts a
 	WHERE c.id = @client AND ` + Approved("c") + ` AND ` + Admitted("c", "a.id") + `
-		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch`
+		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch
+		AND (@kind <> 'password' OR NOT EXISTS (
+			SELECT 1 FROM totp_authenticators f WHERE f.account_id = a.id UNION ALL SELECT 1 FROM passkeys f WHERE f.account_id = a.id))`
 
 const insertFirstRefresh = `
 	INSERT INTO refresh_tokens (grant_id, hash, created_at, expires_at)
@@ -47,8 +49,9 @@ const insertFirstRefresh = `
 
 // IssueToAccount keeps a grant that an account gave without a session, and its
 // tokens, if at this moment the client is approved and the account is what it
-// was when it was authenticated; otherwise [ErrNotPermitted]. The scope and
-// audience of the issue are the grant's.
+// was when it was authenticated, where a password was shown without a second
+// factor; otherwise [ErrNotPermitted]. The scope and audience of the issue are
+// the grant's.
 func (s *Store) IssueToAccount(ctx context.Context, g Grant, i Issue) error {
 	args := s.grantArgs(g)
 	args["account_epoch"] = g.AccountEpoch

@@ -101,7 +101,10 @@ type Config struct {
 	// FourEyes is `true` to let nobody approve what they registered or edited
 	// themselves: what administrators register is pending as anybody's is, and
 	// what they edit of an approved client waits for another administrator. It
-	// holds for the pages, the API and links. The command line on the server's
+	// holds for the pages, the API and links; there nobody makes an administrator,
+	// takes one over, or makes a secret of an approved client alone. Clients that
+	// register openly are nobody's own work: set registration to token or off for
+	// it to hold those, too. The command line on the server's
 	// own database is not held to it: whoever may read the database and its key
 	// could do anything to it, and the audit record names them.
 	FourEyes bool `config:"four_eyes" usage:"true: administrators approve nothing of their own"`

@@ -65,3 +65,14 @@ func TestOSLCFaults(t *testing.T) {
 		t.Errorf("nothing warns of addresses that lead nowhere: %v", err)
 	}
 }
+
+// Four eyes hold accounts, and who registers openly has none (AP-12).
+func TestFourEyesAndOpenRegistration(t *testing.T) {
+	t.Parallel()
+	for env, warned := range map[string]bool{"COUNTERSIGN_REGISTRATION=open": true, "COUNTERSIGN_REGISTRATION=token": false} {
+		c, err := Load(Source{Env: []string{"COUNTERSIGN_FOUR_EYES=true", env}})
+		if err != nil || strings.Contains(strings.Join(c.Warnings(), " "), "four_eyes") != warned {
+			t.Errorf("%s: warns %v, %v", env, c.Warnings(), err)
+		}
+	}
+}

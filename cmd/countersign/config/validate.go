@@ -78,6 +78,10 @@ func (c *Config) Warnings() []string {
 		list = append(list, "the issuer is https and something in front speaks TLS, but trusted_proxies is empty: "+
 			"to the throttles and the audit trail everybody has the proxy's address; set trusted_proxies to it")
 	}
+	if c.FourEyes && c.Registration == "open" {
+		list = append(list, "four_eyes is set and registration is open: an administrator can register a client as anybody can, "+
+			"and approve it alone; set registration to token or off")
+	}
 	return list
 }
 

@@ -1,0 +1,50 @@
+package account
+
+import (
+	"slices"
+
+	"countersign/storage/audit"
+	"countersign/storage/locale"
+)
+
+// FourEyesError refuses an administrator what would make them two: whoever can
+// make another administrator, or take over an account that is one, approves
+// their own work as that one.
+type FourEyesError struct {
+	Field  string // permissions, password or second_factor: what was to be set
+	Reason locale.Message
+}
+
+func (e *FourEyesError) Error() string { return "under four_eyes: " + e.Reason.String() }
+
+var (
+	errAnother = &FourEyesError{"permissions", "Under four_eyes no administrator makes another one, who could approve in their place. " +
+		"Whoever runs the server does so on its machine, by countersign user permit, create or enable."}
+	errPassword = &FourEyesError{"password", "Under four_eyes no administrator sets the password of another one, whom they could then sign in as. " +
+		"Whoever runs the server does so on its machine, by countersign user set-password."}
+	errFactors = &FourEyesError{"second_factor", "Under four_eyes no administrator takes the second factors of another one away. " +
+		"Whoever runs the server does so on its machine, by countersign user remove-factors."}
+)
+
+// held reports whether four eyes hold who acts. The command line on the
+// database could do anything to it; the audit record tells.
+func (s *Store) held(by audit.Actor) bool { return s.cfg.FourEyes && by.AccountID != "" }
+
+// administers reports whether the account has the permission, disabled or not:
+// whoever may enable it need not be who disabled it.
+func (a *Account) administers() bool { return slices.Contains(a.Permissions, ConfigureServer) }
+
+// checkFourEyes refuses an administrator a change by which they would become
+// two. What people do to their own account is theirs.
+func (s *Store) checkFourEyes(by audit.Actor, before, after *Account) error {
+	switch {
+	case !s.held(by):
+		return nil
+	case after.Has(ConfigureServer) && !before.Has(ConfigureServer):
+		return errAnother
+	case before.administers() && by.AccountID != before.ID && after.PasswordHash != before.PasswordHash:
+		return errPassword
+	default:
+		return nil
+	}
+}
