@@ -31,24 +31,25 @@ func findClient(ctx context.Context, d clientDesk, id string) (*clientstore.Clie
 
 // printClient prints a client, with the secret that was just made for it.
 func printClient(p *program, out *output, c *clientstore.Client, secret string) error {
-	return printDocument(p, out, c.Document().WithSecret(secret), "")
+	return printDocument(p, out, shownClient{document: c.Document().WithSecret(secret)})
 }
 
-// printDocument prints a client with the name of its functional account, empty
-// where it has none.
-func printDocument(p *program, out *output, view clientstore.Document, functional string) error {
+// printDocument prints a client with the names of its functional account and its
+// test users, as far as they are known.
+func printDocument(p *program, out *output, c shownClient) error {
+	view := c.document
 	doc, err := document(view)
 	if err != nil {
 		return err
 	}
 	delete(doc, "secrets") // the JSON has them
-	if functional != "" {
-		doc["oauth1_functional_account"] = functional
+	if c.functional != "" {
+		doc["oauth1_functional_account"] = c.functional
 	}
 	if asked := requested(view.Requested); asked != "" {
 		doc["requested"] = "it asked " + asked
 	}
-	if words := conditionWords(view.Conditions); words != "" {
+	if words := conditionWords(view.Conditions, c.testers); words != "" {
 		doc["conditions"] = words
 	}
 	return out.print(p.stdout, view, func(tw *tabwriter.Writer) {
@@ -90,9 +91,9 @@ func newClientList(p *program) *cobra.Command {
 				return err
 			}
 			return out.print(p.stdout, docs, func(tw *tabwriter.Writer) {
-				row(tw, "KEY", "NAME", "TYPE", "STATUS", "GRANTS")
+				row(tw, "KEY", "NAME", "TYPE", "STATUS", "CONDITIONS", "GRANTS")
 				for _, d := range docs {
-					row(tw, d.ClientID, d.ClientName, d.Type, d.Status, d.GrantTypes)
+					row(tw, d.ClientID, d.ClientName, d.Type, d.Status, conditionsInBrief(d.Conditions), d.GrantTypes)
 				}
 			})
 		})
@@ -123,7 +124,11 @@ func newClientShow(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printShown(p, out, shownClient{c.Document(), functional}, v)
+			testers, err := testerNames(ctx, d, &c.Conditions)
+			if err != nil {
+				return err
+			}
+			return printShown(p, out, shownClient{c.Document(), functional, testers}, v)
 		})
 	}
 	return cmd

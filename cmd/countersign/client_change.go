@@ -144,7 +144,11 @@ func decideClient(ctx context.Context, cmd *cobra.Command, p *program, d clientD
 	if err != nil {
 		return nil, err
 	}
-	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)+q.narrowed()); err != nil {
+	narrowed, err := q.narrowed(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.confirm.ask(cmd, p, q.impact(q.client, impact)+narrowed); err != nil {
 		return nil, err
 	}
 	var after *clientstore.Client
@@ -161,15 +165,16 @@ func decideClient(ctx context.Context, cmd *cobra.Command, p *program, d clientD
 
 // narrowed says under which conditions the client is approved, nothing where
 // there are none or it is not approved.
-func (q question) narrowed() string {
+func (q question) narrowed(ctx context.Context, d clientDesk) (string, error) {
 	on := q.conditions
 	if on == nil {
 		on = &q.seen.Conditions
 	}
-	if words := conditionWords(on); words != "" && q.decide == nil {
-		return " Under conditions: " + words + "."
+	names, err := testerNames(ctx, d, on)
+	if words := conditionWords(on, names); err == nil && words != "" && q.decide == nil {
+		return " Under conditions: " + words + ".", nil
 	}
-	return ""
+	return "", err
 }
 
 // changedMeanwhile explains that a client is not what was looked at.

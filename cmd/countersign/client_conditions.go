@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"countersign/clientstore"
+	"countersign/cmd/countersign/adminclient"
+	"countersign/storage"
 )
 
 // conditionFlags are what an approval is narrowed to.
@@ -97,9 +102,48 @@ func (f *conditionFlags) readTesters(ctx context.Context, cmd *cobra.Command, d 
 	return nil
 }
 
+// testerNames returns the usernames of the test users; who was removed, or whose
+// name the credential does not cover, has none.
+func testerNames(ctx context.Context, d clientDesk, on *clientstore.Conditions) (map[string]string, error) {
+	names := map[string]string{}
+	if on == nil {
+		return names, nil
+	}
+	for _, id := range on.TestAccounts {
+		a, err := d.Account(ctx, id)
+		p, refused := errors.AsType[*adminclient.RefusedError](err)
+		switch {
+		case err == nil:
+			names[id] = a.Username
+		case errors.Is(err, storage.ErrNotFound), refused && p.Status == http.StatusForbidden:
+		default:
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+// conditionsInBrief says in a few words what an approval is narrowed to.
+func conditionsInBrief(on *clientstore.Conditions) string {
+	if on == nil {
+		return ""
+	}
+	var list []string
+	if on.Until != nil {
+		list = append(list, "until "+on.Until.UTC().Format(time.DateOnly))
+	}
+	if len(on.TestAccounts) > 0 {
+		list = append(list, count(int64(len(on.TestAccounts)), "test user"))
+	}
+	if on.Scope != "" || len(on.GrantTypes) > 0 || len(on.ResponseTypes) > 0 {
+		list = append(list, "narrowed")
+	}
+	return strings.Join(list, ", ")
+}
+
 // conditionWords says for people what an approval is narrowed to, nothing where
-// it is not.
-func conditionWords(on *clientstore.Conditions) string {
+// it is not. Test users are called by the names that there are.
+func conditionWords(on *clientstore.Conditions, names map[string]string) string {
 	if on == nil {
 		return ""
 	}
@@ -115,6 +159,10 @@ func conditionWords(on *clientstore.Conditions) string {
 	say("no more scope than ", on.Scope)
 	say("no other grants than ", strings.Join(on.GrantTypes, " "))
 	say("no other response types than ", strings.Join(on.ResponseTypes, ", "))
-	say("test users only: ", strings.Join(on.TestAccounts, " "))
+	var testers []string
+	for _, id := range on.TestAccounts {
+		testers = append(testers, cmp.Or(names[id], id))
+	}
+	say("test users only: ", strings.Join(testers, " "))
 	return printable(strings.Join(list, "; "))
 }

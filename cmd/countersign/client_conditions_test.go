@@ -39,6 +39,13 @@ func TestApproveUnderConditions(t *testing.T) {
 	if first["scope"] != "openid" || first["until"] != "2100-03-03T23:59:59Z" || len(testers) != 1 || testers[0] != ada["id"] {
 		t.Errorf("approved under %v", first)
 	}
+	if listed := m.ok("", "client", "list"); !strings.Contains(listed, "until 2100-03-03, 1 test user, narrowed") {
+		t.Errorf("listed: %s", listed)
+	}
+	if shown := m.ok("", "client", "show", id); !strings.Contains(shown, "test users only: ada") {
+		t.Errorf("shown: %s", shown)
+	}
+	m.refused(exitUsage, "", []string{"client", "approve", id, "--scope=openid"}, "test users only: ada", "--yes")
 	if kept := on(); kept["scope"] != "openid" || kept["until"] == nil {
 		t.Errorf("an approval that says nothing lifts the conditions: %v", kept)
 	}

@@ -50,10 +50,11 @@ type clientView struct {
 }
 
 // shownClient is a client as `show` prints it, with the name of its functional
-// account.
+// account and those of its test users.
 type shownClient struct {
 	document   clientstore.Document
 	functional string
+	testers    map[string]string
 }
 
 // printShown prints a client with the revision that waits.
@@ -61,7 +62,7 @@ func printShown(p *program, out *output, c shownClient, v *revisionView) error {
 	if v != nil && out.format == "json" {
 		return out.print(p.stdout, clientView{c.document, v}, nil)
 	}
-	if err := printDocument(p, out, c.document, c.functional); err != nil || v == nil {
+	if err := printDocument(p, out, c); err != nil || v == nil {
 		return err
 	}
 	p.talk("A revision waits; decide with: countersign client approve %s --revision, or disapprove --revision", c.document.ClientID)
