@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// calmLength is how long the lab goes on without faults at the end.
+const calmLength = 6 * time.Second
+
+// run lets everybody work while one nemesis after another strikes, then looks
+// at what is left.
+func (l *lab) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var err error
+	if l.cast, err = hire(ctx, l.replicas[0], l.vault, l.cfg.workers); err != nil {
+		return err
+	}
+	go l.balancer.run(ctx)
+	l.toggling = l.newToggling()
+	l.measure(ctx, "before")
+	working, finish := context.WithCancel(ctx)
+	defer finish()
+	var workers []*worker
+	var busy sync.WaitGroup
+	for i := range l.cfg.workers {
+		w := l.newWorker(i)
+		workers = append(workers, w)
+		busy.Go(func() { w.run(working) })
+	}
+	busy.Go(func() { l.toggling.run(working) })
+	err = l.strikes(ctx)
+	if err == nil {
+		err = l.calm(ctx, workers)
+	}
+	finish()
+	busy.Wait()
+	if err != nil {
+		return err
+	}
+	for _, w := range workers {
+		for _, f := range w.families { // what was acknowledged is still there
+			w.askEverywhere(ctx, f)
+		}
+	}
+	time.Sleep(settle)
+	l.measure(ctx, "after")
+	return l.examine(ctx)
+}
+
+// strikes runs the nemeses, each for its share of the time.
+func (l *lab) strikes(ctx context.Context) error {
+	shares := 0
+	for _, n := range l.cfg.nemeses {
+		shares += n.share
+	}
+	for _, n := range l.cfg.nemeses {
+		length := l.cfg.length * time.Duration(n.share) / time.Duration(shares)
+		l.say("%8v  %s %s for %v", l.history.since().Round(time.Second), n.id, n.name, length.Round(time.Second))
+		striking, over := context.WithTimeout(ctx, length)
+		err := n.strike(l, striking)
+		over()
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.id, err)
+		}
+		sleep(ctx, n.rest)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// calm notes that all is well from now on, and has everything done once.
+func (l *lab) calm(ctx context.Context, workers []*worker) error {
+	for _, r := range l.replicas {
+		if err := r.await(ctx); err != nil {
+			return err
+		}
+	}
+	o := l.history.begin(-1, "calm", "")
+	o.Result = OK
+	l.history.done(o)
+	probe := l.newWorker(0)
+	probe.process = len(workers)
+	for end := time.Now().Add(calmLength); ; {
+		for _, d := range workload {
+			d.do(probe, ctx)
+		}
+		probe.signIn(ctx)
+		if time.Now().After(end) {
+			return nil
+		}
+	}
+}
+
+// signIn signs in with a new browser.
+func (w *worker) signIn(ctx context.Context) {
+	browser := newCaller(w.call.base, w.call.from)
+	o := w.begin("sign_in", w.who.ID)
+	p := browser.open(ctx, "/login")
+	if f := p.form("password", ""); f != nil {
+		p = browser.submit(ctx, p, f, "username", w.who.Username, "password", w.who.password)
+	} else if p.Err == nil && p.Status < http.StatusInternalServerError {
+		p.Status = http.StatusConflict
+	}
+	p.note(o)
+	w.done(o)
+}
