@@ -57,7 +57,11 @@ func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*s
 			return nil, err
 		}
 	}
-	return storage.Open(ctx, storage.Config{URL: cfg.DatabaseURL(), MaxConns: cfg.DatabaseMaxConns, Log: log})
+	db, err := storage.Open(ctx, storage.Config{URL: cfg.DatabaseURL(), MaxConns: cfg.DatabaseMaxConns, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return db, shiftClock(db)
 }
 
 // openStores opens a database whose schema is current, or that is new. The

@@ -29,6 +29,9 @@ func checkRecovery(r *record) (found []violation) {
 		if ofClients(o) && o.Result == Unknown && !r.excused(o) {
 			found = append(found, violation{"INV-20", "a request failed although no fault explains it", o})
 		}
+		if o.Kind == "probe" && fmt.Sprint(o.Status) != o.arg("want") {
+			found = append(found, violation{"INV-20", "a replica does not say how it is", o})
+		}
 		if o.Kind == "start" && o.Result != OK {
 			found = append(found, violation{"INV-20", "a replica did not come back", o})
 		}
@@ -76,7 +79,7 @@ func (r *record) lostTo(f *Op) (lost int) {
 // wrong.
 var sound = map[string]bool{
 	"authorize": true, "device": true, "allow_device": true, "client_credentials": true, "allow_consumer": true,
-	"verify": true, "logout": true, "read_status": true, "jwks": true, "revoke": true, "sign_in": true,
+	"verify": true, "logout": true, "read_status": true, "jwks": true, "revoke": true, "sign_in": true, "burst": true, "rotate": true,
 }
 
 // oneOf are operations of which one must be taken, however often it is sent.

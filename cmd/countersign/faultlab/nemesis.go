@@ -78,9 +78,3 @@ func toggleFast(l *lab, ctx context.Context) error {
 	defer l.toggling.speed(time.Second)
 	return killReplicas(l, ctx)
 }
-
-// nemeses are all of them, in the order in which they strike.
-var nemeses = []nemesis{
-	{id: "NM-01", name: "kill -9 of replicas", strike: killReplicas, rest: 3 * time.Second, share: 3},
-	{id: "NM-13", name: "approvals toggled while replicas are killed", strike: toggleFast, rest: 3 * time.Second, share: 2},
-}

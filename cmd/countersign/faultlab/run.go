@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -100,14 +99,5 @@ func (l *lab) calm(ctx context.Context, workers []*worker) error {
 
 // signIn signs in with a new browser.
 func (w *worker) signIn(ctx context.Context) {
-	browser := newCaller(w.call.base, w.call.from)
-	o := w.begin("sign_in", w.who.ID)
-	p := browser.open(ctx, "/login")
-	if f := p.form("password", ""); f != nil {
-		p = browser.submit(ctx, p, f, "username", w.who.Username, "password", w.who.password)
-	} else if p.Err == nil && p.Status < http.StatusInternalServerError {
-		p.Status = http.StatusConflict
-	}
-	p.note(o)
-	w.done(o)
+	w.lab.signIn(ctx, newCaller(w.call.base, w.call.from), w.who, "sign_in")
 }

@@ -116,3 +116,12 @@ func (t *toggling) decide(ctx context.Context, c *client, what, tag string) Outc
 	t.lab.history.done(o)
 	return o.Result
 }
+
+// rotate rotates the signing keys.
+func (t *toggling) rotate(ctx context.Context) {
+	o := t.lab.history.begin(administrator, "rotate", "")
+	req := t.call.request(ctx, http.MethodPost, "/admin/api/v1/keys/rotate", "")
+	req.Header.Set("Authorization", "Bearer "+t.lab.cast.apiKey)
+	t.call.send(req).note(o)
+	t.lab.history.done(o)
+}
