@@ -3,24 +3,15 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"time"
-
-	"countersign/storage"
 )
 
-// shiftClock makes this server's time another one, as FAULTLAB_CLOCK says.
-func shiftClock(db *storage.DB) error {
-	raw := os.Getenv("FAULTLAB_CLOCK")
-	if raw == "" {
-		return nil
-	}
-	offset, err := time.ParseDuration(raw)
+// machineClock is a machine's time that is wrong, as FAULTLAB_CLOCK says.
+func machineClock() func() time.Time {
+	offset, err := time.ParseDuration(os.Getenv("FAULTLAB_CLOCK"))
 	if err != nil {
-		return fmt.Errorf("FAULTLAB_CLOCK: %w", err)
+		return time.Now
 	}
-	now := db.Now
-	db.Now = func() time.Time { return now().Add(offset) }
-	return nil
+	return func() time.Time { return time.Now().Add(offset) }
 }

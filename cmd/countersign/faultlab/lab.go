@@ -21,6 +21,7 @@ type config struct {
 	workers  int
 	nemeses  []nemesis
 	sqlite   int    // how often the server on SQLite is killed
+	onSQLite bool   // whether this is that server's lab
 	dir      string // where everything is kept
 	out      io.Writer
 }
@@ -38,6 +39,7 @@ type lab struct {
 	replicas []*replica
 	cast     *cast
 	toggling *toggling
+	stale    []stale
 	closers  []func()
 }
 
@@ -66,6 +68,9 @@ func open(ctx context.Context, cfg config) (l *lab, err error) {
 		return l, err
 	}
 	l.onClose(l.watch.close)
+	if cfg.onSQLite {
+		return l, l.openReplicas(ctx)
+	}
 	if err := os.Chmod(cfg.dir, 0o711); err != nil { //nolint:gosec // PostgreSQL runs as another user in a folder below
 		return l, err
 	}
@@ -92,12 +97,10 @@ func (l *lab) openReplicas(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if r.toDB, err = openRelay(ctx, l.db.address(), l.dice.fork()); err != nil {
+		l.onClose(r.kill)
+		if err := l.configure(ctx, r, secret); err != nil {
 			return err
 		}
-		l.onClose(r.toDB.close)
-		l.onClose(r.kill)
-		l.configure(r, secret)
 		l.replicas = append(l.replicas, r)
 		r.front = &backend{toxics: newToxics(l.dice.fork()), name: r.name, address: r.address}
 		l.balancer.backends = append(l.balancer.backends, r.front)
@@ -121,17 +124,28 @@ const (
 	refreshGrace  = 10 * time.Second
 )
 
-func (l *lab) configure(r *replica, secret string) {
-	_, port, _ := cutAddress(r.address)
+func (l *lab) configure(ctx context.Context, r *replica, secret string) (err error) {
+	_, port, err := net.SplitHostPort(r.address)
+	if err != nil {
+		return err
+	}
+	if l.db == nil {
+		l.configureSQLite(ctx, r)
+	} else {
+		if r.toDB, err = openRelay(ctx, l.db.address(), l.dice.fork()); err != nil {
+			return err
+		}
+		l.onClose(r.toDB.close)
+		r.set("DATABASE", l.db.url("lab", r.toDB.address()))
+		r.set("DATABASE_MAX_CONNS", "8")
+	}
 	r.set("ISSUER", l.balancer.url())
 	r.set("LISTEN", "0.0.0.0:"+port) // a server that others reach tells balancers before it stops
 	r.set("TRUSTED_PROXIES", "127.0.0.0/8")
-	r.set("DATABASE", l.db.url("lab", r.toDB.address()))
-	r.set("DATABASE_MAX_CONNS", "8")
 	r.set("SECRET_FILE", secret)
 	r.set("KEY_PUBLISH_BEFORE", publishBefore.String())
 	r.set("REFRESH_GRACE", refreshGrace.String())
-	r.set("FOUR_EYES", "false")
+	return nil
 }
 
 // keyFile makes a key-encryption key.
@@ -156,5 +170,3 @@ func (l *lab) close() {
 func (l *lab) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(l.cfg.out, format+"\n", args...) // nobody may be watching
 }
-
-func cutAddress(address string) (host, port string, err error) { return net.SplitHostPort(address) }

@@ -126,16 +126,33 @@ func experiment(ctx context.Context, cfg config) (err error) {
 			return fmt.Errorf("build the program: %w: %s", err, said)
 		}
 	}
-	ops, err := attempt(ctx, cfg)
-	if err == nil {
-		err = conclude(ops, cfg.out)
-	}
+	err = onBoth(ctx, cfg)
 	if err != nil {
 		note := fmt.Sprintf("seed %d\n%v\n", cfg.seed, err)
 		return errors.Join(fmt.Errorf("%w; what is left of the run is in %s, and `-check %s` looks at it again", err, cfg.dir, filepath.Join(cfg.dir, "history.jsonl")),
 			os.WriteFile(filepath.Join(cfg.dir, "red"), []byte(note), 0o600))
 	}
 	return os.RemoveAll(cfg.dir)
+}
+
+// onBoth runs the lab on PostgreSQL, and then the smaller one on SQLite.
+func onBoth(ctx context.Context, cfg config) error {
+	ops, err := attempt(ctx, cfg)
+	if err == nil {
+		err = conclude(ops, cfg.out)
+	}
+	if err != nil || cfg.sqlite == 0 {
+		return err
+	}
+	cfg.onSQLite, cfg.replicas, cfg.workers, cfg.nemeses = true, 1, 3, onSQLite(cfg.sqlite)
+	cfg.dir = filepath.Join(cfg.dir, "sqlite")
+	if err := os.Mkdir(cfg.dir, 0o700); err != nil {
+		return err
+	}
+	if ops, err = attempt(ctx, cfg); err != nil {
+		return err
+	}
+	return conclude(ops, cfg.out)
 }
 
 // attempt runs everything and returns what happened.

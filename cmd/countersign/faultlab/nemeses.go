@@ -13,7 +13,7 @@ var nemeses = []nemesis{
 	{id: "NM-05", name: "slow and broken lines", strike: sickenLines, rest: 3 * time.Second, share: 6},
 	{id: "NM-06", name: "a replica without its database", strike: isolateReplica, rest: afterDatabase, share: 3},
 	{id: "NM-07", name: "a replica that the balancer cannot reach", strike: hideReplica, rest: 3 * time.Second, share: 2},
-	{id: "NM-08", name: "full disk of the database", strike: fillDisk, rest: 3 * time.Second, share: 3, privileged: true},
+	{id: "NM-08", name: "full disk of the database", strike: fillDisk, rest: 3 * time.Second, share: 3},
 	{id: "NM-09", name: "a replica with another clock", strike: skewClock, rest: 2 * time.Second, share: 6},
 	{id: "NM-10", name: "exhausted pool of connections", strike: exhaustPool, rest: 3 * time.Second, share: 3},
 	{id: "NM-11", name: "rotation of keys while replicas are killed", strike: rotateKeys, rest: 3 * time.Second, share: 7},

@@ -15,8 +15,6 @@ type nemesis struct {
 	rest time.Duration
 	// share is how much of the time it gets, beside the others.
 	share int
-	// privileged ones need root.
-	privileged bool
 }
 
 // fault notes a fault in the history while it lasts. For tolerance afterwards

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/url"
 	"syscall"
 	"time"
 )
@@ -62,6 +63,7 @@ func skewClock(l *lab, ctx context.Context) error {
 		healed := l.fault("NM-09", r.name+" by "+offset, unexcused)
 		err := l.revive(ctx, r, "FAULTLAB_CLOCK="+offset)
 		if err == nil {
+			l.redeemStale(ctx, r)
 			sleep(ctx, 5*time.Second)
 			err = r.stop()
 		}
@@ -119,4 +121,40 @@ func exhaustPool(l *lab, ctx context.Context) error {
 		return err
 	}
 	return l.revive(ctx, r)
+}
+
+// stale is a code that somebody got and forgot.
+type stale struct {
+	request *request
+	code    string
+	got     time.Duration
+}
+
+// staleAfter is when nobody may take such a code any more, whatever the clock of
+// a machine says: it lasts a minute, and a minute is tolerated.
+const staleAfter = 2*time.Minute + 5*time.Second
+
+// getStale gets codes to be forgotten.
+func (l *lab) getStale(ctx context.Context, w *worker) {
+	for range 4 {
+		r := newRequest(w.confidential, allScopes)
+		if code := w.authorize(ctx, w.call, r); code != "" {
+			l.stale = append(l.stale, stale{r, code, l.history.since()})
+		}
+	}
+}
+
+// redeemStale tries an expired code at a replica with another clock.
+func (l *lab) redeemStale(ctx context.Context, r *replica) {
+	if len(l.stale) == 0 || l.history.since() < l.stale[0].got+staleAfter {
+		return
+	}
+	s := l.stale[0]
+	l.stale = l.stale[1:]
+	o := l.history.begin(processPest, "expired", fingerprint(s.code), "at", r.name)
+	a := l.direct(r, "10.1.205.1").post(context.WithoutCancel(ctx), pathToken, s.request.of, url.Values{
+		"grant_type": {"authorization_code"}, "code": {s.code}, "redirect_uri": {redirect}, "code_verifier": {s.request.verifier},
+	})
+	a.note(o)
+	l.history.done(o)
 }

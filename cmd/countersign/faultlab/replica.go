@@ -26,6 +26,7 @@ type replica struct {
 	address string // where it serves
 	private string // where it serves its measurements
 	toDB    *relay // nil for SQLite
+	mounted bool   // whether its data folder is a file system of its own
 	front   *backend
 	watch   *watchdog
 	logs    *os.File

@@ -38,7 +38,7 @@ func report(ops []*Op, found []violation, out io.Writer) error {
 	return w.Flush()
 }
 
-const mostShown = 20
+const mostShown = 2000
 
 func (r *record) tallies() (kinds map[string]tally, total tally) {
 	kinds = map[string]tally{}

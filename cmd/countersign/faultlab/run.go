@@ -32,6 +32,7 @@ func (l *lab) run(ctx context.Context) error {
 		busy.Go(func() { w.run(working) })
 	}
 	busy.Go(func() { l.toggling.run(working) })
+	l.getStale(ctx, l.newWorker(0))
 	err = l.strikes(ctx)
 	if err == nil {
 		err = l.calm(ctx, workers)

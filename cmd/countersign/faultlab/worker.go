@@ -20,7 +20,7 @@ type family struct {
 
 // worker is an application with its user, who does one thing after another.
 type worker struct {
-	lab      *lab
+	lab *lab
 	*cast
 	call     *caller
 	guest    *caller // a second browser of the same person
