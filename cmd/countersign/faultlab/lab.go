@@ -22,6 +22,7 @@ type config struct {
 	nemeses  []nemesis
 	sqlite   int    // how often the server on SQLite is killed
 	onSQLite bool   // whether this is that server's lab
+	brief    bool   // whether calm and rest at the end are short
 	dir      string // where everything is kept
 	out      io.Writer
 }
@@ -71,10 +72,7 @@ func open(ctx context.Context, cfg config) (l *lab, err error) {
 	if cfg.onSQLite {
 		return l, l.openReplicas(ctx)
 	}
-	if err := os.Chmod(cfg.dir, 0o711); err != nil { //nolint:gosec // PostgreSQL runs as another user in a folder below
-		return l, err
-	}
-	if l.db, err = makePostgres(ctx, filepath.Join(cfg.dir, "postgres"), l.watch); err != nil {
+	if l.db, err = makePostgres(ctx, cfg.dir, l.watch); err != nil {
 		return l, err
 	}
 	l.onClose(func() { l.db.close(ctx) })

@@ -38,11 +38,11 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("faultlab", flag.ContinueOnError)
 	cfg := config{out: out}
 	flags.StringVar(&cfg.bin, "bin", "", "the program; built with the tag faultlab when empty")
-	flags.DurationVar(&cfg.length, "for", 4*time.Minute, "how long nemeses strike")
+	flags.DurationVar(&cfg.length, "for", 150*time.Second, "how long nemeses strike")
 	flags.Uint64Var(&cfg.seed, "seed", 0, "the seed of what happens; drawn when 0")
 	flags.IntVar(&cfg.replicas, "replicas", 3, "how many replicas there are")
 	flags.IntVar(&cfg.workers, "workers", 6, "how many people use them")
-	flags.IntVar(&cfg.sqlite, "sqlite-kills", 50, "how often the server on SQLite is killed")
+	flags.IntVar(&cfg.sqlite, "sqlite-kills", 40, "how often the server on SQLite is killed")
 	flags.StringVar(&cfg.dir, "keep", "faultlab-runs", "where red runs are kept")
 	names := flags.String("nemeses", "", "which of them strike, as NM-01,NM-03; all when empty, none when -")
 	history := flags.String("check", "", "a history to check again, instead of a run")
@@ -109,7 +109,7 @@ func conclude(ops []*Op, out io.Writer) error {
 
 // experiment runs the lab in a folder, which stays if the run is red.
 func experiment(ctx context.Context, cfg config) (err error) {
-	if err := os.MkdirAll(cfg.dir, 0o711); err != nil { //nolint:gosec // PostgreSQL runs as another user in a folder below
+	if err := os.MkdirAll(cfg.dir, 0o700); err != nil {
 		return err
 	}
 	if cfg.dir, err = os.MkdirTemp(cfg.dir, time.Now().Format("20060102-150405-")); err != nil {

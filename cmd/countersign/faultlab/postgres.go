@@ -31,23 +31,25 @@ type postgres struct {
 
 const pgPatience = 60 * time.Second
 
-// makePostgres makes a server's folder and its data.
-func makePostgres(ctx context.Context, dir string, w *watchdog) (*postgres, error) {
+// makePostgres makes a server's data, in a folder that its user can reach, and
+// has it write its log beside those of the replicas.
+func makePostgres(ctx context.Context, logs string, w *watchdog) (*postgres, error) {
 	bin, err := postgresBinaries()
 	if err != nil {
 		return nil, err
 	}
-	p := &postgres{bin: bin, dir: dir, watch: w}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	dir, err := os.MkdirTemp("", "countersign-faultlab-")
+	if err != nil {
 		return nil, err
 	}
+	p := &postgres{bin: bin, dir: dir, watch: w}
 	if p.as, err = unprivileged(dir); err != nil {
 		return nil, err
 	}
 	if p.port, err = freePort(ctx); err != nil {
 		return nil, err
 	}
-	if p.log, err = os.Create(filepath.Join(dir, "log")); err != nil { //nolint:gosec // our own folder
+	if p.log, err = os.Create(filepath.Join(logs, "postgres.log")); err != nil { //nolint:gosec // our own folder
 		return nil, err
 	}
 	init := p.command(ctx, "initdb", "-D", filepath.Join(dir, "data"), "-U", "countersign", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
@@ -166,6 +168,7 @@ func (p *postgres) close(ctx context.Context) {
 		unmount(ctx, p.space)
 	}
 	_ = p.log.Close()
+	_ = os.RemoveAll(p.dir) // its log is elsewhere
 }
 
 // mountSmall mounts a file system of a size in memory.
@@ -176,7 +179,7 @@ func mountSmall(ctx context.Context, dir, size string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, "mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput() //nolint:gosec // our own folder
+	out, err := exec.CommandContext(ctx, "mount", "-t", "tmpfs", "-o", "mode=0700,size="+size, "tmpfs", dir).CombinedOutput() //nolint:gosec // our own folder
 	if err != nil {
 		return fmt.Errorf("mount: %w: %s", err, out)
 	}

@@ -47,9 +47,17 @@ func (l *lab) run(ctx context.Context) error {
 			w.askEverywhere(ctx, f)
 		}
 	}
-	time.Sleep(settle)
+	sleep(ctx, l.short(settle))
 	l.measure(ctx, "after")
 	return l.examine(ctx)
+}
+
+// short is a while, or almost none in a brief run.
+func (l *lab) short(d time.Duration) time.Duration {
+	if l.cfg.brief {
+		return d / 10
+	}
+	return d
 }
 
 // strikes runs the nemeses, each for its share of the time.
@@ -87,7 +95,7 @@ func (l *lab) calm(ctx context.Context, workers []*worker) error {
 	l.history.done(o)
 	probe := l.newWorker(0)
 	probe.process = len(workers)
-	for end := time.Now().Add(calmLength); ; {
+	for end := time.Now().Add(l.short(calmLength)); ; {
 		for _, d := range workload {
 			d.do(probe, ctx)
 		}
