@@ -114,11 +114,12 @@ func (l *lab) openReplicas(ctx context.Context) (err error) {
 	return nil
 }
 
-// Times of the lab. A key is published for so long before it signs, and applications
-// keep what they fetched for a little less.
+// Times of the lab. A key is published for so long before it signs. Replicas take
+// up to five seconds to notice it, and so applications may keep what they
+// fetched for what is left.
 const (
 	publishBefore = 12 * time.Second
-	jwksAge       = 9 * time.Second
+	jwksAge       = 6 * time.Second
 	refreshGrace  = 10 * time.Second
 )
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -23,7 +22,7 @@ func report(ops []*Op, found []violation, out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", kind, kinds[kind].ok, kinds[kind].refused, kinds[kind].unknown)
 	}
 	fmt.Fprintf(w, "all\t%d\t%d\t%d\n\n", total.ok, total.refused, total.unknown)
-	fmt.Fprintln(w, "fault\ttimes\tfailed meanwhile\tlongest to recover")
+	fmt.Fprintln(w, "fault\ttimes\trequests failed\tlast failure after its end")
 	for _, line := range r.faultLines() {
 		fmt.Fprintln(w, line)
 	}
@@ -38,7 +37,7 @@ func report(ops []*Op, found []violation, out io.Writer) error {
 	return w.Flush()
 }
 
-const mostShown = 2000
+const mostShown = 50
 
 func (r *record) tallies() (kinds map[string]tally, total tally) {
 	kinds = map[string]tally{}
@@ -62,34 +61,45 @@ func (r *record) tallies() (kinds map[string]tally, total tally) {
 	return kinds, total
 }
 
-// faultLines tells for each kind of fault how often it struck, what failed
-// meanwhile, and how long after its end a request that failed was sent.
+// damage is what a kind of fault did.
+type damage struct {
+	times, failed int
+	longest       time.Duration // from its end to the last request that failed
+}
+
+// faultLines tells for each kind of fault how often it struck, how many requests
+// failed of it, and how long after its end the last of them was sent. A failure
+// is of the fault that struck last before it.
 func (r *record) faultLines() (lines []string) {
-	type summary struct {
-		times, failed int
-		longest       time.Duration
-	}
-	all := map[string]*summary{}
+	all := map[string]*damage{}
 	for _, f := range r.faults {
-		s := all[f.Key]
-		if s == nil {
-			s = &summary{}
-			all[f.Key] = s
+		if all[f.Key] == nil {
+			all[f.Key] = &damage{}
 		}
-		s.times++
-		for _, o := range r.ops {
-			if !ofClients(o) || o.Result != Unknown || o.End < f.Start || o.Start > f.End+afterDatabase {
-				continue
-			}
-			s.failed++
-			s.longest = max(s.longest, o.Start-f.End)
+		all[f.Key].times++
+	}
+	for _, o := range r.ops {
+		if f := r.cause(o); f != nil && ofClients(o) && o.Result == Unknown {
+			d := all[f.Key]
+			d.failed++
+			d.longest = max(d.longest, o.Start-f.End)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
-		s := all[id]
-		lines = append(lines, strings.Join([]string{id, fmt.Sprint(s.times), fmt.Sprint(s.failed), s.longest.Round(time.Millisecond).String()}, "\t"))
+		d := all[id]
+		lines = append(lines, fmt.Sprintf("%s\t%d\t%d\t%v", id, d.times, d.failed, d.longest.Round(time.Millisecond)))
 	}
 	return lines
+}
+
+// cause is the fault that struck last before an operation ended.
+func (r *record) cause(o *Op) (last *Op) {
+	for _, f := range r.faults {
+		if f.Start <= o.End && (last == nil || f.Start > last.Start) {
+			last = f
+		}
+	}
+	return last
 }
 
 // afterDatabase is how long replicas may take to serve again when the database
