@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -96,9 +97,9 @@ func checkVerdicts(r *record) (found []violation) {
 	}
 	for _, o := range r.ops {
 		switch {
-		case o.Status == 500:
+		case o.Status == http.StatusInternalServerError:
 			found = append(found, violation{"INV-08", "answered 500", o})
-		case o.Status == 503 && o.out("retry_after") == "":
+		case o.Status == http.StatusServiceUnavailable && o.out("retry_after") == "":
 			found = append(found, violation{"INV-08", "answered 503 without saying when to try again", o})
 		case sound[o.Kind] && o.Result == Refused && !toggled[o.Key] && !toggled[o.arg("client")]:
 			found = append(found, violation{"INV-08", "a request was refused in which nothing is wrong", o})

@@ -40,7 +40,7 @@ func sleep(ctx context.Context, d time.Duration) {
 const afterKill = 2 * time.Second
 
 // killReplicas is NM-01: one replica after another is killed and started again.
-func killReplicas(l *lab, ctx context.Context) error {
+func (l *lab) killReplicas(ctx context.Context) error {
 	for ctx.Err() == nil {
 		r := l.anyReplica()
 		healed := l.fault("NM-01", r.name, afterKill)
@@ -71,8 +71,8 @@ func (l *lab) revive(ctx context.Context, r *replica, more ...string) error {
 }
 
 // toggleFast is NM-13: approvals come and go quickly while replicas are killed.
-func toggleFast(l *lab, ctx context.Context) error {
+func (l *lab) toggleFast(ctx context.Context) error {
 	l.toggling.speed(100 * time.Millisecond)
 	defer l.toggling.speed(time.Second)
-	return killReplicas(l, ctx)
+	return l.killReplicas(ctx)
 }

@@ -55,9 +55,9 @@ func (l *lab) burst(ctx context.Context, r *replica) {
 // floodSignIns is NM-17: many guess the password of one account, from many
 // addresses. Its owner, on a device that is known, gets in; so does everybody
 // else.
-func floodSignIns(l *lab, ctx context.Context) error {
+func (l *lab) floodSignIns(ctx context.Context) error {
 	owner := newCaller(l.balancer.url(), "10.1.203.1")
-	l.signIn(ctx, owner, l.cast.victim, "sign_in")
+	l.signIn(ctx, owner, l.cast.victim)
 	healed := l.fault("NM-17", l.cast.victim.Username, unexcused)
 	defer healed()
 	var guessing sync.WaitGroup
@@ -73,7 +73,7 @@ func floodSignIns(l *lab, ctx context.Context) error {
 		})
 	}
 	for ctx.Err() == nil {
-		l.signIn(context.WithoutCancel(ctx), owner, l.cast.victim, "sign_in")
+		l.signIn(context.WithoutCancel(ctx), owner, l.cast.victim)
 		sleep(ctx, time.Second)
 	}
 	guessing.Wait()
@@ -104,8 +104,8 @@ func (l *lab) guess(ctx context.Context, call *caller, who *person, process int)
 
 // signIn signs a person in, who may be signed in already, with a password that
 // is right.
-func (l *lab) signIn(ctx context.Context, call *caller, who *person, kind string) {
-	o := l.history.begin(processGuess+99, kind, who.ID)
+func (l *lab) signIn(ctx context.Context, call *caller, who *person) {
+	o := l.history.begin(processGuess+99, "sign_in", who.ID)
 	p := call.open(ctx, "/login?switch=1")
 	if f := p.form("password", ""); f != nil {
 		p = call.submit(ctx, p, f, "username", who.Username, "password", who.password)
@@ -116,13 +116,17 @@ func (l *lab) signIn(ctx context.Context, call *caller, who *person, kind string
 
 // pesterReplicas is NM-18: clients who send their headers and bodies a byte at a
 // time, or far too much. Nobody else notices.
-func pesterReplicas(l *lab, ctx context.Context) error {
+func (l *lab) pesterReplicas(ctx context.Context) error {
 	healed := l.fault("NM-18", "all", unexcused)
 	defer healed()
 	var pests sync.WaitGroup
 	for i := range slowClients {
 		r := l.replicas[i%len(l.replicas)]
-		pests.Go(func() { dawdle(ctx, r.address, i%2 == 0) })
+		text := "POST /token HTTP/1.1\r\nHost: " + r.address + "\r\n"
+		if i%2 == 1 {
+			text += "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\n"
+		}
+		pests.Go(func() { dawdle(ctx, r.address, text) })
 	}
 	call := newCaller(l.balancer.url(), "10.1.204.1")
 	for ctx.Err() == nil {
@@ -143,19 +147,16 @@ func pesterReplicas(l *lab, ctx context.Context) error {
 // slowClients is how many dawdle at once.
 const slowClients = 300
 
-// dawdle sends a request a byte at a time, its headers or its body.
-func dawdle(ctx context.Context, address string, headers bool) {
+// dawdle begins a request and goes on a byte at a time, with its headers or its
+// body.
+func dawdle(ctx context.Context, address, begin string) {
 	for ctx.Err() == nil {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		if err != nil {
 			sleep(ctx, time.Second)
 			continue
 		}
-		text := "POST /token HTTP/1.1\r\nHost: " + address + "\r\n"
-		if !headers {
-			text += "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\n"
-		}
-		_, err = io.WriteString(conn, text)
+		_, err = io.WriteString(conn, begin)
 		for err == nil && ctx.Err() == nil {
 			sleep(ctx, 500*time.Millisecond)
 			_, err = io.WriteString(conn, "x")

@@ -14,7 +14,7 @@ import (
 
 // restartDatabase is NM-03: PostgreSQL stops without a checkpoint and comes
 // back.
-func restartDatabase(l *lab, ctx context.Context) error {
+func (l *lab) restartDatabase(ctx context.Context) error {
 	for ctx.Err() == nil {
 		healed := l.fault("NM-03", "postgres", afterDatabase)
 		err := l.db.stop(syscall.SIGQUIT)
@@ -32,7 +32,7 @@ func restartDatabase(l *lab, ctx context.Context) error {
 
 // stopDatabase is NM-04: PostgreSQL is away for a while. The replicas live, say
 // that they are not ready, and answer 503.
-func stopDatabase(l *lab, ctx context.Context) error {
+func (l *lab) stopDatabase(ctx context.Context) error {
 	healed := l.fault("NM-04", "postgres", afterDatabase)
 	err := l.db.stop(syscall.SIGQUIT)
 	sleep(ctx, time.Second)
@@ -61,7 +61,7 @@ func (l *lab) probe(ctx context.Context, r *replica, path string, want int) {
 
 // sickenLines is NM-05: lines to the database and to the replicas are slow, or
 // break after some bytes, which is now and then within a COMMIT.
-func sickenLines(l *lab, ctx context.Context) error {
+func (l *lab) sickenLines(ctx context.Context) error {
 	for i := 0; ctx.Err() == nil; i++ {
 		r := l.anyReplica()
 		line, name := r.toDB.toxics, r.name+" to the database"
@@ -85,7 +85,7 @@ func sickenLines(l *lab, ctx context.Context) error {
 
 // isolateReplica is NM-06: a replica has lost its database and can still be
 // reached.
-func isolateReplica(l *lab, ctx context.Context) error {
+func (l *lab) isolateReplica(ctx context.Context) error {
 	r := l.anyReplica()
 	healed := l.fault("NM-06", r.name, afterDatabase)
 	r.toDB.set(ailment{cut: true})
@@ -100,7 +100,7 @@ func isolateReplica(l *lab, ctx context.Context) error {
 
 // hideReplica is NM-07: the balancer does not reach a replica, and nobody says
 // so.
-func hideReplica(l *lab, ctx context.Context) error {
+func (l *lab) hideReplica(ctx context.Context) error {
 	r := l.anyReplica()
 	healed := l.fault("NM-07", r.name, afterKill)
 	r.front.set(ailment{cut: true})
@@ -112,7 +112,7 @@ func hideReplica(l *lab, ctx context.Context) error {
 }
 
 // fillDisk is NM-08: the file system of the database is full.
-func fillDisk(l *lab, ctx context.Context) error {
+func (l *lab) fillDisk(ctx context.Context) error {
 	if l.db.space == "" {
 		l.say("          left out: it needs root, to mount a small file system")
 		return nil
@@ -159,7 +159,7 @@ var stores = []failing{
 }
 
 // failStores is NM-20: each operation of the stores fails in its turn.
-func failStores(l *lab, ctx context.Context) error {
+func (l *lab) failStores(ctx context.Context) error {
 	for i := 0; ctx.Err() == nil; i++ {
 		if err := l.failWhile(ctx, "NM-20", stores[i%len(stores)], 600*time.Millisecond); err != nil {
 			return err
@@ -170,7 +170,7 @@ func failStores(l *lab, ctx context.Context) error {
 
 // failAudit is NM-22: nothing can be written to the audit record, and so no
 // decision holds.
-func failAudit(l *lab, ctx context.Context) error {
+func (l *lab) failAudit(ctx context.Context) error {
 	l.toggling.speed(100 * time.Millisecond)
 	defer l.toggling.speed(time.Second)
 	return l.failWhile(ctx, "NM-22", failing{"audit_events", "INSERT"}, time.Hour)

@@ -12,7 +12,7 @@ const unexcused = -time.Second
 
 // rollingRestart is NM-19: one replica after another is told to stop, ends in
 // peace and is started again.
-func rollingRestart(l *lab, ctx context.Context) error {
+func (l *lab) rollingRestart(ctx context.Context) error {
 	for {
 		for _, r := range l.replicas {
 			healed := l.fault("NM-19", r.name, unexcused)
@@ -34,7 +34,7 @@ func rollingRestart(l *lab, ctx context.Context) error {
 
 // freezeReplicas is NM-02: a replica stops in the middle of everything, and
 // wakes up with what it knew.
-func freezeReplicas(l *lab, ctx context.Context) error {
+func (l *lab) freezeReplicas(ctx context.Context) error {
 	for ctx.Err() == nil {
 		r := l.anyReplica()
 		healed := l.fault("NM-02", r.name, afterKill)
@@ -53,7 +53,7 @@ func freezeReplicas(l *lab, ctx context.Context) error {
 }
 
 // skewClock is NM-09: a replica comes back with another time.
-func skewClock(l *lab, ctx context.Context) error {
+func (l *lab) skewClock(ctx context.Context) error {
 	offsets := []string{"5m", "-5m", "1h", "-1h"}
 	for i := 0; ctx.Err() == nil; i++ {
 		r, offset := l.anyReplica(), offsets[i%len(offsets)]
@@ -81,7 +81,7 @@ func skewClock(l *lab, ctx context.Context) error {
 
 // rotateKeys is NM-11: the administrator rotates the signing keys, while
 // replicas are killed.
-func rotateKeys(l *lab, ctx context.Context) error {
+func (l *lab) rotateKeys(ctx context.Context) error {
 	rotating, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan struct{})
@@ -92,7 +92,7 @@ func rotateKeys(l *lab, ctx context.Context) error {
 			sleep(rotating, rotateEvery)
 		}
 	}()
-	err := killReplicas(l, ctx)
+	err := l.killReplicas(ctx)
 	stop()
 	<-done
 	return err
@@ -103,7 +103,7 @@ const rotateEvery = 30 * time.Second
 
 // exhaustPool is NM-10: a replica with two connections and a slow line to the
 // database, and many clients who ask it at once.
-func exhaustPool(l *lab, ctx context.Context) error {
+func (l *lab) exhaustPool(ctx context.Context) error {
 	r := l.anyReplica()
 	if err := r.stop(); err != nil {
 		return err

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -15,28 +17,27 @@ type tally struct{ ok, refused, unknown int }
 // report prints what was done, what was done to it, and what was found.
 func report(ops []*Op, found []violation, out io.Writer) error {
 	r := newRecord(ops)
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	var b strings.Builder
 	kinds, total := r.tallies()
-	fmt.Fprintln(w, "operation\tok\trefused\tunknown")
+	fmt.Fprintln(&b, "operation\tok\trefused\tunknown")
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", kind, kinds[kind].ok, kinds[kind].refused, kinds[kind].unknown)
+		fmt.Fprintf(&b, "%s\t%d\t%d\t%d\n", kind, kinds[kind].ok, kinds[kind].refused, kinds[kind].unknown)
 	}
-	fmt.Fprintf(w, "all\t%d\t%d\t%d\n\n", total.ok, total.refused, total.unknown)
-	fmt.Fprintln(w, "fault\ttimes\trequests failed\tlast failure after its end")
+	fmt.Fprintf(&b, "all\t%d\t%d\t%d\n\n", total.ok, total.refused, total.unknown)
+	fmt.Fprintln(&b, "fault\ttimes\trequests failed\tlast failure after its end")
 	for _, line := range r.faultLines() {
-		fmt.Fprintln(w, line)
+		fmt.Fprintln(&b, line)
 	}
-	fmt.Fprintf(w, "\n%d violations\n", len(found))
-	for i, v := range found {
-		if i == mostShown {
-			fmt.Fprintf(w, "and %d more\n", len(found)-i)
-			break
-		}
-		fmt.Fprintln(w, v)
+	fmt.Fprintf(&b, "\n%d violations\n", len(found))
+	for _, v := range found[:min(len(found), mostShown)] {
+		fmt.Fprintln(&b, v)
 	}
-	return w.Flush()
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	_, err := io.WriteString(w, b.String())
+	return errors.Join(err, w.Flush())
 }
 
+// mostShown is how many violations are printed; `-check` finds all of them again.
 const mostShown = 50
 
 func (r *record) tallies() (kinds map[string]tally, total tally) {

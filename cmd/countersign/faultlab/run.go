@@ -108,5 +108,5 @@ func (l *lab) calm(ctx context.Context, workers []*worker) error {
 
 // signIn signs in with a new browser.
 func (w *worker) signIn(ctx context.Context) {
-	w.lab.signIn(ctx, newCaller(w.call.base, w.call.from), w.who, "sign_in")
+	w.lab.signIn(ctx, newCaller(w.call.base, w.call.from), w.who)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,8 +36,8 @@ func onSQLite(kills int) []nemesis {
 		{id: "NM-21", name: fmt.Sprintf("SQLite: kill -9, %d times", kills), share: 1, rest: afterKill, strike: func(l *lab, ctx context.Context) error {
 			return l.killOften(context.WithoutCancel(ctx), kills)
 		}},
-		{id: "NM-21", name: "SQLite: full disk", share: 1, rest: afterKill, strike: fillSQLite},
-		{id: "NM-21", name: "SQLite: read-only file system", share: 1, rest: afterKill, strike: readOnlySQLite},
+		{id: "NM-21", name: "SQLite: full disk", share: 1, rest: afterKill, strike: (*lab).fillSQLite},
+		{id: "NM-21", name: "SQLite: read-only file system", share: 1, rest: afterKill, strike: (*lab).readOnlySQLite},
 	}
 }
 
@@ -63,7 +64,7 @@ func (l *lab) killOften(ctx context.Context, times int) error {
 // diskFull is how long the disk is full, or cannot be written to.
 const diskFull = 5 * time.Second
 
-func fillSQLite(l *lab, ctx context.Context) error {
+func (l *lab) fillSQLite(ctx context.Context) error {
 	r := l.replicas[0]
 	if !r.mounted {
 		l.say("          left out: it needs root, to mount a small file system")
@@ -79,7 +80,7 @@ func fillSQLite(l *lab, ctx context.Context) error {
 	if !r.running() {
 		err = errors.Join(err, errors.New("the server ended because its disk was full"))
 	}
-	l.probe(ctx, r, "/livez", 200)
+	l.probe(ctx, r, "/livez", http.StatusOK)
 	err = errors.Join(err, os.Remove(ballast))
 	healed()
 	return err
@@ -87,7 +88,7 @@ func fillSQLite(l *lab, ctx context.Context) error {
 
 // readOnlySQLite starts the server on a file system that cannot be written to.
 // It does not pretend to serve, and afterwards everything is there.
-func readOnlySQLite(l *lab, ctx context.Context) error {
+func (l *lab) readOnlySQLite(ctx context.Context) error {
 	r := l.replicas[0]
 	if !r.mounted {
 		l.say("          left out: it needs root, to mount a small file system")
@@ -111,7 +112,7 @@ func readOnlySQLite(l *lab, ctx context.Context) error {
 		r.cmd = nil
 		r.mu.Unlock()
 	case <-time.After(diskFull):
-		l.probe(ctx, r, "/readyz", 503)
+		l.probe(ctx, r, "/readyz", http.StatusServiceUnavailable)
 		r.kill()
 	}
 	if err := remount(ctx, r, "rw"); err != nil {
