@@ -15,7 +15,7 @@ func TestReplicasShareTheDatabasesClock(t *testing.T) {
 	url := storagetest.PostgresURL(t)
 	for _, offset := range []time.Duration{0, 5 * time.Minute, -5 * time.Minute, time.Hour, -1500 * time.Millisecond} {
 		machine := offset
-		db, err := storage.Open(t.Context(), storage.Config{URL: url, Clock: func() time.Time { return time.Now().Add(machine) }})
+		db, err := storage.Open(t.Context(), storage.Config{URL: url, Clock: func() time.Time { return time.Now().Add(machine) }}) //nolint:forbidigo // this machine's clock is what is tried
 		if err != nil {
 			t.Fatal(err)
 		}

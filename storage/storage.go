@@ -72,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	db := &DB{conns: conns, hook: &hooks{}, target: target, clock: clock{machine: cfg.Clock}}
 	if db.Now = db.clock.now; cfg.Clock == nil {
-		db.clock.machine = time.Now //nolint:forbidigo // this is the clock
+		db.clock.machine = time.Now
 	}
 	if err := db.check(ctx, cfg.Log); err != nil {
 		return nil, errors.Join(err, conns.Close())
