@@ -2,29 +2,36 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
 // step is what happened to a client's approval, for the model: it was set, or
-// a request showed it.
+// may have been, or a request showed it.
 type step struct {
 	set      bool
+	unknown  bool
 	approved bool
 }
 
 // approvals is the model: a register with the client's status.
-var approvals = porcupine.Model{
-	Init: func() any { return true },
-	Step: func(approved, in, out any) (bool, any) {
-		if set, ok := in.(step); ok && set.set {
-			return true, set.approved
+var approvals = (&porcupine.NondeterministicModel{
+	Init: func() []any { return []any{true} },
+	Step: func(approved, in, out any) []any {
+		s, _ := in.(step) // that is what goes in
+		switch {
+		case s.set && s.unknown:
+			return []any{approved, s.approved}
+		case s.set:
+			return []any{s.approved}
+		case out == approved:
+			return []any{approved}
+		default:
+			return nil
 		}
-		return out == approved, approved
 	},
-}
+}).ToModel()
 
 const modelPatience = 30 * time.Second
 
@@ -49,15 +56,19 @@ func checkApproval(r *record) (found []violation) {
 	return found
 }
 
+// lateAtMost is how long after a client gave up its decision may still come
+// true: a frozen replica wakes, a statement waits for a lock.
+const lateAtMost = time.Minute
+
 // approvalStep is an operation as the model takes it. What may have been set is
-// set at some time from its start on; what was refused set nothing.
+// set within a minute, or never; what was refused set nothing.
 func approvalStep(o *Op) (e porcupine.Operation, ok bool) {
 	e = porcupine.Operation{ClientId: o.Process, Input: step{}, Call: int64(o.Start), Return: int64(o.End)}
 	switch {
 	case (o.Kind == "approve" || o.Kind == "disapprove") && o.Result != Refused:
-		e.Input = step{set: true, approved: o.Kind == "approve"}
+		e.Input = step{set: true, unknown: o.Result == Unknown, approved: o.Kind == "approve"}
 		if o.Result == Unknown {
-			e.Return = math.MaxInt64
+			e.Return += int64(lateAtMost)
 		}
 		return e, true
 	case o.Kind == "read_status" && o.Result == OK:

@@ -76,7 +76,11 @@ func open(ctx context.Context, cfg config) (l *lab, err error) {
 		return l, err
 	}
 	l.onClose(func() { l.db.close(ctx) })
-	if err := l.db.createDatabase(ctx, "256m"); err != nil {
+	size := "256m"
+	if cfg.length > 10*time.Minute {
+		size = "1g" // the longer, the more there is
+	}
+	if err := l.db.createDatabase(ctx, size); err != nil {
 		return l, err
 	}
 	return l, l.openReplicas(ctx)
