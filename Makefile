@@ -46,6 +46,15 @@ interop: ## Test the whole program with Debian's clients of both protocols, ngin
 	go vet -tags interop ./cmd/countersign/e2e
 	.ci/with-postgres go test -tags interop -count 1 -timeout 20m -run '^TestInterop' ./cmd/countersign/e2e
 
+LAB ?= quick
+LABFLAGS_quick :=
+LABFLAGS_full := -for 20m -sqlite-kills 1000
+
+.PHONY: faultlab
+faultlab: ## Do harm to a running server and look whether it keeps its promises: 5 minutes, LAB=full 30 minutes.
+	.ci/need go postgresql
+	go run ./cmd/countersign/faultlab $(LABFLAGS_$(LAB)) $(LABFLAGS)
+
 .PHONY: lint
 lint: bin/golangci-lint-$(GOLANGCI_LINT) bin/govulncheck-$(GOVULNCHECK) ## Check the house rules, the floor plan, gosec's, known vulnerabilities and licences.
 	bin/golangci-lint-$(GOLANGCI_LINT) run

@@ -40,9 +40,9 @@ func (db *DB) Diagnose(ctx context.Context) (Diagnosis, error) {
 		Version string
 		Now     time.Time
 	}
-	before := db.Now()
+	before := db.clock.machine()
 	err = db.With(ctx).Raw(`SELECT current_setting('server_version') AS version, clock_timestamp() AS now`).Scan(&answer).Error
 	d.Version = answer.Version
-	d.Skew = answer.Now.Sub(before.Add(db.Now().Sub(before) / 2)) // asked and answered half the time ago
+	d.Skew = answer.Now.Sub(before.Add(db.clock.machine().Sub(before) / 2)) // asked and answered half the time ago
 	return d, Err("diagnose", err)
 }

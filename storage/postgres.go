@@ -114,6 +114,9 @@ func (db *DB) checkPostgres(ctx context.Context, log *slog.Logger) error {
 	err := db.conns.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
 		pg_is_in_recovery(), current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')`).
 		Scan(&version, &encoding, &standby, &fsync, &commits, &pages)
+	if err == nil {
+		_, err = db.FollowClock(ctx)
+	}
 	if err != nil {
 		return db.target.explain(err)
 	}

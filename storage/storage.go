@@ -35,6 +35,8 @@ type Config struct {
 	MaxConns int
 	// Log receives warnings and slow statements, without their values.
 	Log *slog.Logger
+	// Clock tells the time of this machine; nil means time.Now.
+	Clock func() time.Time
 }
 
 // DB is the server's database.
@@ -49,9 +51,11 @@ type DB struct {
 	schemas   sync.Map // gorm's, of what rows are read into
 
 	// Now tells the time that is compared with and written to records, in UTC
-	// and whole microseconds, which is what both dialects keep. Tests may
-	// stop or move it.
-	Now func() time.Time
+	// and whole microseconds, which is what both dialects keep. It is the
+	// database's where that differs from this machine's: see
+	// [DB.FollowClock]. Tests may stop or move it.
+	Now   func() time.Time
+	clock clock
 }
 
 // Open opens the database that cfg names and checks that it answers and is
@@ -66,7 +70,10 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{conns: conns, hook: &hooks{}, target: target, Now: now}
+	db := &DB{conns: conns, hook: &hooks{}, target: target, clock: clock{machine: cfg.Clock}}
+	if db.Now = db.clock.now; cfg.Clock == nil {
+		db.clock.machine = time.Now
+	}
 	if err := db.check(ctx, cfg.Log); err != nil {
 		return nil, errors.Join(err, conns.Close())
 	}
@@ -90,8 +97,6 @@ func (db *DB) check(ctx context.Context, log *slog.Logger) error {
 	}
 	return db.checkPostgres(ctx, log)
 }
-
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // Close closes the database.
 func (db *DB) Close() error {

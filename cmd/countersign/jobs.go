@@ -25,6 +25,9 @@ const (
 	// mostCounted where counting stops.
 	countEvery  = 15 * time.Second
 	mostCounted = 10_000
+	// followEvery is how long the time of a machine whose clock was set may be
+	// wrong.
+	followEvery = 10 * time.Second
 	// lastNotes bounds the writing of what is left when the server stops.
 	lastNotes = 5 * time.Second
 	// purgeBatch bounds what one statement deletes, so that it never holds
@@ -46,6 +49,7 @@ func (s *server) work(ctx context.Context) {
 		{"rotate_keys", rotateEvery, s.rotateKeys},
 		{"send_logout_tokens", sendEvery, s.sendLogoutTokens(s.sender())},
 		{"count_waiting", countEvery, s.countWaiting},
+		{"follow_clock", followEvery, s.followClock(s.stores.db.FollowClock)},
 	} {
 		group.Go(func() error {
 			every(ctx, j.interval, func(ctx context.Context) {
@@ -72,6 +76,23 @@ func (s *server) work(ctx context.Context) {
 		return nil
 	})
 	_ = group.Wait() // none returns an error
+}
+
+// followClock keeps the time by the database's, and says when that differs from
+// this machine's.
+func (s *server) followClock(ask func(context.Context) (time.Duration, error)) func(context.Context) error {
+	var told time.Duration
+	return func(ctx context.Context) error {
+		skew, err := ask(ctx)
+		if err != nil {
+			return err
+		}
+		if (skew - told).Abs() > time.Second {
+			told = skew
+			s.log.WarnContext(ctx, "this machine's clock and the database's differ; the database's counts: let both keep time by NTP", "database_ahead", skew.String())
+		}
+		return nil
+	}
 }
 
 func (s *server) rotateKeys(ctx context.Context) error {

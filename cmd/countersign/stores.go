@@ -57,7 +57,7 @@ func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*s
 			return nil, err
 		}
 	}
-	return storage.Open(ctx, storage.Config{URL: cfg.DatabaseURL(), MaxConns: cfg.DatabaseMaxConns, Log: log})
+	return storage.Open(ctx, storage.Config{URL: cfg.DatabaseURL(), MaxConns: cfg.DatabaseMaxConns, Log: log, Clock: machineClock()})
 }
 
 // openStores opens a database whose schema is current, or that is new. The
