@@ -251,6 +251,7 @@ func TestSettingsAccessibility(t *testing.T) {
 	}
 	for name, tour := range map[string]func(s *server, b *tab, stop func(name, path string)){
 		"clients": tourOfClients, "a client": tourOfClient, "the rest": tourOfAdministration,
+		"decisions": tourOfDecisions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
