@@ -62,6 +62,11 @@ func (s *server) tourOfSoftware(b *tab, stop func(name, path string)) {
 	path := "/oauth-clients/" + made.str("client_id")
 	stop("approvals, a change", "/approvals")
 	stop("a change", path+"/revision")
+	b.see(looks[4])
+	if broken := b.evaluate(`[...document.querySelectorAll(".diff th")].filter((h) => { const r = document.createRange(); r.selectNodeContents(h.querySelector("code") ?? h); return r.getClientRects().length > 1; }).map((h) => h.textContent).join()`); broken != "" {
+		s.t.Errorf("on a narrow phone these are broken in two: %s", broken)
+	}
+	b.see(looks[0])
 	b.fill("#reason", "The city does not move.")
 	b.click(denyButton)
 	stop("a change, rejected", "")
