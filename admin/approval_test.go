@@ -257,6 +257,53 @@ func TestApproveASoftware(t *testing.T) {
 	})
 }
 
+// Of clients approved together one belongs to a file, and another cannot be
+// approved as it is: the page says so of each, and approves those around them.
+func TestApproveASoftwareDespiteRefusals(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		const page, software = "/settings/oauth-clients/software", "4NRB1-0XZ"
+		keys := map[string]string{}
+		for _, name := range []string{"One", "Filed", "Late", "Zwei"} {
+			c, _, err := d.clients.Register(t.Context(), root1, clientstore.Registration{
+				Type: clientstore.OIDC, Name: name, Metadata: clientstore.Metadata{RedirectURIs: []string{"https://app.example/cb"}, SoftwareID: software},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys[name] = c.ID
+		}
+		filed := d.client(keys["Filed"])
+		plan, err := d.clients.Plan(t.Context(), clientstore.Manifest{File: "platform/clients.yaml", Clients: []clientstore.Declared{
+			{Handle: "the-app", ClientID: filed.ID, Type: filed.Type, Name: filed.Name, Metadata: filed.Metadata, Status: clientstore.Pending},
+		}})
+		if err == nil {
+			_, err = d.clients.Apply(t.Context(), root1, plan, nil)
+		}
+		if err == nil { // as between the steps of a file that approves it
+			err = d.db.With(t.Context()).Exec(`UPDATE clients SET managed_status = 'approved' WHERE id = ?`, filed.ID).Error
+		}
+		if err == nil { // as a backup of a narrowed approval is restored
+			err = d.db.With(t.Context()).Exec(`UPDATE clients SET approved_until = ? WHERE id = ?`, d.db.Now().Add(-time.Hour), keys["Late"]).Error
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := d.open(page + "?id=" + software).fields("software_id")
+		form.Set("decision", "allow")
+		d.want(d.send(page, form), http.StatusOK, "One is approved.", "Zwei is approved.",
+			"Filed is not approved, and still waits. It belongs to the clients file platform/clients.yaml, as the-app",
+			"Late is not approved, and still waits. until: Is past")
+		for name, want := range map[string]clientstore.Status{
+			"One": clientstore.Approved, "Filed": clientstore.Pending, "Late": clientstore.Pending, "Zwei": clientstore.Approved,
+		} {
+			if got := d.status(keys[name]); got != want {
+				t.Errorf("%s is %s; want %s", name, got, want)
+			}
+		}
+	})
+}
+
 // TestApprovalLink is AP-07 of the catalogue.
 func TestApprovalLink(t *testing.T) {
 	t.Parallel()

@@ -25,9 +25,10 @@ type ClaimsTold struct{ IDToken, Userinfo map[string]any }
 type claimsPage struct {
 	Client                  *clientstore.Client
 	Username, Scope, Claims string
-	// Asked says that something was; IDToken and Userinfo are JSON, empty for
+	// Asked says that something was, and Barred that the approval does not let
+	// the account use the client; IDToken and Userinfo are JSON, empty for
 	// nothing.
-	Asked             bool
+	Asked, Barred     bool
 	IDToken, Userinfo string
 	Faults            []fault
 }
@@ -35,11 +36,18 @@ type claimsPage struct {
 // Entry returns a field with what is wrong with it.
 func (p claimsPage) Entry(name string) entry { return clientForm{Faults: p.Faults}.Entry(name) }
 
-// showClaims serves GET /settings/oauth-clients/{key}/claims. Nothing is
-// issued and nothing changes, so that the address says all of it.
+// Withheld is the scope that the client was approved without.
+func (p claimsPage) Withheld() string { return strings.Join(p.Client.WithheldScope(), " ") }
+
+// showClaims serves GET /settings/oauth-clients/{key}/claims, for the client as
+// its approval lets it be used. Nothing is issued and nothing changes, so that
+// the address says all of it.
 func (h *handler) showClaims(w http.ResponseWriter, r *http.Request, who *administrator) error {
 	c, err := h.client(r)
 	if err != nil {
+		return err
+	}
+	if c, err = h.cfg.Clients.InUse(r.Context(), c.ID); err != nil {
 		return err
 	}
 	q := r.URL.Query()
@@ -68,6 +76,9 @@ func (h *handler) preview(r *http.Request, p *claimsPage) error {
 	}
 	if err != nil {
 		return err
+	}
+	if p.Barred = !p.Client.Admits(a.ID); p.Barred {
+		return nil
 	}
 	told, err := h.cfg.Preview(r.Context(), ClaimsAsked{p.Client, a.ID, p.Scope, p.Claims})
 	if wrong, ok := errors.AsType[*clientstore.MetadataError](err); ok {

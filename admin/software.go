@@ -33,8 +33,10 @@ type member struct {
 type outcome struct {
 	Name, Key string
 	Approved  bool
-	// Changed, OwnWork and Gone say why it was not approved.
+	// Changed, OwnWork and Gone say why it was not approved; Refused says any
+	// other reason.
 	Changed, OwnWork, Gone bool
+	Refused                locale.Message
 }
 
 // family counts the pending clients with the software_id of this one.
@@ -70,7 +72,7 @@ func (h *handler) software(w http.ResponseWriter, r *http.Request, who *administ
 
 // approveSoftware serves POST /settings/oauth-clients/software: each of those
 // that are ticked is approved as it was looked at, on its own. One that changed
-// meanwhile stays pending, and the page says so.
+// meanwhile or cannot be approved stays pending, and the page says so.
 func (h *handler) approveSoftware(w http.ResponseWriter, r *http.Request, who *administrator) error {
 	form, err := readForm(r)
 	if err != nil {
@@ -110,9 +112,23 @@ func (h *handler) approveMember(r *http.Request, who *administrator, key, versio
 	case errors.Is(err, storage.ErrNotFound):
 		o.Gone = true
 	default:
-		return o, err
+		return o.refused(err)
 	}
 	return o, nil
+}
+
+// refused is a member that cannot be approved because of what it is; anything
+// else that went wrong is returned.
+func (o outcome) refused(err error) (outcome, error) {
+	if managed, ok := errors.AsType[*clientstore.ManagedError](err); ok {
+		o.Refused = locale.Sprintf("It belongs to the clients file %s, as %s, and is approved there.", printable(managed.File), printable(managed.Handle))
+		return o, nil
+	}
+	if _, ok := errors.AsType[*clientstore.MetadataError](err); ok {
+		o.Refused = reasonOf(err)
+		return o, nil
+	}
+	return o, err
 }
 
 // AllDomains are the domains that the members lead to, each once: of one

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -90,7 +91,7 @@ func (h *handler) beginTest(w http.ResponseWriter, r *http.Request, who *adminis
 	if err != nil {
 		return err
 	}
-	return h.step(w, r, who, step{t, run, h.party(r).Begin})
+	return h.step(w, r, who, step{t, run, (*tryout.Party).Begin})
 }
 
 func (h *handler) testAgain(w http.ResponseWriter, r *http.Request, who *administrator, p testForm) error {
@@ -169,30 +170,43 @@ func (h *handler) party(r *http.Request) *tryout.Party {
 type step struct {
 	*tryouts.Tryout
 	run  *tryout.Run
-	take func(*tryout.Run) error
+	take func(*tryout.Party, *tryout.Run) error
 }
 
-// step takes a step, keeps what came of it, and shows it. With the last one
-// everything ends that the test was given or got.
+// stepTime is how long a step may take, and then how long its keeping may.
+const stepTime = 30 * time.Second
+
+// step takes a step, keeps what came of it, and shows it. It does so although
+// the browser may have gone away meanwhile: else what was issued would live on.
 func (h *handler) step(w http.ResponseWriter, r *http.Request, who *administrator, s step) error {
-	failed := s.take(s.run)
+	taking, done := context.WithTimeout(context.WithoutCancel(r.Context()), stepTime)
+	failed := s.take(h.party(r.WithContext(taking)), s.run)
+	done()
+	keeping, done := context.WithTimeout(context.WithoutCancel(r.Context()), stepTime)
+	defer done()
+	if err := h.keepStep(r.WithContext(keeping), who, s, failed); err != nil || failed != nil {
+		return errors.Join(failed, err)
+	}
+	h.redirect(w, tryouts.Path+s.ID)
+	return nil
+}
+
+// keepStep keeps what came of a step. With the last one everything ends that
+// the test was given or got.
+func (h *handler) keepStep(r *http.Request, who *administrator, s step, failed error) error {
 	over := failed != nil || s.run.Next == tryout.Nothing
 	if over {
 		if err := h.endTest(r, who, s.run); err != nil {
-			return errors.Join(failed, err)
+			return err
 		}
 	}
 	document, err := json.Marshal(s.run) //nolint:gosec // it is sealed before it is kept
 	if err != nil {
 		return fmt.Errorf("encode test: %w", err)
 	}
-	if err := h.cfg.Tryouts.Save(r.Context(), s.Tryout, document, over); err != nil && !errors.Is(err, storage.ErrConflict) {
-		return errors.Join(failed, err)
+	if err := h.cfg.Tryouts.Save(r.Context(), s.Tryout, document, over); !errors.Is(err, storage.ErrConflict) {
+		return err
 	}
-	if failed != nil {
-		return failed
-	}
-	h.redirect(w, tryouts.Path+s.ID)
 	return nil
 }
 
@@ -271,7 +285,7 @@ func (h *handler) comeBack(w http.ResponseWriter, r *http.Request, who *administ
 	} else if err != nil {
 		return err
 	}
-	s.take = func(*tryout.Run) error { return nil } // it was taken above, from the address
+	s.take = func(*tryout.Party, *tryout.Run) error { return nil } // it was taken above, from the address
 	return h.step(w, r, who, s)
 }
 
@@ -286,7 +300,7 @@ func (h *handler) continueTest(w http.ResponseWriter, r *http.Request, who *admi
 	if err != nil {
 		return err
 	}
-	take, known := nextStep(form.Get("decision"), run, h.party(r))
+	take, known := nextStep(form.Get("decision"), run)
 	if !known {
 		return undecided()
 	}
@@ -304,14 +318,14 @@ func (h *handler) continueTest(w http.ResponseWriter, r *http.Request, who *admi
 }
 
 // nextStep returns the step that was asked for, nil when it is not its turn.
-func nextStep(decision string, run *tryout.Run, p *tryout.Party) (take func(*tryout.Run) error, known bool) {
+func nextStep(decision string, run *tryout.Run) (take func(*tryout.Party, *tryout.Run) error, known bool) {
 	steps := map[string]struct {
 		next tryout.Next
-		take func(*tryout.Run) error
+		take func(*tryout.Party, *tryout.Run) error
 	}{
-		"exchange": {tryout.Exchange, p.Exchange},
-		"poll":     {tryout.Poll, p.Poll},
-		"end":      {run.Next, func(run *tryout.Run) error { run.Next = tryout.Nothing; return nil }},
+		"exchange": {tryout.Exchange, (*tryout.Party).Exchange},
+		"poll":     {tryout.Poll, (*tryout.Party).Poll},
+		"end":      {run.Next, func(_ *tryout.Party, run *tryout.Run) error { run.Next = tryout.Nothing; return nil }},
 	}
 	s, known := steps[decision]
 	if run.Next == tryout.Nothing || s.next != run.Next {

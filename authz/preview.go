@@ -40,7 +40,10 @@ type Preview struct{ IDToken, Userinfo map[string]any }
 // [*clientstore.MetadataError].
 func (d *Door) Preview(ctx context.Context, asked Asked) (Preview, error) {
 	scope, unregistered := asked.Client.SettleScope(asked.Scope)
-	if unregistered != "" {
+	switch {
+	case slices.Contains(asked.Client.WithheldScope(), unregistered):
+		return Preview{}, &clientstore.MetadataError{Field: "scope", Reason: locale.Sprintf("has %s, without which the client was approved", unregistered)}
+	case unregistered != "":
 		return Preview{}, &clientstore.MetadataError{Field: "scope", Reason: locale.Sprintf("has %s, for which the client is not registered", unregistered)}
 	}
 	if _, err := claims.Parse(asked.Claims); err != nil {

@@ -236,10 +236,10 @@ func (s *Store) applyStatus(ctx context.Context, by audit.Actor, step *Step, _ m
 			return disapproved(c, by, now, want.StatusReason), nil
 		}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, want.ID) }})
 	}
-	return s.change(ctx, by, want.ID, change{managing: true, action: "client.approve", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		if want.Status != Approved {
-			return nil, nil // nothing to write
-		}
-		return s.approved(c, by, now, c.Conditions)
-	}})
+	ch := s.approval(by, sameConditions)
+	ch.managing = true
+	if want.Status != Approved {
+		ch.columns = func(*Client, time.Time) (map[string]any, error) { return nil, nil } // nothing to write
+	}
+	return s.change(ctx, by, want.ID, ch)
 }

@@ -20,9 +20,30 @@ const maxReason = 500 // characters
 // approved one changes nothing, and approving a disapproved one does not bring
 // back what was issued to it.
 func (s *Store) Approve(ctx context.Context, by audit.Actor, id string) (*Client, error) {
-	return s.change(ctx, by, id, change{action: "client.approve", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		return s.approved(c, by, now, c.Conditions)
-	}})
+	return s.change(ctx, by, id, s.approval(by, sameConditions))
+}
+
+func sameConditions(c *Client, _ time.Time) (Conditions, error) { return c.Conditions, nil }
+
+// approval is the change that approves a client under the conditions that
+// settle returns. One whose approval ended before that was noted is told, as
+// the noting would have told it, that the people who use it are signed out.
+func (s *Store) approval(by audit.Actor, settle func(c *Client, now time.Time) (Conditions, error)) change {
+	var before *Client
+	var on Conditions
+	var lapsed bool
+	return change{action: "client.approve", columns: func(c *Client, now time.Time) (columns map[string]any, err error) {
+		before, lapsed = c, c.Lapsed(now)
+		if on, err = settle(c, now); err != nil {
+			return nil, err
+		}
+		return s.approved(c, by, now, on)
+	}, first: func(ctx context.Context) error {
+		if err := s.checkTesters(ctx, before.Conditions, on); err != nil || !lapsed {
+			return err
+		}
+		return signout.Client(ctx, s.db, before.ID)
+	}}
 }
 
 // ApproveSeen is [Store.Approve] of a client as it was looked at: one that was

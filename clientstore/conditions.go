@@ -266,20 +266,16 @@ type Approval struct {
 // approved already gets other conditions that way: they hold from the next
 // request on.
 func (s *Store) ApproveOn(ctx context.Context, by audit.Actor, id string, a Approval) (*Client, error) {
-	var was, settled Conditions
-	return s.change(ctx, by, id, change{action: "client.approve", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		if c.Version != a.Version {
-			return nil, fmt.Errorf("approve client: %w", storage.ErrConflict)
+	return s.change(ctx, by, id, s.approval(by, func(c *Client, now time.Time) (Conditions, error) {
+		switch {
+		case c.Version != a.Version:
+			return Conditions{}, fmt.Errorf("approve client: %w", storage.ErrConflict)
+		case a.Conditions == nil:
+			return c.Conditions, nil
+		default:
+			return a.Conditions.settle(c, now)
 		}
-		was, settled = c.Conditions, c.Conditions
-		if a.Conditions != nil {
-			var err error
-			if settled, err = a.Conditions.settle(c, now); err != nil {
-				return nil, err
-			}
-		}
-		return s.approved(c, by, now, settled)
-	}, first: func(ctx context.Context) error { return s.checkTesters(ctx, was, settled) }})
+	}))
 }
 
 // lapse notes which approvals have ended, at most limit of them. They ended at

@@ -14,6 +14,8 @@ import (
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/session"
+	"countersign/storage/signout"
 	"countersign/storage/storagetest"
 )
 
@@ -130,6 +132,53 @@ func TestEndedApproval(t *testing.T) {
 		}
 		if later := approveOn(t, clients, ada, stopped, clientstore.Conditions{}); later.Usable() != nil {
 			t.Errorf("renewed: %v", later.Usable())
+		}
+	})
+}
+
+// An approval that ended is renewed before anybody noted that it had: the people
+// who used the client are signed out of it all the same, and it is told so.
+func TestRenewalTellsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clients, clock := newStore(t, db), storagetest.Clock(db)
+		accounts := account.New(db, account.Config{Keys: storagetest.Keys(t), Audit: audit.New(db), Cost: account.HashCost{Memory: 8, Passes: 1}})
+		tess, err := accounts.Create(t.Context(), ada, account.Registration{Username: "tess", Password: "correct horse battery staple"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signedIn, _, err := session.New(db, session.Config{Keys: storagetest.Keys(t)}).
+			Start(t.Context(), session.SignIn{AccountID: tess.ID, AccountEpoch: tess.Epoch, AMR: []string{"pwd"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reg := webClient("Modeler")
+		reg.Metadata.BackchannelLogoutURI = "https://app.example/logout"
+		c, _ := register(t, clients, reg)
+		owed := func() int64 {
+			n, err := signout.New(db).Waiting(t.Context(), 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		until := clock.Now().Add(time.Minute)
+		c = approveOn(t, clients, ada, c, clientstore.Conditions{Until: &until})
+		if err := db.With(t.Context()).Exec(`INSERT INTO session_clients (session_id, client_id, subject, created_at) VALUES (?, ?, ?, ?)`,
+			signedIn.ID, c.ID, tess.ID, clock.Now()).Error; err != nil {
+			t.Fatal(err)
+		}
+		later := until.Add(-time.Second)
+		c = approveOn(t, clients, ada, c, clientstore.Conditions{Until: &later})
+		if n := owed(); n != 0 {
+			t.Errorf("%d logout tokens for an approval that has not ended", n)
+		}
+		clock.Advance(time.Minute)
+		if renewed := approveOn(t, clients, ada, c, clientstore.Conditions{}); renewed.Usable() != nil {
+			t.Errorf("renewed: %v", renewed.Usable())
+		}
+		if n := owed(); n != 1 {
+			t.Errorf("%d logout tokens are owed; want one", n)
 		}
 	})
 }

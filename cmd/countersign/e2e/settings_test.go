@@ -251,6 +251,7 @@ func TestSettingsAccessibility(t *testing.T) {
 	}
 	for name, tour := range map[string]func(s *server, b *tab, stop func(name, path string)){
 		"clients": tourOfClients, "a client": tourOfClient, "the rest": tourOfAdministration,
+		"decisions": tourOfDecisions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -309,6 +310,9 @@ func tourOfClients(s *server, b *tab, stop func(name, path string)) {
 	stop("settings, nothing yet", "")
 	s.sampleClients()
 	stop("clients", "/oauth-clients")
+	if cut := b.evaluate(`(() => { const t = document.querySelector("table.data"); return t.getBoundingClientRect().right > t.parentElement.getBoundingClientRect().right + 1 ? "yes" : "" })()`); cut != "" {
+		s.t.Error("the table is wider than its card, and the menus of the rows are cut off")
+	}
 	b.run(chromedp.Click("details.menu summary", chromedp.ByQuery))
 	stop("clients, a menu", "")
 	stop("clients, nothing matches", "/oauth-clients?q=nothing")

@@ -316,6 +316,18 @@ func TestClaimsPreview(t *testing.T) {
 				t.Errorf("%s: %d %s", query, p.Status, p.Text())
 			}
 		}
+		// Under conditions the page shows what the client gets under them, and of whom.
+		s.CLI("", "client", "approve", c.ID, "--scope", "openid email", "--test-user", u.Username, "--yes")
+		conditional := s.settings("/oauth-clients/" + c.ID + "/claims?account=")
+		if text := b.Open(conditional + u.Username).Text(); strings.Contains(text, "Grace Hopper") || !strings.Contains(text, "grace@example.org") || !strings.Contains(text, "It was approved without") {
+			t.Errorf("approved without profile, it would be told: %s", text)
+		}
+		if p := b.Open(conditional + u.Username + "&scope=profile"); p.Status != http.StatusUnprocessableEntity || !strings.Contains(p.Text(), "without which the client was approved") {
+			t.Errorf("a scope that is withheld: %d %s", p.Status, p.Text())
+		}
+		if text := b.Open(conditional + admin.Username).Text(); !strings.Contains(text, "Nothing is told") || !strings.Contains(text, admin.Username+" is not among them") {
+			t.Errorf("of an account that is not admitted: %s", text)
+		}
 	})
 }
 
