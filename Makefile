@@ -102,7 +102,7 @@ growth: ## Measure an empty database beside one with 10 million live grants.
 screenshots: ## Take the pictures in docs/images again.
 	.ci/need go chromium node
 	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
-	COUNTERSIGN_SCREENSHOTS=$(CURDIR)/docs/images go test -count 1 -run '^Test(Settings)?Accessibility$$' ./cmd/countersign/e2e
+	COUNTERSIGN_SCREENSHOTS=$(CURDIR)/docs/images go test -count 1 -run 'Accessibility$$' ./cmd/countersign/e2e
 
 .PHONY: clean
 clean: ## Remove what was built.

@@ -44,26 +44,30 @@ func (b *tab) see(l look) {
 	)
 }
 
-// TestAccessibility goes through every page in every look: it is drawn,
-// axe-core finds nothing, and it does not scroll sideways.
-func TestAccessibility(t *testing.T) {
-	t.Parallel()
+// axeCore is the script of axe-core.
+func axeCore(t testing.TB) string {
+	t.Helper()
 	axe, err := os.ReadFile(filepath.Join("node", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Fatal("axe-core is not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
 	}
+	return string(axe)
+}
+
+// TestAccessibility goes through every page in every look: it is drawn,
+// axe-core finds nothing, and it does not scroll sideways.
+func TestAccessibility(t *testing.T) {
+	t.Parallel()
+	axe := axeCore(t)
 	s, b := startPlain(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
-	tour(t, s, b, func(name string) { b.examine(name, string(axe), looks) })
+	tour(t, s, b, func(name string) { b.examine(name, axe, looks) })
 }
 
 // TestAccountAccessibility does the same with the pages of somebody's own
 // account, in the looks that between them have every width and scheme.
 func TestAccountAccessibility(t *testing.T) {
 	t.Parallel()
-	axe, err := os.ReadFile(filepath.Join("node", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Fatal("axe-core is not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
-	}
+	axe := axeCore(t)
 	s, b := startNamed(t, sqlite), newTab(t)
 	seen := []look{looks[0], looks[3], looks[4]}
 	if os.Getenv("COUNTERSIGN_SCREENSHOTS") != "" {
@@ -71,7 +75,7 @@ func TestAccountAccessibility(t *testing.T) {
 	}
 	tourOfAccount(t, s, b, func(name, selector string) {
 		b.await(selector)
-		b.examine(name, string(axe), seen)
+		b.examine(name, axe, seen)
 	})
 }
 
@@ -123,18 +127,24 @@ func (b *tab) check(axe, rules string) []string {
 	return strings.Split(found, "\n---\n")
 }
 
-// pictured are the pages whose pictures the documentation shows, in the looks
-// that it shows.
+// pictured are the pages whose pictures the documentation shows in every look
+// but the narrowest. Of the others it keeps two, which between them have both
+// widths and both schemes.
 var pictured = map[string]bool{
 	"sign-in": true, "consent": true, "waiting for approval": true, "connected applications": true, "account sign-in": true,
 	"clients": true, "create client": true, "client created": true, "approve client": true, "client": true,
 }
 
+// keeps reports whether a picture of the page is kept.
+func keeps(name string, l look) bool {
+	return os.Getenv("COUNTERSIGN_SCREENSHOTS") != "" && (l == looks[0] || l.name == "phone-dark" || pictured[name] && l.width != narrowest)
+}
+
 // picture draws the page, and keeps the picture where `make screenshots` says.
 func (b *tab) picture(name string, l look) {
 	b.t.Helper()
-	folder := os.Getenv("COUNTERSIGN_SCREENSHOTS")
-	if kept := folder != "" && pictured[name] && l.width != narrowest; !kept && l != looks[0] {
+	kept := keeps(name, l)
+	if !kept && l != looks[0] {
 		return // one picture shows that something is drawn
 	}
 	b.run(chromedp.Sleep(50 * time.Millisecond)) // let it be drawn
@@ -146,10 +156,10 @@ func (b *tab) picture(name string, l look) {
 	if len(picture) < 1000 {
 		b.t.Errorf("%s, %s: nothing was drawn", name, l.name)
 	}
-	if folder == "" || !pictured[name] {
+	if !kept {
 		return
 	}
-	file := filepath.Join(folder, strings.ReplaceAll(name, " ", "-")+"-"+l.name+".webp")
+	file := filepath.Join(os.Getenv("COUNTERSIGN_SCREENSHOTS"), strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")+"-"+l.name+".webp")
 	if err := os.WriteFile(file, picture, 0o644); err != nil {
 		b.t.Fatal(err)
 	}

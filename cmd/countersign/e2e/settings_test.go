@@ -3,8 +3,6 @@ package e2e
 import (
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -245,10 +243,7 @@ func (b *tab) testsFrom(s *server, address string) {
 // and nothing scrolls sideways.
 func TestSettingsAccessibility(t *testing.T) {
 	t.Parallel()
-	axe, err := os.ReadFile(filepath.Join("node", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Fatal("axe-core is not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
-	}
+	axe := axeCore(t)
 	for name, tour := range map[string]func(s *server, b *tab, stop func(name, path string)){
 		"clients": tourOfClients, "a client": tourOfClient, "the rest": tourOfAdministration,
 		"decisions": tourOfDecisions,
@@ -262,7 +257,7 @@ func TestSettingsAccessibility(t *testing.T) {
 					b.open(s.settings(path))
 				}
 				b.await("main h1")
-				b.inspect(name, string(axe))
+				b.inspect(name, axe)
 			})
 		})
 	}
@@ -274,8 +269,7 @@ func (b *tab) inspect(name, axe string) {
 	b.t.Helper()
 	for i, l := range looks {
 		checked := i == 0 || l.name == "phone-dark"
-		kept := pictured[name] && os.Getenv("COUNTERSIGN_SCREENSHOTS") != ""
-		if !checked && !kept && l.width != narrowest {
+		if !checked && !keeps(name, l) && l.width != narrowest {
 			continue
 		}
 		b.see(l)
