@@ -43,7 +43,7 @@ func TestTestEndsWithoutItsBrowser(t *testing.T) {
 		r := d.request(http.MethodPost, tryouts.Path+test.ID, nil).WithContext(ctx)
 		err = d.door.step(httptest.NewRecorder(), r, &administrator{AccountID: d.who.ID, Username: "ada"}, step{test, run, func(p *tryout.Party, run *tryout.Run) error {
 			later := d.db.Now().Add(time.Hour)
-			err := grants.IssueToClient(p.For.Context(), grant.Grant{ID: "g", Kind: clientstore.GrantClientCredentials, ClientID: c.ID, Subject: c.ID, AMR: "[]", Offline: true, ExpiresAt: later}, grant.Issue{AccessToken: token, AccessTokenExpiresAt: later})
+			err := grants.IssueToClient(p.For.Context(), grant.Grant{ID: "g", Kind: clientstore.GrantClientCredentials, ClientID: c.ID, Subject: c.ID, AMR: "[]", Offline: true, ExpiresAt: later}, c.Edition(), grant.Issue{AccessToken: token, AccessTokenExpiresAt: later})
 			if err != nil || !live() {
 				t.Fatalf("no token was issued: %v", err)
 			}

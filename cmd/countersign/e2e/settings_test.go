@@ -246,7 +246,6 @@ func TestSettingsAccessibility(t *testing.T) {
 	axe := axeCore(t)
 	for name, tour := range map[string]func(s *server, b *tab, stop func(name, path string)){
 		"clients": tourOfClients, "a client": tourOfClient, "the rest": tourOfAdministration,
-		"decisions": tourOfDecisions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -137,9 +137,29 @@ func tourOfRejections(s *server, b *tab, stop func(name, path string)) {
 	}
 	stop("approvals, with a change", "/approvals")
 	stop("change of a client", "/oauth-clients/"+c.ID+"/revision")
+	b.wantWholeNames()
 	b.fill("#reason", "The second address is not one of ours.")
 	b.click(denyButton)
 	stop("change rejected", "")
+	b.open(s.settings("/oauth-clients/" + c.ID + "/secrets"))
+	b.click(`form.panel button.primary`)
+	s.canaries.add("client secret", b.read("#secret-value"))
+	stop("further secret", "")
+}
+
+// wantWholeNames looks at a table of differences on a narrow phone.
+func (b *tab) wantWholeNames() {
+	b.t.Helper()
+	b.see(looks[4])
+	defer b.see(looks[0])
+	const broken = `[...document.querySelectorAll(".diff th")].filter((h) => {
+		const r = document.createRange();
+		r.selectNodeContents(h.querySelector("code") ?? h);
+		return r.getClientRects().length > 1;
+	}).map((h) => h.textContent).join()`
+	if names := b.evaluate(broken); names != "" {
+		b.t.Errorf("on a narrow phone these are broken in two: %s", names)
+	}
 }
 
 // tourOfFamily approves clients of one software together, one of which changes
