@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Prefix is where the assets live, under the issuer's path.
@@ -27,8 +28,9 @@ var files embed.FS
 
 // content is one asset as it is served.
 type content struct {
-	mediaType    string
-	plain, small []byte // small is gzip
+	mediaType string
+	plain     []byte
+	small     func() []byte // gzip, made when it is first asked for
 }
 
 // catalog knows every asset by its hashed name, and the hashed name of each.
@@ -73,7 +75,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	body := asset.plain
 	if acceptsGzip(r) {
 		header.Set("Content-Encoding", "gzip")
-		body = asset.small
+		body = asset.small()
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodGet {
@@ -119,7 +121,7 @@ func (c catalog) add(name string, body []byte) {
 	ext := path.Ext(name)
 	hashed := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
 	c.hashed[name] = hashed
-	c.served[hashed] = content{mediaType: mediaType(ext), plain: body, small: compress(body)}
+	c.served[hashed] = content{mediaType: mediaType(ext), plain: body, small: sync.OnceValue(func() []byte { return compress(body) })}
 }
 
 // mediaType does not ask the operating system, whose answer differs from
