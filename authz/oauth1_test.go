@@ -70,7 +70,7 @@ func (w *world) browse() *http.Client {
 	if w.cookie != "" {
 		jar.SetCookies(u, []*http.Cookie{{Name: "cs_session", Value: w.cookie, Path: "/"}})
 	}
-	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: noRedirects.Transport, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // decideOAuth1 answers the consent page of a request, and returns where that

@@ -192,7 +192,12 @@ func (w *world) must(err error) {
 	}
 }
 
-var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+// noRedirects has connections of its own: every httptest.Server that closes
+// cuts off those of http.DefaultTransport, whoever is using them.
+var noRedirects = &http.Client{
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
 
 // answer is an answer with its body read.
 type answer struct {
