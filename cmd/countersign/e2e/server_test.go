@@ -294,6 +294,9 @@ func (s *server) tryCLI(stdin string, args ...string) (stdout, stderr string, er
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := s.command(ctx, args...)
+	if s.bin == e2etest.Binary(s.t) {
+		cmd.Path = e2etest.PlainBinary(s.t) // the commands are raced by the tests of their package
+	}
 	var out, complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &complaint
 	err = cmd.Run()
