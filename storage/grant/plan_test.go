@@ -25,6 +25,7 @@ func TestNoStatementReadsAWholeTable(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
+		issue := clientCredentials(w)
 		var statements []string
 		db.SetHook(func(_ context.Context, statement string) error {
 			if slices.Contains([]string{"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}, strings.Fields(statement)[0]) {
@@ -32,7 +33,7 @@ func TestNoStatementReadsAWholeTable(t *testing.T) {
 			}
 			return nil
 		})
-		clientCredentials(w)()
+		issue()
 		refreshes(w)()
 		readToken(w)()
 		_, err := w.grants.Bearer(t.Context(), w.tokens().AccessToken)
