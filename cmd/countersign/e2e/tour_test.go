@@ -148,7 +148,7 @@ func (b *tab) wantWholeNames() {
 	b.t.Helper()
 	b.see(looks[4])
 	defer b.see(looks[0])
-	const broken = `[...document.querySelectorAll(".diff th")].filter((h) => {
+	const broken = `[...document.querySelectorAll(".diff tbody th")].filter((h) => {
 		const r = document.createRange();
 		r.selectNodeContents(h.querySelector("code") ?? h);
 		return r.getClientRects().length > 1;
