@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"countersign/authz"
 	"countersign/authz/engine"
@@ -16,18 +15,9 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
-	"countersign/storage/audit"
-	"countersign/storage/failure"
 	"countersign/storage/grant"
-	"countersign/storage/interaction"
-	"countersign/storage/keyset"
-	"countersign/storage/keyset/keysettest"
-	"countersign/storage/pushed"
-	"countersign/storage/replay"
 	"countersign/storage/session"
-	"countersign/storage/signout"
 	"countersign/storage/storagetest"
-	"countersign/storage/subject"
 )
 
 const benchIssuer = "http://localhost"
@@ -47,23 +37,11 @@ type bench struct {
 
 func newBench(b *testing.B, db *storage.DB) *bench {
 	b.Helper()
-	keys, events := storagetest.Keys(b), audit.New(db)
-	subjects, err := subject.Open(b.Context(), db, keys)
-	w := &bench{B: b, db: db, clients: clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: clientstore.Default}), grants: grant.New(db, keys)}
-	w.must(err)
-	w.cfg = authz.Config{
-		Issuer: benchIssuer, Name: "Countersign", Contact: "admin@example.test",
-		Lifetimes: engine.Lifetimes{
-			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
-			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second, OAuth1Token: 2 * time.Hour,
-		},
-		Tx: db.Tx(), Accounts: account.New(db, account.Config{Keys: keys, Audit: events, Cost: account.HashCost{Memory: 8, Passes: 1}}),
-		Sessions:     session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
-		Interactions: interaction.New(db, keys), Clients: w.clients, Grants: w.grants,
-		Keys:    keysettest.Open(b, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour}),
-		SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Audit: events, Failures: failure.New(db, keys),
-		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
-	}
+	cfg := doorConfig(b, db, clientstore.Default, benchIssuer)
+	// What is logged is written, as it is by the server.
+	cfg.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))
+	w := &bench{B: b, db: db, clients: cfg.Clients, grants: cfg.Grants, cfg: cfg}
+	var err error
 	w.door, err = authz.New(w.cfg)
 	w.must(err)
 	w.user, err = w.cfg.Accounts.Create(b.Context(), admin, account.Registration{Username: "ada", Password: "correct horse battery staple"})

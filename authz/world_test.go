@@ -12,24 +12,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"countersign/authz"
-	"countersign/authz/engine"
 	dynamic "countersign/authz/registration"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
-	"countersign/storage/failure"
 	"countersign/storage/grant"
-	"countersign/storage/interaction"
 	"countersign/storage/keyset"
-	"countersign/storage/keyset/keysettest"
-	"countersign/storage/pushed"
-	"countersign/storage/replay"
 	"countersign/storage/session"
-	"countersign/storage/signout"
 	"countersign/storage/storagetest"
 	"countersign/storage/subject"
 )
@@ -88,34 +80,15 @@ func newWorldUnder(t *testing.T, db *storage.DB, policy clientstore.Policy) *wor
 // newWorldWith is a world whose door is told something else than usual.
 func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, change func(*authz.Config)) *world {
 	t.Helper()
-	keys, events := storagetest.Keys(t), audit.New(db)
+	clock, server := storagetest.Clock(db), httptest.NewUnstartedServer(nil)
+	cfg := doorConfig(t, db, policy, "http://"+server.Listener.Addr().String())
 	w := &world{
-		T: t, db: db, clock: storagetest.Clock(db),
-		accounts: account.New(db, account.Config{Keys: keys, Audit: events, Cost: account.HashCost{Memory: 8, Passes: 1}}),
-		sessions: session.New(db, session.Config{Keys: keys, Idle: time.Hour, Absolute: 12 * time.Hour}),
-		clients:  clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: policy}),
-		grants:   grant.New(db, keys),
-		stopping: make(chan struct{}), logged: &logBook{},
+		T: t, db: db, clock: clock, issuer: cfg.Issuer, accounts: cfg.Accounts, sessions: cfg.Sessions, clients: cfg.Clients, grants: cfg.Grants,
+		signing: cfg.Keys, subjects: cfg.Subjects, stopping: make(chan struct{}), logged: &logBook{},
 	}
-	subjects, err := subject.Open(t.Context(), db, keys)
-	w.must(err)
-	w.subjects = subjects
-	w.signing = keysettest.Open(t, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour})
-	server := httptest.NewUnstartedServer(nil)
-	w.issuer = "http://" + server.Listener.Addr().String()
-	cfg := authz.Config{
-		Issuer: w.issuer, Name: "Countersign", Contact: "admin@example.test",
-		Lifetimes: engine.Lifetimes{
-			Code: time.Minute, AccessToken: 10 * time.Minute, IDToken: 5 * time.Minute,
-			RefreshIdle: 24 * time.Hour, RefreshAbsolute: 72 * time.Hour, RefreshGrace: 10 * time.Second,
-			OAuth1Token: 2 * time.Hour,
-		},
-		Registration: dynamic.Open, Stopping: w.stopping, Tx: db.Tx(), Accounts: w.accounts, Sessions: w.sessions, Interactions: interaction.New(db, keys),
-		Clients: w.clients, Grants: w.grants, Keys: w.signing, SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Audit: events, Failures: failure.New(db, keys),
-		Log: slog.New(slog.NewMultiHandler(
-			slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil))),
-		Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
-	}
+	cfg.Registration, cfg.Stopping = dynamic.Open, w.stopping
+	cfg.Log = slog.New(slog.NewMultiHandler(
+		slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil)))
 	change(&cfg)
 	door, err := authz.New(cfg)
 	w.must(err)

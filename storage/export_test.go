@@ -11,3 +11,10 @@ func Explain(url string, err error) error {
 
 // WaitPrepared waits until the statements that ran are compiled.
 func WaitPrepared(db *DB) { db.preparing.Wait() }
+
+// Waiting is how many wait for a transaction.
+func (j *Joiner[T]) Waiting() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.waiting)
+}

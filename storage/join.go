@@ -27,8 +27,9 @@ type waiter[T any] struct {
 }
 
 type joined struct {
-	kept bool
-	err  error
+	kept     bool
+	err      error
+	panicked any
 }
 
 const (
@@ -58,6 +59,9 @@ func (j *Joiner[T]) Keep(ctx context.Context, what T) (bool, error) {
 	j.enqueue(waiter[T]{ctx, what, answer})
 	select {
 	case a := <-answer:
+		if a.panicked != nil {
+			panic(a.panicked) // where each request's own would be caught
+		}
 		return a.kept, a.err
 	case <-ctx.Done():
 		return false, Err("wait for a transaction", context.Cause(ctx))
@@ -105,8 +109,15 @@ func (j *Joiner[T]) carry(batch []waiter[T]) {
 	for i, w := range batch {
 		all[i] = w.what
 	}
-	kept, err := j.flush(ctx, all)
+	kept, err, panicked := j.try(ctx, all)
 	for i, w := range batch {
-		w.answer <- joined{err == nil && kept[i], err}
+		w.answer <- joined{err == nil && panicked == nil && kept[i], err, panicked}
 	}
+}
+
+// try is flush, whose panic would end the program here, where no request is.
+func (j *Joiner[T]) try(ctx context.Context, all []T) (kept []bool, err error, panicked any) { //nolint:revive,staticcheck // a panic is none of the errors
+	defer func() { panicked = recover() }()
+	kept, err = j.flush(ctx, all)
+	return kept, err, nil
 }

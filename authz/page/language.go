@@ -31,8 +31,8 @@ func Listen(next http.Handler) http.Handler {
 }
 
 // Speak notes that the application asked for these languages (ui_locales, OpenID
-// Connect Core 1.0, section 3.1.2.1) at the time, which is zero for now. The
-// pages of this request are in the first that there is, unless the person chose
+// Connect Core 1.0, section 3.1.2.1) at the time; the zero time is that of this
+// request. The pages of this request are in the first that there is, unless the person chose
 // one later. An empty wish changes nothing.
 func Speak(ctx context.Context, locales string, at time.Time) {
 	if a, ok := ctx.Value(askedKey{}).(*asked); ok && locales != "" {

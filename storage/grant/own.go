@@ -2,6 +2,8 @@ package grant
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"countersign/storage"
@@ -26,11 +28,10 @@ type own struct {
 // grant's. Concurrent requests share a transaction.
 func (s *Store) IssueToClient(ctx context.Context, g Grant, by Edition, i Issue) error {
 	kept, err := s.owns.Keep(ctx, own{g, by, i})
-	rows := int64(0)
-	if kept {
-		rows = 1
+	if err == nil && !kept {
+		return fmt.Errorf("issue token to client: %w", ErrNotPermitted)
 	}
-	return issued("issue token to client", rows, err)
+	return storage.Err("issue token to client", err)
 }
 
 // keepOwns keeps grants of clients for themselves, as one.
@@ -96,9 +97,7 @@ func (s *Store) keepOwnsInOne(ctx context.Context, all []own) ([]bool, error) {
 	}
 	kept := make([]bool, len(all))
 	for i, o := range all {
-		for _, id := range found {
-			kept[i] = kept[i] || id == o.grant.ID
-		}
+		kept[i] = slices.Contains(found, o.grant.ID)
 	}
 	return kept, nil
 }

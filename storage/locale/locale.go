@@ -75,7 +75,7 @@ func (l *Language) Choice(at time.Time) string {
 type Wish struct {
 	// UILocales is the parameter ui_locales of the application, tags with
 	// spaces between, most wanted first (OpenID Connect Core 1.0, section
-	// 3.1.2.1), and At when it asked: zero for now.
+	// 3.1.2.1), and At when it asked: zero for this very moment.
 	UILocales string
 	At        time.Time
 	// Choice is the value of the cookie that keeps what the person chose.
