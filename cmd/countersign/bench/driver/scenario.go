@@ -147,16 +147,22 @@ func introspect(w *worker) error {
 	return w.step()
 }
 
+// signedIn returns the client of people, and what it got for one of them.
+func (w *worker) signedIn() (Client, tokens, error) {
+	c, err := w.server.client("code")
+	if err != nil {
+		return Client{}, tokens{}, err
+	}
+	t, err := w.authorize(c, newBrowser(w, ""), true)
+	return c, t, err
+}
+
 func userinfo(w *worker) error {
 	to, err := w.server.endpoint("userinfo")
 	if err != nil {
 		return err
 	}
-	c, err := w.server.client("code")
-	if err != nil {
-		return err
-	}
-	t, err := w.authorize(c, newBrowser(w, ""), true)
+	_, t, err := w.signedIn()
 	if err != nil {
 		return err
 	}
@@ -169,11 +175,7 @@ func userinfo(w *worker) error {
 }
 
 func refresh(w *worker) error {
-	c, err := w.server.client("code")
-	if err != nil {
-		return err
-	}
-	t, err := w.authorize(c, newBrowser(w, ""), true)
+	c, t, err := w.signedIn()
 	if err != nil {
 		return err
 	}
