@@ -378,3 +378,40 @@ func TestDemotedMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// A database that fails between two approvals undoes neither what was done nor
+// what is told of it.
+func TestApproveASoftwareOnAFailingDatabase(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		const page, software = "/settings/oauth-clients/software", "4NRB1-0XZ"
+		keys := make([]string, 3)
+		for i, name := range []string{"One", "Two", "Three"} {
+			c, _, err := d.clients.Register(t.Context(), root1, clientstore.Registration{
+				Type: clientstore.OIDC, Name: name, Metadata: clientstore.Metadata{RedirectURIs: []string{"https://app.example/cb"}, SoftwareID: software},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys[i] = c.ID
+		}
+		form := d.open(page + "?id=" + software).fields("software_id")
+		form.Set("decision", "allow")
+		updates := 0
+		restore := storagetest.FailStatements(d.db, func(statement string) bool {
+			if !strings.HasPrefix(statement, `UPDATE "clients"`) && !strings.HasPrefix(statement, "UPDATE `clients`") {
+				return false
+			}
+			updates++
+			return updates == 2
+		})
+		res := d.send(page, form)
+		restore()
+		d.want(res, http.StatusOK, "One is approved.", "Two is not approved, and still waits. This server cannot reach its database.", "Three is approved.")
+		for i, want := range []clientstore.Status{clientstore.Approved, clientstore.Pending, clientstore.Approved} {
+			if got := d.status(keys[i]); got != want {
+				t.Errorf("%d is %s; want %s", i, got, want)
+			}
+		}
+	})
+}

@@ -55,6 +55,9 @@ func (h *handler) showSoftware(w http.ResponseWriter, r *http.Request, who *admi
 
 func (h *handler) software(w http.ResponseWriter, r *http.Request, who *administrator, p family) error {
 	list, err := h.cfg.Clients.OfSoftware(r.Context(), p.SoftwareID, manyCards+1)
+	if err != nil && len(p.Outcomes) > 0 { // what was done has to be told
+		return h.show(w, r, who, screen{Template: "software.html", Section: approvalsPath, Page: p})
+	}
 	if err != nil {
 		return err
 	}
@@ -83,52 +86,43 @@ func (h *handler) approveSoftware(w http.ResponseWriter, r *http.Request, who *a
 	}
 	p := family{SoftwareID: form.Get("software_id")}
 	ticked := form["client"]
-	for _, one := range ticked[:min(len(ticked), manyCards)] {
+	ticked = ticked[:min(len(ticked), manyCards)]
+	t := clientstore.Together{SoftwareID: p.SoftwareID, Members: make([]clientstore.Member, len(ticked))}
+	for i, one := range ticked {
 		key, version, _ := strings.Cut(one, " ")
-		o, err := h.approveMember(r, who, key, version)
-		if err != nil {
-			return err
-		}
-		p.Outcomes = append(p.Outcomes, o)
+		seen, _ := strconv.ParseInt(version, 10, 64) // what is no number is no version either
+		t.Members[i] = clientstore.Member{ID: key, Version: seen}
+	}
+	for _, o := range h.cfg.Clients.ApproveTogether(r.Context(), who.actor(r), t) {
+		p.Outcomes = append(p.Outcomes, h.outcome(r.Context(), o))
 	}
 	return h.software(w, r, who, p)
 }
 
-func (h *handler) approveMember(r *http.Request, who *administrator, key, version string) (outcome, error) {
-	o := outcome{Key: key}
-	c, err := h.cfg.Clients.Get(r.Context(), key)
-	if err == nil {
-		o.Name = c.Name
-		seen, _ := strconv.ParseInt(version, 10, 64) // what is no number is no version either
-		_, err = h.cfg.Clients.ApproveOn(r.Context(), who.actor(r), key, clientstore.Approval{Version: seen})
-	}
+// outcome says what became of a member. A failure that is nobody's mistake is
+// told of the one that it befell: others may be approved by then.
+func (h *handler) outcome(ctx context.Context, of clientstore.Outcome) outcome {
+	o := outcome{Name: of.Name, Key: of.ID}
+	managed, isManaged := errors.AsType[*clientstore.ManagedError](of.Err)
+	_, isRefused := errors.AsType[*clientstore.MetadataError](of.Err)
 	switch {
-	case err == nil:
+	case of.Err == nil:
 		o.Approved = true
-	case errors.Is(err, storage.ErrConflict):
+	case errors.Is(of.Err, storage.ErrConflict):
 		o.Changed = true
-	case errors.Is(err, clientstore.ErrOwnWork):
+	case errors.Is(of.Err, clientstore.ErrOwnWork):
 		o.OwnWork = true
-	case errors.Is(err, storage.ErrNotFound):
+	case errors.Is(of.Err, storage.ErrNotFound):
 		o.Gone = true
-	default:
-		return o.refused(err)
-	}
-	return o, nil
-}
-
-// refused is a member that cannot be approved because of what it is; anything
-// else that went wrong is returned.
-func (o outcome) refused(err error) (outcome, error) {
-	if managed, ok := errors.AsType[*clientstore.ManagedError](err); ok {
+	case isManaged:
 		o.Refused = locale.Sprintf("It belongs to the clients file %s, as %s, and is approved there.", printable(managed.File), printable(managed.Handle))
-		return o, nil
+	case isRefused:
+		o.Refused = reasonOf(of.Err)
+	default:
+		h.cfg.Log.ErrorContext(ctx, "a client was not approved with others of its software", "client_id", of.ID, "err", of.Err)
+		o.Refused = "This server cannot reach its database. Nothing was decided and nothing is lost."
 	}
-	if _, ok := errors.AsType[*clientstore.MetadataError](err); ok {
-		o.Refused = reasonOf(err)
-		return o, nil
-	}
-	return o, err
+	return o
 }
 
 // AllDomains are the domains that the members lead to, each once: of one

@@ -91,13 +91,15 @@ func TestApproveASoftware(t *testing.T) {
 		for _, name := range []string{"one", "two", "three"} {
 			ids = append(ids, w.create(`{"client_name":"` + name + `","redirect_uris":["https://` + name + `.example/cb"],"software_id":"s 1","scope":"openid email"}`).json["client_id"].(string))
 		}
+		filed := w.create(`{"client_name":"filed","redirect_uris":["https://filed.example/cb"],"software_id":"s 1","scope":"openid"}`).json["client_id"].(string)
+		w.must(w.db.With(w.Context()).Exec(`UPDATE clients SET managed_by = 'clients.yaml', managed_handle = 'filed', managed_status = 'approved' WHERE id = ?`, filed).Error)
 		stranger := w.create(`{"client_name":"other","redirect_uris":["https://other.example/cb"],"software_id":"s2"}`).json["client_id"].(string)
 		list := w.want(w.do(call{method: "GET", path: "/v1/software?software_id=s+1"}), http.StatusOK, ids[0], ids[1], ids[2])
 		if strings.Contains(list.text, stranger) {
 			w.Errorf("listed %s", list.text)
 		}
 		w.problem(w.do(call{method: "GET", path: "/v1/software"}), 400, "bad-query")
-		versions := map[string]int{ids[0]: 1, ids[1]: 7, stranger: 1, "none": 1}
+		versions := map[string]int{ids[0]: 1, ids[1]: 7, filed: 1, stranger: 1, "none": 1}
 		var seen []string
 		for id, version := range versions {
 			seen = append(seen, strconv.Quote(id)+":"+strconv.Itoa(version))
@@ -106,7 +108,7 @@ func TestApproveASoftware(t *testing.T) {
 		a := w.want(w.do(approve), http.StatusOK)
 		for _, one := range a.json["outcomes"].([]any) {
 			o := one.(map[string]any)
-			want := map[string]string{ids[0]: "approved", ids[1]: "stale", stranger: "stale", "none": "not-found"}[o["client_id"].(string)]
+			want := map[string]string{ids[0]: "approved", ids[1]: "stale", filed: "managed-by-a-file", stranger: "stale", "none": "not-found"}[o["client_id"].(string)]
 			if o["outcome"] != want {
 				w.Errorf("%v; want %s", o, want)
 			}

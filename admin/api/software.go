@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -40,7 +41,8 @@ func (h *Handler) listSoftware(r *request) (*answer, error) {
 // outcome is what became of one client of the software.
 type outcome struct {
 	ClientID string `json:"client_id"`
-	Outcome  string `json:"outcome"` // approved, stale, own-work, not-found or insufficient-scope
+	Outcome  string `json:"outcome"` // approved, or the kind of problem that kept it from it
+	Detail   string `json:"detail,omitempty"`
 }
 
 // outcomesView is what became of each.
@@ -69,46 +71,37 @@ func (h *Handler) approveSoftware(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := outcomesView{}
+	t := clientstore.Together{SoftwareID: softwareID, Conditions: on, May: r.mayTouch}
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
-		o := outcome{ClientID: id}
-		if o.Outcome, err = h.approveMember(r.Context(), r, member{id, softwareID, clientstore.Approval{Version: seen[id], Conditions: on}}); err != nil {
-			return nil, err
-		}
-		view.Outcomes = append(view.Outcomes, o)
+		t.Members = append(t.Members, clientstore.Member{ID: id, Version: seen[id]})
+	}
+	view := outcomesView{}
+	for _, o := range h.cfg.Clients.ApproveTogether(r.Context(), r.actor(), t) {
+		view.Outcomes = append(view.Outcomes, h.outcome(r.Context(), o))
 	}
 	return ok(view), nil
 }
 
-// member is a client of a software with how it is approved.
-type member struct {
-	id, softwareID string
-	as             clientstore.Approval
-}
-
-func (h *Handler) approveMember(ctx context.Context, r *request, m member) (string, error) {
-	c, err := h.cfg.Clients.Get(ctx, m.id)
-	if err == nil && c.Metadata.SoftwareID != m.softwareID {
-		err = storage.ErrConflict
-	}
-	if err == nil {
-		if r.mayTouch(c) != nil {
-			return insufficientScope.name, nil
-		}
-		_, err = h.cfg.Clients.ApproveOn(ctx, r.actor(), m.id, m.as)
-	}
+// outcome says what became of one. A failure that is nobody's mistake is told
+// of the one that it befell: others may be approved by then.
+func (h *Handler) outcome(ctx context.Context, of clientstore.Outcome) outcome {
+	o := outcome{ClientID: of.ID, Outcome: "approved"}
 	switch {
-	case err == nil:
-		return "approved", nil
-	case errors.Is(err, storage.ErrConflict):
-		return stale.name, nil
-	case errors.Is(err, clientstore.ErrOwnWork):
-		return ownWork.name, nil
-	case errors.Is(err, storage.ErrNotFound):
-		return notFound.name, nil
-	default:
-		return "", err
+	case of.Err == nil:
+		return o
+	case errors.Is(of.Err, storage.ErrConflict):
+		o.Outcome = stale.name
+		return o
+	case errors.Is(of.Err, storage.ErrNotFound):
+		o.Outcome = notFound.name
+		return o
 	}
+	p := describe(of.Err)
+	if p.Status >= http.StatusInternalServerError {
+		h.cfg.Log.ErrorContext(ctx, "a client was not approved with others of its software", "client_id", of.ID, "err", of.Err)
+	}
+	o.Outcome, o.Detail = p.Type, p.Detail
+	return o
 }
 
 // undoView is a decision that the caller can take back.
