@@ -379,7 +379,7 @@ func TestDemotedMeanwhile(t *testing.T) {
 	})
 }
 
-// A database that fails between two approvals undoes neither what was done nor
+// AD-26: a database that fails between two approvals undoes neither what was done nor
 // what is told of it.
 func TestApproveASoftwareOnAFailingDatabase(t *testing.T) {
 	t.Parallel()

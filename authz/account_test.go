@@ -53,7 +53,7 @@ func (w *world) recorded(action string) int {
 	return len(events)
 }
 
-// LG-35: every type of application is listed, and stops at its next request when its
+// LG-35 and LC-19: every type of application is listed, and stops at its next request when its
 // access is removed.
 func TestRemovingAnApplicationEndsEverythingOfIt(t *testing.T) {
 	each(t, func(w *world) {
