@@ -34,7 +34,7 @@ rm -rf "$2"`
 // when it is closed. The server listens on a socket in a private folder only,
 // so that no other user of the machine can reach it.
 func startServer() (string, io.Closer, error) {
-	bin, err := findBinaries()
+	bin, err := PostgresBinaries()
 	if err != nil {
 		return "", nil, err
 	}
@@ -42,7 +42,7 @@ func startServer() (string, io.Closer, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	as, err := unprivileged(dir)
+	as, err := Unprivileged(dir)
 	if err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -68,9 +68,9 @@ func startServer() (string, io.Closer, error) {
 	return raw, stdin, nil
 }
 
-// unprivileged gives dir to the user that the server shall run as: PostgreSQL
+// Unprivileged gives dir to the user that the server shall run as: PostgreSQL
 // refuses to run as root.
-func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+func Unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Setpgid: true} // so that an interrupt at the terminal leaves the cleaning up to supervise
 	if os.Geteuid() != 0 {
 		return attr, nil
@@ -78,7 +78,7 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	u, err := user.Lookup("postgres")
 	if err != nil {
 		if u, err = user.Lookup("nobody"); err != nil {
-			return nil, fmt.Errorf("tests run as root, and PostgreSQL does not: %w", err)
+			return nil, fmt.Errorf("this runs as root, and PostgreSQL does not: %w", err)
 		}
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
@@ -93,9 +93,9 @@ func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	return attr, os.Chown(dir, int(uid), int(gid))
 }
 
-// findBinaries returns the folder with initdb and postgres, which find their
+// PostgresBinaries returns the folder with initdb and postgres, which find their
 // library beside themselves: a link to one of them does not do.
-func findBinaries() (string, error) {
+func PostgresBinaries() (string, error) {
 	candidates := []string{}
 	if path, err := exec.LookPath("initdb"); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {
@@ -112,7 +112,7 @@ func findBinaries() (string, error) {
 			return bin, nil
 		}
 	}
-	return "", errors.New("initdb and postgres are neither in PATH nor in the usual folders")
+	return "", errors.New("PostgreSQL 15 or newer is needed: initdb and postgres are neither in PATH nor in the usual folders (Debian and Ubuntu: `apt-get install postgresql`)")
 }
 
 // awaitServer waits until the server answers, or its supervisor ended.

@@ -8,13 +8,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+
+	"countersign/storage/storagetest"
 )
 
 // postgres is a PostgreSQL server of the lab's own, which keeps what it
@@ -34,7 +34,7 @@ const pgPatience = 60 * time.Second
 // makePostgres makes a server's data, in a folder that its user can reach, and
 // has it write its log beside those of the replicas.
 func makePostgres(ctx context.Context, logs string, w *watchdog) (*postgres, error) {
-	bin, err := postgresBinaries()
+	bin, err := storagetest.PostgresBinaries()
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func makePostgres(ctx context.Context, logs string, w *watchdog) (*postgres, err
 		return nil, err
 	}
 	p := &postgres{bin: bin, dir: dir, watch: w}
-	if p.as, err = unprivileged(dir); err != nil {
+	if p.as, err = storagetest.Unprivileged(dir); err != nil {
 		return nil, err
 	}
 	if p.port, err = freePort(ctx); err != nil {
@@ -188,44 +188,6 @@ func mountSmall(ctx context.Context, dir, size string) error {
 
 func unmount(ctx context.Context, dir string) {
 	_ = exec.CommandContext(context.WithoutCancel(ctx), "umount", "-l", dir).Run() //nolint:gosec // at worst a mount is left
-}
-
-// unprivileged gives dir to the user that PostgreSQL shall run as, which is not
-// root.
-func unprivileged(dir string) (*syscall.SysProcAttr, error) {
-	attr := &syscall.SysProcAttr{Setpgid: true}
-	if os.Geteuid() != 0 {
-		return attr, nil
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		if u, err = user.Lookup("nobody"); err != nil {
-			return nil, fmt.Errorf("the lab runs as root, and PostgreSQL does not: %w", err)
-		}
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	return attr, os.Chown(dir, int(uid), int(gid))
-}
-
-func postgresBinaries() (string, error) {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres") // the pattern is well-formed
-	if path, err := exec.LookPath("postgres"); err == nil {
-		if path, err = filepath.EvalSymlinks(path); err == nil {
-			found = append(found, path)
-		}
-	}
-	if len(found) == 0 {
-		return "", errors.New("the lab needs PostgreSQL 15 or newer: install it (Debian and Ubuntu: `apt-get install postgresql`)")
-	}
-	return filepath.Dir(found[len(found)-1]), nil
 }
 
 func freePort(ctx context.Context) (string, error) {
