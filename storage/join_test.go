@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,8 +23,10 @@ func TestJoinedTransactions(t *testing.T) {
 			seen     = map[int]bool{}
 			flushes  int
 			released = make(chan struct{})
+			aboard   atomic.Int64
 		)
 		j := storage.NewJoiner(db, func(_ context.Context, all []int) ([]bool, error) {
+			aboard.Add(int64(len(all)))
 			<-released
 			mu.Lock()
 			defer mu.Unlock()
@@ -43,7 +46,7 @@ func TestJoinedTransactions(t *testing.T) {
 				}
 			})
 		}
-		for j.Waiting() < many-2 { // two may be under way with one each
+		for int(aboard.Load())+j.Waiting() < many {
 			time.Sleep(time.Millisecond)
 		}
 		close(released)
