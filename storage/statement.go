@@ -108,10 +108,21 @@ func (db *DB) Exec(ctx context.Context, text string, args map[string]any) (int64
 		return 0, err
 	}
 	done := db.hook.begin(ctx, f.sql)
-	res, err := db.exec(ctx, f, values)
+	n, err := db.run(ctx, f, values)
 	done(err)
 	if err != nil {
 		return 0, db.translate(err)
+	}
+	return n, nil
+}
+
+func (db *DB) run(ctx context.Context, f *form, values []any) (int64, error) {
+	if db.direct(ctx) {
+		return db.execDirect(ctx, f, values)
+	}
+	res, err := db.exec(ctx, f, values)
+	if err != nil {
+		return 0, err
 	}
 	return res.RowsAffected()
 }
@@ -129,21 +140,28 @@ func Select[T any](ctx context.Context, db *DB, text string, args map[string]any
 		return nil, err
 	}
 	done := db.hook.begin(ctx, f.sql)
-	rows, err := db.query(ctx, f, values)
+	list, err := read[T](ctx, db, f, values)
 	done(err)
-	if err != nil {
-		return nil, db.translate(err)
-	}
-	list, err := collect[T](ctx, db, f, rows)
 	if err != nil {
 		return nil, db.translate(err)
 	}
 	return list, nil
 }
 
+func read[T any](ctx context.Context, db *DB, f *form, values []any) ([]T, error) {
+	if db.direct(ctx) {
+		return selectDirect[T](ctx, db, f, values)
+	}
+	rows, err := db.query(ctx, f, values)
+	if err != nil {
+		return nil, err
+	}
+	return collect[T](ctx, db, f, rows)
+}
+
 func collect[T any](ctx context.Context, db *DB, f *form, rows *sql.Rows) (list []T, err error) {
 	defer func() { _ = rows.Close() }()
-	p, err := f.plan(db, reflect.TypeFor[T](), rows)
+	p, err := f.plan(db, reflect.TypeFor[T](), rows.Columns)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +189,7 @@ type plan struct {
 	cells  sync.Pool       // of *cells
 }
 
-func (f *form) plan(db *DB, t reflect.Type, rows *sql.Rows) (*plan, error) {
+func (f *form) plan(db *DB, t reflect.Type, columns func() ([]string, error)) (*plan, error) {
 	if p, ok := f.plans.Load(t); ok {
 		return p.(*plan), nil //nolint:forcetypeassert // nothing else is stored
 	}
@@ -181,7 +199,7 @@ func (f *form) plan(db *DB, t reflect.Type, rows *sql.Rows) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		names, err := rows.Columns()
+		names, err := columns()
 		if err != nil {
 			return nil, err
 		}
