@@ -104,24 +104,28 @@ func New(db *storage.DB, cfg Config) *Store {
 
 // Get returns the account with the identifier.
 func (s *Store) Get(ctx context.Context, id string) (*Account, error) {
-	return s.one(ctx, "id = ?", id)
+	return s.one(ctx, "id", id)
 }
 
 // Find returns the account with the username, however it is cased.
 func (s *Store) Find(ctx context.Context, username string) (*Account, error) {
-	return s.one(ctx, "username_key = ?", usernameKey(username))
+	return s.one(ctx, "username_key", usernameKey(username))
 }
 
-func (s *Store) one(ctx context.Context, condition, value string) (*Account, error) {
+var accountBy = `SELECT ` + storage.Columns("a", Account{}) + ` FROM accounts a WHERE a.`
+
+func (s *Store) one(ctx context.Context, column, value string) (*Account, error) {
 	if !storable(value) {
 		return nil, storage.Err("get account", storage.ErrNotFound)
 	}
-	var a Account
-	err := s.db.With(ctx).Where(condition, value).Take(&a).Error
+	found, err := storage.Select[Account](ctx, s.db, accountBy+column+` = @value`, map[string]any{"value": value})
+	if err == nil && len(found) == 0 {
+		err = storage.ErrNotFound
+	}
 	if err != nil {
 		return nil, storage.Err("get account", err)
 	}
-	return &a, nil
+	return &found[0], nil
 }
 
 // Usernames returns the usernames of those accounts of the list that there are.

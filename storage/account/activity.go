@@ -45,6 +45,13 @@ const (
 	maxActivityText = 256
 )
 
+const noteActivity = `INSERT INTO account_activities (id, account_id, at, kind, methods, failures, client_name, ip, user_agent)
+	VALUES (@id, @account, @at, @kind, @methods, @failures, @client_name, @ip, @user_agent)`
+
+// forgetActivities makes room for one more.
+const forgetActivities = `DELETE FROM account_activities WHERE account_id = @account AND id < (
+	SELECT min(id) FROM (SELECT id FROM account_activities WHERE account_id = @account ORDER BY id DESC LIMIT @kept) kept)`
+
 // Note keeps an activity, and of those before it as many as are kept.
 func (s *Store) Note(ctx context.Context, a Activity) error {
 	id, err := uuid.NewV7()
@@ -53,14 +60,20 @@ func (s *Store) Note(ctx context.Context, a Activity) error {
 	}
 	a.ID, a.At = id.String(), s.db.Now()
 	a.ClientName, a.IP, a.UserAgent = bounded(a.ClientName), bounded(a.IP), bounded(a.UserAgent)
+	args := map[string]any{
+		"id": a.ID, "account": a.AccountID, "at": a.At, "kind": a.Kind, "methods": a.Methods, "failures": a.Failures,
+		"client_name": a.ClientName, "ip": a.IP, "user_agent": a.UserAgent, "kept": maxActivities - 1,
+	}
+	if s.db.Dialect() == storage.PostgreSQL {
+		_, err := s.db.Exec(ctx, `WITH noted AS (`+noteActivity+`) `+forgetActivities, args)
+		return storage.Err("note activity", err)
+	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		if err := s.db.With(ctx).Create(&a).Error; err != nil {
-			return storage.Err("note activity", err)
+		if _, err := s.db.Exec(ctx, forgetActivities, args); err != nil {
+			return storage.Err("forget old activity", err)
 		}
-		err := s.db.With(ctx).Exec(`DELETE FROM account_activities WHERE account_id = @account AND id < (
-			SELECT min(id) FROM (SELECT id FROM account_activities WHERE account_id = @account ORDER BY id DESC LIMIT @kept) kept)`,
-			map[string]any{"account": a.AccountID, "kept": maxActivities}).Error
-		return storage.Err("forget old activity", err)
+		_, err := s.db.Exec(ctx, noteActivity, args)
+		return storage.Err("note activity", err)
 	})
 }
 

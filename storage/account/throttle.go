@@ -2,9 +2,9 @@ package account
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,9 +116,6 @@ type reservation struct {
 	failures int64 // with this attempt
 }
 
-// errBlocked rolls a reservation back.
-var errBlocked = errors.New("throttled")
-
 // reserve counts an attempt on all its counters or on none. It fails with
 // [*ThrottledError] while one of them delays.
 func (s *Store) reserve(ctx context.Context, limits []limit) ([]reservation, error) {
@@ -126,20 +123,12 @@ func (s *Store) reserve(ctx context.Context, limits []limit) ([]reservation, err
 	if err := s.throttled(ctx, limits); err != nil {
 		return nil, err
 	}
-	var made []reservation
-	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		made = made[:0]
-		for _, l := range limits {
-			r, err := s.count(ctx, l)
-			if err != nil {
-				return err
-			}
-			made = append(made, r)
-		}
-		return nil
-	})
-	if !errors.Is(err, errBlocked) {
+	made, err := s.count(ctx, limits)
+	if err != nil || len(made) == len(limits) {
 		return made, err
+	}
+	if err := s.release(ctx, made); err != nil {
+		return nil, err
 	}
 	if err := s.throttled(ctx, limits); err != nil {
 		return nil, err
@@ -150,12 +139,11 @@ func (s *Store) reserve(ctx context.Context, limits []limit) ([]reservation, err
 // throttled returns a [*ThrottledError] when one of the counters delays.
 func (s *Store) throttled(ctx context.Context, limits []limit) error {
 	now := s.db.Now()
-	keys := make([][]byte, len(limits))
+	args := map[string]any{"now": now}
 	for i, l := range limits {
-		keys[i] = l.key
+		args["key"+strconv.Itoa(i)] = l.key
 	}
-	var blocked []throttle
-	err := s.db.With(ctx).Where("blocked_until > ? AND key IN ?", now, keys).Find(&blocked).Error
+	blocked, err := storage.Select[throttle](ctx, s.db, blockedOf(len(limits)), args)
 	if err != nil {
 		return storage.Err("read sign-in throttle", err)
 	}
@@ -166,62 +154,6 @@ func (s *Store) throttled(ctx context.Context, limits []limit) error {
 	return &ThrottledError{RetryAfter: min(last.BlockedUntil.Sub(now), maxDelay)}
 }
 
-// count counts an attempt with one statement, which finds no row to change
-// while the counter delays. Of attempts that race, each sees the one before.
-func (s *Store) count(ctx context.Context, l limit) (reservation, error) {
-	now := s.db.Now()
-	expires := now.Add(l.window)
-	// The database counts, so it must find the delay of a count that is not
-	// known here: one WHEN for each there is, the longest first.
-	var when strings.Builder
-	var delays []any
-	for n := l.free; ; n++ {
-		delays = append([]any{n, now.Add(l.delay(n))}, delays...)
-		when.WriteString(" WHEN t.failures + 1 >= ? THEN ?")
-		if l.delay(n) == maxDelay {
-			break
-		}
-	}
-	args := append([]any{l.key, unblocked, expires, now, now, unblocked}, delays...)
-	args = append(args, expires, now)
-	var failures []int64
-	err := s.db.With(ctx).Raw("INSERT INTO sign_in_throttles AS t (failures, key, blocked_until, expires_at) VALUES (1, ?, ?, ?)"+
-		" ON CONFLICT (key) DO UPDATE SET"+
-		" failures = CASE WHEN t.expires_at <= ? THEN 1 ELSE t.failures + 1 END,"+
-		" blocked_until = CASE WHEN t.expires_at <= ? THEN ?"+when.String()+" ELSE t.blocked_until END,"+
-		" expires_at = ? WHERE t.blocked_until <= ? RETURNING failures", args...).Scan(&failures).Error
-	if err != nil {
-		return reservation{}, storage.Err("count sign-in", err)
-	}
-	if len(failures) == 0 {
-		return reservation{}, errBlocked
-	}
-	return reservation{l, now, failures[0]}, nil
-}
-
-// giveBack takes an attempt off a counter that was not wrong, or was not
-// looked at, with the delay that it caused.
-func (s *Store) giveBack(ctx context.Context, r reservation) error {
-	caused := r.at.Add(r.delay(r.failures))
-	err := s.db.With(ctx).Exec("UPDATE sign_in_throttles SET failures = failures - 1,"+
-		" blocked_until = CASE WHEN blocked_until = ? THEN ? ELSE blocked_until END WHERE key = ? AND failures > 0",
-		caused, unblocked, r.key).Error
-	return storage.Err("give sign-in back", err)
-}
-
-// release gives an attempt back that was not evaluated, on all its counters.
-// The one who tried may be gone; the counters are for everyone.
-func (s *Store) release(ctx context.Context, made []reservation) error {
-	return s.db.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		for _, r := range made {
-			if err := s.giveBack(ctx, r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // settle tells the counters of a success: see the rules above. The first
 // counter is the account's or the device's own, the second the address's.
 func (s *Store) settle(ctx context.Context, made []reservation) error {
@@ -229,12 +161,7 @@ func (s *Store) settle(ctx context.Context, made []reservation) error {
 	if err != nil {
 		return storage.Err("reset sign-in throttle", err)
 	}
-	for _, r := range made[1:] {
-		if err := s.giveBack(ctx, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.giveBack(ctx, made[1:])
 }
 
 // Purge deletes throttles that no longer count and activities that are too old,

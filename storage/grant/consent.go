@@ -2,13 +2,9 @@ package grant
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"countersign/storage"
 )
@@ -41,17 +37,19 @@ func (c *Consent) Covers(digest string, scope []string) bool {
 	return true
 }
 
+var consentRow = `SELECT ` + storage.Columns("c", Consent{}) + ` FROM consents c WHERE c.account_id = @account AND c.client_id = @client`
+
+const keepConsent = `INSERT INTO consents (account_id, client_id, scope, digest, created_at, updated_at)
+	VALUES (@account, @client, @scope, @digest, @now, @now)
+	ON CONFLICT (account_id, client_id) DO UPDATE SET scope = excluded.scope, digest = excluded.digest, updated_at = excluded.updated_at`
+
 // Consent returns what the account allowed the client, nil if nothing.
 func (s *Store) Consent(ctx context.Context, accountID, clientID string) (*Consent, error) {
-	var c Consent
-	err := s.db.With(ctx).Where("account_id = ? AND client_id = ?", accountID, clientID).Take(&c).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, nil //nolint:nilnil // no consent is an answer, not an error
+	found, err := storage.Select[Consent](ctx, s.db, consentRow, map[string]any{"account": accountID, "client": clientID})
+	if err != nil || len(found) == 0 {
+		return nil, storage.Err("get consent", err) // no consent is an answer, not an error
 	}
-	if err != nil {
-		return nil, storage.Err("get consent", err)
-	}
-	return &c, nil
+	return &found[0], nil
 }
 
 // RememberConsent keeps what the account allowed the client. What was allowed
@@ -62,15 +60,11 @@ func (s *Store) RememberConsent(ctx context.Context, accountID, clientID, scope,
 		if err != nil {
 			return err
 		}
-		now := s.db.Now()
-		c := Consent{AccountID: accountID, ClientID: clientID, Scope: scope, Digest: digest, CreatedAt: now, UpdatedAt: now}
 		if before != nil && before.Digest == digest {
-			c.Scope = union(before.Scope, scope)
+			scope = union(before.Scope, scope)
 		}
-		err = s.db.With(ctx).Clauses(clause.OnConflict{
-			Columns:   []clause.Column{{Name: "account_id"}, {Name: "client_id"}},
-			DoUpdates: clause.AssignmentColumns([]string{"scope", "digest", "updated_at"}),
-		}).Create(&c).Error
+		_, err = s.db.Exec(ctx, keepConsent,
+			map[string]any{"account": accountID, "client": clientID, "scope": scope, "digest": digest, "now": s.db.Now()})
 		return storage.Err("remember consent", err)
 	})
 }

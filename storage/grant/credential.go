@@ -148,8 +148,7 @@ func (s *Store) TemporaryQuery(token string) (query string, args map[string]any)
 // Temporary returns the request whose token has the hash, whatever became of
 // it; [storage.ErrNotFound] when there is none.
 func (s *Store) Temporary(ctx context.Context, hash []byte) (*Temporary, error) {
-	var found []Temporary
-	err := s.db.With(ctx).Raw(temporaryRow+`@token`, map[string]any{"token": hash, "now": s.db.Now()}).Scan(&found).Error
+	found, err := storage.Select[Temporary](ctx, s.db, temporaryRow+`@token`, map[string]any{"token": hash, "now": s.db.Now()})
 	return one("get request", found, err)
 }
 
@@ -160,9 +159,10 @@ const unanswered = `hash = @hash AND grant_id IS NULL AND denied_at IS NULL AND 
 // choice that was made before, or a request that is of another kind, answered
 // or expired, is [ErrSpent].
 func (s *Store) ChooseCallback(ctx context.Context, hash []byte, callback string) error {
-	return decided("choose callback", s.db.With(ctx).Exec(`UPDATE temporary_credentials SET callback = @callback
+	n, err := s.db.Exec(ctx, `UPDATE temporary_credentials SET callback = @callback
 		WHERE without_verifier AND callback = '' AND `+unanswered,
-		map[string]any{"now": s.db.Now(), "hash": hash, "callback": callback}))
+		map[string]any{"now": s.db.Now(), "hash": hash, "callback": callback})
+	return decided("choose callback", n, err)
 }
 
 // AllowTemporary keeps what the resource owner allowed, and the hash of the
@@ -174,12 +174,13 @@ func (s *Store) AllowTemporary(ctx context.Context, hash []byte, g Grant, verifi
 	args := s.grantArgs(g)
 	args["hash"], args["verifier"] = hash, s.verifierHash(verifier)
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		res := s.db.With(ctx).Exec(insertGrant, args)
-		if err := issued("allow request", res.RowsAffected, res.Error); err != nil {
+		n, err := s.db.Exec(ctx, insertGrant, args)
+		if err := issued("allow request", n, err); err != nil {
 			return err
 		}
-		return decided("allow request", s.db.With(ctx).Exec(`UPDATE temporary_credentials SET grant_id = @grant, verifier_hash = @verifier
-			WHERE `+unanswered+` AND client_id = @client AND client_epoch = (SELECT client_epoch FROM grants WHERE id = @grant)`, args))
+		n, err = s.db.Exec(ctx, `UPDATE temporary_credentials SET grant_id = @grant, verifier_hash = @verifier
+			WHERE `+unanswered+` AND client_id = @client AND client_epoch = (SELECT client_epoch FROM grants WHERE id = @grant)`, args)
+		return decided("allow request", n, err)
 	})
 }
 
@@ -190,8 +191,9 @@ func (s *Store) verifierHash(verifier string) []byte { return s.keys.Hash("verif
 // DenyTemporary refuses a request. One that was answered before, or that
 // expired, is [ErrSpent].
 func (s *Store) DenyTemporary(ctx context.Context, hash []byte) error {
-	return decided("deny request", s.db.With(ctx).Exec(`UPDATE temporary_credentials SET denied_at = @now WHERE `+unanswered,
-		map[string]any{"now": s.db.Now(), "hash": hash}))
+	n, err := s.db.Exec(ctx, `UPDATE temporary_credentials SET denied_at = @now WHERE `+unanswered,
+		map[string]any{"now": s.db.Now(), "hash": hash})
+	return decided("deny request", n, err)
 }
 
 // ErrVerifier reports a verifier that is not the request's.

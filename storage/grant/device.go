@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"gorm.io/gorm"
-
 	"countersign/storage"
 )
 
@@ -137,27 +135,30 @@ func (s *Store) AllowDevice(ctx context.Context, userCode string, g Grant) error
 	args := s.grantArgs(g)
 	args["user"] = s.userHash(userCode)
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		res := s.db.With(ctx).Exec(insertGrant, args)
-		if err := issued("allow device", res.RowsAffected, res.Error); err != nil {
+		n, err := s.db.Exec(ctx, insertGrant, args)
+		if err := issued("allow device", n, err); err != nil {
 			return err
 		}
-		return decided("allow device", s.db.With(ctx).Exec(`UPDATE device_codes SET grant_id = @grant WHERE `+undecided+`
-			AND client_id = @client AND client_epoch = (SELECT client_epoch FROM grants WHERE id = @grant)`, args))
+		n, err = s.db.Exec(ctx, `UPDATE device_codes SET grant_id = @grant WHERE `+undecided+`
+			AND client_id = @client AND client_epoch = (SELECT client_epoch FROM grants WHERE id = @grant)`, args)
+		return decided("allow device", n, err)
 	})
 }
 
 // DenyDevice refuses the device for the account. A request that was answered
 // before, or that expired, is [ErrSpent].
 func (s *Store) DenyDevice(ctx context.Context, userCode, accountID string) error {
-	return decided("deny device", s.db.With(ctx).Exec(`UPDATE device_codes SET denied_at = @now, denied_by = @account WHERE `+undecided,
-		map[string]any{"now": s.db.Now(), "user": s.userHash(userCode), "account": accountID}))
+	n, err := s.db.Exec(ctx, `UPDATE device_codes SET denied_at = @now, denied_by = @account WHERE `+undecided,
+		map[string]any{"now": s.db.Now(), "user": s.userHash(userCode), "account": accountID})
+	return decided("deny device", n, err)
 }
 
 // OpenDevice notes that the code was opened in the session, which may be told
 // from now on what becomes of it.
 func (s *Store) OpenDevice(ctx context.Context, userCode, sessionID string) error {
-	return storage.Err("open device", s.db.With(ctx).Exec(`UPDATE device_codes SET opened_in = @session WHERE user_hash = @user`,
-		map[string]any{"user": s.userHash(userCode), "session": sessionID}).Error)
+	_, err := s.db.Exec(ctx, `UPDATE device_codes SET opened_in = @session WHERE user_hash = @user`,
+		map[string]any{"user": s.userHash(userCode), "session": sessionID})
+	return storage.Err("open device", err)
 }
 
 // PollDevice notes that the device asked, and how long it has to wait before it
@@ -186,11 +187,11 @@ func (s *Store) RedeemDevice(ctx context.Context, deviceCode string, i Issue) er
 }
 
 // decided restates that a decision found nothing to decide.
-func decided(doing string, res *gorm.DB) error {
+func decided(doing string, rows int64, err error) error {
 	switch {
-	case res.Error != nil:
-		return storage.Err(doing, res.Error)
-	case res.RowsAffected == 0:
+	case err != nil:
+		return storage.Err(doing, err)
+	case rows == 0:
 		return fmt.Errorf("%s: %w", doing, ErrSpent)
 	default:
 		return nil

@@ -30,8 +30,12 @@ func Main(m *testing.M, after ...func() int) {
 	os.Exit(code)
 }
 
-// Binary builds the program, once per test process, and returns its path. It
-// is built like the tests: with -race, it is raced too.
+// raceEnv has the servers watched for data races. The tests themselves need not
+// be: they are slow enough, and the fault that they look for is the program's.
+const raceEnv = "COUNTERSIGN_TEST_RACE"
+
+// Binary builds the program, once per test process, and returns its path: with
+// -race where the environment asks for it.
 func Binary(t testing.TB) string { t.Helper(); return built(t, raced) }
 
 // PlainBinary is the program as users build it, for tests of what it answers
@@ -47,12 +51,21 @@ func built(t testing.TB, build func() (string, error)) string {
 	return path
 }
 
-var raced, plain = building(raceFlags), building([]string{"-race=false"})
+var raced, plain = building(raceFlags()), building([]string{"-race=false"})
+
+// raceFlags are those of the Makefile, so that what the packages' own tests
+// compiled is used again: SQLite is left out, which is translated C.
+func raceFlags() []string {
+	if os.Getenv(raceEnv) == "" {
+		return []string{"-race=false"}
+	}
+	return []string{"-race=true", "-gcflags=modernc.org/...=-race=false"}
+}
 
 func building(flags []string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		path := filepath.Join(Process.TempDir(), flags[0], "countersign")
-		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return "", err
 		}
 		args := append(append([]string{"build"}, flags...), "-o", path, "countersign/cmd/countersign")
