@@ -1,22 +1,44 @@
 package qr
 
+import "math/bits"
+
+// line is a row or a column, a bit a module: no version here has more than 57.
+type line uint64
+
 // penalty says how hard the code is to read (section 7.8.3 of the standard).
 func (c *Code) penalty() int {
 	total, dark := 0, 0
-	for i := range c.size {
-		total += c.line(func(k int) bool { return c.dark[i][k] })
-		total += c.line(func(k int) bool { return c.dark[k][i] })
-		for j := range c.size {
-			if c.dark[i][j] {
-				dark++
-			}
-			if i > 0 && j > 0 && c.dark[i][j] == c.dark[i-1][j] && c.dark[i][j] == c.dark[i][j-1] && c.dark[i][j] == c.dark[i-1][j-1] {
-				total += 3
-			}
+	rows, columns := c.lines()
+	for i := range rows {
+		total += rows[i].penalty(c.size) + columns[i].penalty(c.size)
+		if i > 0 {
+			total += 3 * rows[i].blocks(rows[i-1], c.size)
 		}
+		dark += bits.OnesCount64(uint64(rows[i]))
 	}
 	off := 20*dark - 10*c.size*c.size
 	return total + max(off, -off)/(c.size*c.size)*10
+}
+
+func (c *Code) lines() (rows, columns []line) {
+	rows, columns = make([]line, c.size), make([]line, c.size)
+	for i, row := range c.dark {
+		for j, dark := range row {
+			if dark {
+				rows[i] |= 1 << j
+				columns[j] |= 1 << i
+			}
+		}
+	}
+	return rows, columns
+}
+
+// same has a bit for each module that is like the one after it.
+func (l line) same(size int) line { return ^(l ^ l>>1) & (1<<(size-1) - 1) }
+
+// blocks counts the squares of four like modules in two neighbouring rows.
+func (l line) blocks(above line, size int) int {
+	return bits.OnesCount64(uint64(l.same(size) & above.same(size) & ^(l ^ above)))
 }
 
 // The patterns of a line that look like a finder: 1:1:3:1:1 with four light
@@ -27,29 +49,25 @@ const (
 	finderLen    = 11
 )
 
-// line is the penalty of one row or column: for runs of five or more, and for
-// what looks like a finder.
-func (c *Code) line(dark func(int) bool) int {
-	total, run, seen := 0, 0, 0
-	for k := range c.size {
-		if k > 0 && dark(k) == dark(k-1) {
-			run++
-		} else {
-			run = 1
+// penalty is that of one row or column: for runs of five or more, three and one
+// for each module beyond five, and for what looks like a finder.
+func (l line) penalty(size int) int {
+	same := l.same(size)
+	fives := same & (same >> 1) & (same >> 2) & (same >> 3) // the first of five that are alike
+	longs := fives & ^(fives << 1)                          // the first of a run
+	finders := l.count(finderBefore, size) + l.count(finderAfter, size)
+	return bits.OnesCount64(uint64(fives)) + 2*bits.OnesCount64(uint64(longs)) + 40*finders
+}
+
+// count says how often the finder pattern is in the line.
+func (l line) count(pattern line, size int) int {
+	at := line(1)<<(size-finderLen+1) - 1
+	for k := range finderLen {
+		bit := l >> k
+		if pattern>>k&1 == 0 {
+			bit = ^bit
 		}
-		switch {
-		case run == 5:
-			total += 3
-		case run > 5:
-			total++
-		}
-		seen = seen << 1 & (1<<finderLen - 1)
-		if dark(k) {
-			seen |= 1
-		}
-		if k >= finderLen-1 && (seen == finderBefore || seen == finderAfter) {
-			total += 40
-		}
+		at &= bit
 	}
-	return total
+	return bits.OnesCount64(uint64(at))
 }
