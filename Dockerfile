@@ -1,4 +1,6 @@
-FROM --platform=$BUILDPLATFORM golang:1.26.10-bookworm AS build
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+# The Go of releases: see the Makefile.
+ENV GOTOOLCHAIN=go1.26.11
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

@@ -268,12 +268,12 @@ func TestTX05ExchangedTokenEndsWithWhatItStemsFrom(t *testing.T) {
 			"consent to the client withdrawn": func(m move) {
 				w.must(w.grants.WithdrawConsent(w.Context(), w.user.ID, m.next.ID))
 			},
-			"account enabled again": func(m move) {
+			"account enabled again": func(move) {
 				w.must(w.accounts.Disable(w.Context(), admin, w.user.ID))
 				w.must(w.accounts.Enable(w.Context(), admin, w.user.ID))
 			},
-			"account disabled": func(m move) { w.must(w.accounts.Disable(w.Context(), admin, w.user.ID)) },
-			"password changed": func(m move) {
+			"account disabled": func(move) { w.must(w.accounts.Disable(w.Context(), admin, w.user.ID)) },
+			"password changed": func(move) {
 				w.must(w.accounts.SetPassword(w.Context(), admin, w.user.ID, "another horse, another battery"))
 			},
 		} {

@@ -49,7 +49,7 @@ func TestARememberedClientIsJudgedAnew(t *testing.T) {
 
 		narrow := c.Metadata
 		narrow.Scope = "models"
-		c, err = there.Edit(w.Context(), admin, a.ID, clientstore.Edit{Metadata: &narrow, Version: c.Version})
+		_, err = there.Edit(w.Context(), admin, a.ID, clientstore.Edit{Metadata: &narrow, Version: c.Version})
 		w.must(err)
 		w.wantError(ask("api"), http.StatusBadRequest, "invalid_scope")
 		if res := ask("models"); res.StatusCode != http.StatusOK {

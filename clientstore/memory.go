@@ -112,23 +112,29 @@ type statementKey struct {
 // may be at this moment. It takes a statement of its own if the client was
 // changed since it is remembered.
 func (s *Store) complete(ctx context.Context, c *Client) error {
-	if c.Type == "" {
-		kept, ok := s.memory.recall(c.ID)
-		if !ok || !kept.sameEdition(c) {
-			whole, err := s.read(ctx, c.ID)
-			if err != nil {
-				return err
-			}
-			kept = *whole
-			s.remember(ctx, kept)
-		} else {
-			kept.UsedAt = c.UsedAt
-		}
-		*c = kept
-	} else {
+	if c.Type != "" { // it was read whole
 		s.remember(ctx, *c)
+	} else if err := s.recollect(ctx, c); err != nil {
+		return err
 	}
 	c.effective(s.db.Now())
+	return nil
+}
+
+// recollect makes a client whole of which only the edition was read.
+func (s *Store) recollect(ctx context.Context, c *Client) error {
+	kept, ok := s.memory.recall(c.ID)
+	if ok && kept.sameEdition(c) {
+		kept.UsedAt = c.UsedAt
+		*c = kept
+		return nil
+	}
+	whole, err := s.read(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	*c = *whole
+	s.remember(ctx, *c)
 	return nil
 }
 

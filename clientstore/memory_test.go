@@ -27,10 +27,14 @@ func TestARememberedClientIsTheOneOfTheDatabase(t *testing.T) {
 			{"edited", func() (*clientstore.Client, error) {
 				return there.Edit(ctx, ada, c.ID, clientstore.Edit{Name: new("renamed"), Version: c.Version})
 			}, func(c *clientstore.Client) bool { return c.Name == "renamed" }},
-			{"disapproved", func() (*clientstore.Client, error) { return there.Disapprove(ctx, ada, c.ID, "no") },
-				func(c *clientstore.Client) bool { return c.Usable() != nil }},
-			{"approved", func() (*clientstore.Client, error) { return there.Approve(ctx, ada, c.ID) },
-				func(c *clientstore.Client) bool { return c.Usable() == nil }},
+			{
+				"disapproved", func() (*clientstore.Client, error) { return there.Disapprove(ctx, ada, c.ID, "no") },
+				func(c *clientstore.Client) bool { return c.Usable() != nil },
+			},
+			{
+				"approved", func() (*clientstore.Client, error) { return there.Approve(ctx, ada, c.ID) },
+				func(c *clientstore.Client) bool { return c.Usable() == nil },
+			},
 		} {
 			before := e.inUse(c.ID)
 			if _, err := change.make(); err != nil {

@@ -93,7 +93,7 @@ func putTime(field reflect.Value, raw []byte) bool {
 }
 
 // driverValue returns a column as database/sql would hand it over.
-func driverValue(m *pgtype.Map, column *pgconn.FieldDescription, raw []byte) (any, error) {
+func driverValue(m *pgtype.Map, column *pgconn.FieldDescription, raw []byte) (any, error) { //nolint:ireturn // as database/sql has it
 	t, ok := m.TypeForOID(column.DataTypeOID)
 	if !ok {
 		return string(raw), nil

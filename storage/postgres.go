@@ -130,12 +130,17 @@ func (db *DB) checkPostgres(ctx context.Context, log *slog.Logger) error {
 		return &openError{fmt.Sprintf("database %s is a standby, which cannot be written to; name the primary in the URL, "+
 			"or all hosts with target_session_attrs=read-write", shown)}
 	}
-	if log == nil {
-		return nil
+	if log != nil {
+		db.warn(ctx, log, [][2]string{{"fsync", fsync}, {"synchronous_commit", commits}, {"full_page_writes", pages}})
 	}
-	for _, s := range []struct{ name, value string }{{"fsync", fsync}, {"synchronous_commit", commits}, {"full_page_writes", pages}} {
-		if s.value == "off" {
-			log.WarnContext(ctx, "the database may lose what was answered when it crashes: a setting is off", slog.String("setting", s.name))
+	return nil
+}
+
+// warn tells of what PostgreSQL loses or shows because of how it is set up.
+func (db *DB) warn(ctx context.Context, log *slog.Logger, settings [][2]string) {
+	for _, s := range settings {
+		if s[1] == "off" {
+			log.WarnContext(ctx, "the database may lose what was answered when it crashes: a setting is off", slog.String("setting", s[0]))
 		}
 	}
 	if c := db.target.pg; c.TLSConfig == nil || c.TLSConfig.InsecureSkipVerify && c.TLSConfig.VerifyPeerCertificate == nil {
@@ -143,7 +148,6 @@ func (db *DB) checkPostgres(ctx context.Context, log *slog.Logger) error {
 			log.WarnContext(ctx, "the connection to the database is not protected from who is in between: add sslmode=verify-full to its URL")
 		}
 	}
-	return nil
 }
 
 // local reports whether a host is this machine.

@@ -219,12 +219,16 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request, p protocol.Par
 		return h.refused(w, r, newTarget(uri, p), err)
 	}
 	q.target, q.mark = newTarget(uri, p), plain.mark
-	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now()}
-	s.consented = remembered(v, q)
+	return h.perform(w, r, h.state(v, q, i))
+}
+
+// state is the request as it stands.
+func (h *Handler) state(v *clientstore.Visit, q *request, i *interaction.Interaction) state {
+	s := state{request: q, client: &v.Client, session: h.live(v), interaction: i, now: h.cfg.Now(), consented: remembered(v, q)}
 	if s.session != nil {
 		s.subject = h.cfg.Engine.Subject(s.client, s.session.AccountID)
 	}
-	return h.perform(w, r, s)
+	return s
 }
 
 // remembered reports whether the person has allowed before what the request

@@ -430,7 +430,7 @@ func TestDatabaseFailsHalfway(t *testing.T) {
 	s := open(t)
 	c := s.register(nil)
 	id := s.wait(c, url.Values{"scope": {"openid"}})
-	for _, fragment := range []string{`into "consents"`, "commit", "consented_by"} {
+	for _, fragment := range []string{`INTO consents`, "commit", "consented_by"} {
 		form := s.decision(id, "allow")
 		restore := storagetest.FailStatements(s.db, storagetest.Containing(fragment))
 		a := s.post(form)

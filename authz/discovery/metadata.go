@@ -171,13 +171,18 @@ func metadata(cfg Config) Metadata {
 		TosURI:               cfg.TosURI,
 	}
 	m.describeEncryption()
+	m.describeOptions(cfg, at)
+	return m
+}
+
+// describeOptions tells of the endpoints that not every installation has.
+func (m *Metadata) describeOptions(cfg Config, at func(string) string) {
 	if cfg.Registration {
 		m.RegistrationEndpoint = at("/register")
 	}
 	if cfg.TeamworkCloud {
 		m.ValidationEndpoint, m.SignoutEndpoint = at("/api/validate"), at("/api/signout")
 	}
-	return m
 }
 
 // describeEncryption tells what is signed and encrypted to clients beside ID

@@ -82,17 +82,8 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	case !v.Client.Admits(v.session.AccountID):
 		return page.NotATester(page.NewApplication(&v.Client, ""))
 	}
-	if err := v.answerable(h.cfg.Now().Before(v.temporary.ExpiresAt)); err != nil {
+	if err := h.mayAnswer(r.Context(), v); err != nil {
 		return err
-	}
-	if v.temporary.WithoutVerifier && !h.cfg.Clients.SkipsVerifier(&v.Client) {
-		return unknownRequest() // an administrator ended it meanwhile
-	}
-	if err := h.cfg.Lender.Lend(r.Context(), &v.Client, v.session.AccountID, v.temporary.Callback); err != nil {
-		return err
-	}
-	if checkCallback(&v.Client, v.temporary.Callback) != nil { // it was registered when the request was made
-		return callbackGone()
 	}
 	switch {
 	case i.DeniedAt != nil:
@@ -103,6 +94,23 @@ func (h *Handler) Resume(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return h.allow(w, r, v)
 	}
+}
+
+// mayAnswer checks that the request still stands, and where its answer goes.
+func (h *Handler) mayAnswer(ctx context.Context, v *visit) error {
+	if err := v.answerable(h.cfg.Now().Before(v.temporary.ExpiresAt)); err != nil {
+		return err
+	}
+	if v.temporary.WithoutVerifier && !h.cfg.Clients.SkipsVerifier(&v.Client) {
+		return unknownRequest() // an administrator ended it meanwhile
+	}
+	if err := h.cfg.Lender.Lend(ctx, &v.Client, v.session.AccountID, v.temporary.Callback); err != nil {
+		return err
+	}
+	if checkCallback(&v.Client, v.temporary.Callback) != nil { // it was registered when the request was made
+		return callbackGone()
+	}
+	return nil
 }
 
 // asked reports whether nobody needs to be asked any more: the person who is

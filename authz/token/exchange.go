@@ -20,7 +20,7 @@ import (
 // signed with token credentials of OAuth 1.0a.
 const (
 	subjectAccessToken = engine.TypeAccessToken
-	subjectOAuth1      = "urn:countersign:params:oauth:token-type:oauth1" //nolint:gosec // the name of a type
+	subjectOAuth1      = "urn:countersign:params:oauth:token-type:oauth1"
 )
 
 // exchanging reads the client of a token exchange with the access token that it

@@ -97,7 +97,7 @@ func (h *Handler) issueByMemory(w http.ResponseWriter, r *http.Request, form pro
 		return true, protocol.About(c.ID, err)
 	case err != nil:
 		h.cfg.Clients.Forget(c.ID)
-		return false, nil
+		return false, nil //nolint:nilerr // the database judges, see above
 	default:
 		return true, h.hand(w, r, form, asked, answer)
 	}

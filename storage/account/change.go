@@ -119,14 +119,19 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id, action string, app
 		if err := s.checkFourEyes(by, &was, a); err != nil {
 			return err
 		}
-		if err := s.endSessions(ctx, &was, a); err != nil {
-			return err
-		}
-		if err := s.update(ctx, a); err != nil {
-			return err
-		}
-		return s.record(ctx, by, action, &was, a)
+		return s.keep(ctx, by, action, &was, a)
 	})
+}
+
+// keep writes the change down, with what it ends and who made it.
+func (s *Store) keep(ctx context.Context, by audit.Actor, action string, before, after *Account) error {
+	if err := s.endSessions(ctx, before, after); err != nil {
+		return err
+	}
+	if err := s.update(ctx, after); err != nil {
+		return err
+	}
+	return s.record(ctx, by, action, before, after)
 }
 
 // endSessions ends what the account was signed in to, when the change is one

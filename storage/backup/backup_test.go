@@ -68,9 +68,9 @@ func (s *site) exec(statement string, args ...any) {
 }
 
 // value reads one value as text.
-func (s *site) value(query string, args ...any) (v string) {
+func (s *site) value(query string) (v string) {
 	s.Helper()
-	s.open(func(db *storage.DB) { s.must(db.With(s.Context()).Raw(query, args...).Scan(&v).Error) })
+	s.open(func(db *storage.DB) { s.must(db.With(s.Context()).Raw(query).Scan(&v).Error) })
 	return v
 }
 
@@ -169,7 +169,7 @@ var chosen = map[string][2]any{
 	"installation.key_check": {nil, nil},
 }
 
-func (s *site) sample(t storage.Table, c storage.Column, i int) any {
+func (s *site) sample(t storage.Table, c storage.Column, i int) any { //nolint:ireturn // a value of any column
 	name := t.Name + "." + c.Name
 	if name == "installation.key_check" {
 		return s.keys.Seal([]byte("countersign"), "installation.key_check")
@@ -445,7 +445,7 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 		written := make(chan struct{}, 1000)
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				err := db.InTx(s.Context(), func(ctx context.Context) error {
+				err := db.InTx(s.Context(), func(ctx context.Context) error { //nolint:contextcheck // what is begun is finished
 					return errors.Join(
 						db.With(ctx).Exec(`UPDATE accounts SET version = version + 1 WHERE id LIKE 'accounts.id 0%'`).Error,
 						db.With(ctx).Exec(`UPDATE clients SET version = version + 1 WHERE id LIKE 'clients.id 0%'`).Error)

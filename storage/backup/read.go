@@ -80,7 +80,7 @@ func (f *File) unpack(ctx context.Context, r io.Reader) error {
 }
 
 // update brings the content's schema up to date.
-func (f *File) update(ctx context.Context, db *storage.DB) error {
+func (*File) update(ctx context.Context, db *storage.DB) error {
 	if err := db.Migrate(ctx); err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func histories(ctx context.Context, c storage.Conn) (found []history, err error)
 	if err != nil {
 		return nil, storage.Err("read the installation", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var h history
 		if err := rows.Scan(&h.created, &h.moved); err != nil {
@@ -268,7 +268,7 @@ func withTarget(ctx context.Context, to Target, fn func(*storage.DB) error) (err
 
 // mayGo is [ErrNotEmpty] when the database has an installation that is not to
 // be replaced.
-func mayGo(ctx context.Context, db *storage.DB, willing bool) error {
+func mayGo(ctx context.Context, db *storage.DB, willing bool) error { //nolint:revive // it is what the person asked for
 	list, err := db.Migrations(ctx)
 	if err != nil || list[0].AppliedAt.IsZero() {
 		return err
@@ -281,7 +281,7 @@ func mayGo(ctx context.Context, db *storage.DB, willing bool) error {
 	return storage.Err("look at the database", err)
 }
 
-func replace(ctx context.Context, from, to storage.Conn, willing bool) (map[string]int64, error) {
+func replace(ctx context.Context, from, to storage.Conn, willing bool) (map[string]int64, error) { //nolint:revive // it is what the person asked for
 	tables, err := sameTables(ctx, from, to)
 	if err != nil {
 		return nil, err

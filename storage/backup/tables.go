@@ -62,7 +62,7 @@ func count(ctx context.Context, c storage.Conn, tables []storage.Table) (map[str
 	rows := map[string]int64{}
 	for _, t := range tables {
 		var n int64
-		if err := c.QueryRowContext(ctx, `SELECT count(*) FROM "`+t.Name+`"`).Scan(&n); err != nil { //nolint:gosec // the name is the schema's
+		if err := c.QueryRowContext(ctx, `SELECT count(*) FROM "`+t.Name+`"`).Scan(&n); err != nil {
 			return nil, storage.Err("count the rows of "+t.Name, err)
 		}
 		rows[t.Name] = n

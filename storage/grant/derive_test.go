@@ -125,7 +125,7 @@ func TestTokensAreFoundByIndexes(t *testing.T) {
 // wantNoScan asks the database how it would run the query, and whether it would
 // look for a parent. PostgreSQL reads small tables whole unless it is told not
 // to.
-func (w *world) wantNoScan(name string, parent bool, query string, args map[string]any) {
+func (w *world) wantNoScan(name string, parent bool, query string, args map[string]any) { //nolint:revive // one plan or the other
 	w.Helper()
 	var plan []string
 	w.must(w.db.InTx(w.Context(), func(ctx context.Context) error {
