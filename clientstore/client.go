@@ -70,6 +70,10 @@ type Client struct {
 	ManagedStatus Status  // what the file decides about it, empty for nothing
 	ManagedSecret *Secret `gorm:"serializer:json" json:"-"` // what it gave last, nil for nothing
 
+	// FunctionalUsername is what people call the account that OAuth1FunctionalAccount
+	// names, where an administrator reads the client; empty for one that is gone.
+	FunctionalUsername string `gorm:"-"`
+
 	lent string // a redirect URI that it has for this request; see [Lender]
 }
 

@@ -24,6 +24,10 @@ type Document struct {
 	GrantTypes    []string `json:"grant_types"` // with implicit, where it follows from the response types
 	ResponseTypes []string `json:"response_types"`
 	Metadata
+	// FunctionalUsername is what people call the account of
+	// oauth1_functional_account.
+	FunctionalUsername string `json:"oauth1_functional_username,omitempty"`
+
 	Requested *Requested       `json:"requested,omitempty"` // of an administrator; nil for nothing
 	Secrets   []SecretDocument `json:"secrets"`
 	Version   int64            `json:"version"`
@@ -59,8 +63,8 @@ func (c *Client) Document() Document {
 		RedirectURIs:  append([]string{}, c.Metadata.RedirectURIs...),
 		GrantTypes:    append([]string{}, c.Metadata.GrantTypes...),
 		ResponseTypes: append([]string{}, c.Metadata.ResponseTypes...),
-		Metadata:      c.Metadata,
-		Secrets:       make([]SecretDocument, len(c.Secrets)),
+		Metadata:      c.Metadata, FunctionalUsername: c.FunctionalUsername,
+		Secrets: make([]SecretDocument, len(c.Secrets)),
 		Version:       c.Version, CreatedBy: c.CreatedBy,
 		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy,
 		ManagedBy: c.ManagedBy, ManagedHandle: c.ManagedHandle, ManagedStatus: c.ManagedStatus,
@@ -88,7 +92,7 @@ func (c *Client) Document() Document {
 func (d Document) Client() *Client {
 	c := &Client{
 		ID: d.ClientID, Type: d.Type, Name: d.ClientName, Status: d.Status, StatusReason: d.StatusReason, Version: d.Version,
-		Metadata: d.Metadata, Secrets: make([]Secret, len(d.Secrets)),
+		Metadata: d.Metadata, FunctionalUsername: d.FunctionalUsername, Secrets: make([]Secret, len(d.Secrets)),
 		CreatedAt: time.Unix(d.ClientIDIssuedAt, 0).UTC(), CreatedBy: d.CreatedBy,
 		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy,
 		ManagedBy: d.ManagedBy, ManagedHandle: d.ManagedHandle, ManagedStatus: d.ManagedStatus,

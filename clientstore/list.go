@@ -105,10 +105,12 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 	if f.Before != "" {
 		slices.Reverse(clients)
 	}
+	read := make([]*Client, len(clients))
 	for i := range clients {
 		clients[i].end(s.db.Now())
+		read[i] = &clients[i]
 	}
-	return clients, nil
+	return clients, s.nameAccounts(ctx, read...)
 }
 
 // Several returns the clients that have one of the keys, by key.

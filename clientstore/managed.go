@@ -73,6 +73,7 @@ func (s *Store) owned(ctx context.Context, file string) (map[string]*Client, err
 	}
 	byHandle := make(map[string]*Client, len(found))
 	for i := range found {
+		found[i].end(s.db.Now())
 		byHandle[found[i].ManagedHandle] = &found[i]
 	}
 	return byHandle, nil
