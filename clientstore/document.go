@@ -35,6 +35,9 @@ type Document struct {
 	UpdatedAt time.Time        `json:"updated_at"`
 	StatusAt  time.Time        `json:"status_at"`
 	StatusBy  string           `json:"status_by,omitempty"`
+	// UsedAt is when the client was last seen to be used, to within some minutes;
+	// nil before.
+	UsedAt *time.Time `json:"used_at,omitempty"`
 	// Conditions are what the approval is narrowed to, nil for nothing, and
 	// RevisionRejected what became of the last revision.
 	Conditions       *Conditions `json:"conditions,omitempty"`
@@ -65,8 +68,8 @@ func (c *Client) Document() Document {
 		ResponseTypes: append([]string{}, c.Metadata.ResponseTypes...),
 		Metadata:      c.Metadata, FunctionalUsername: c.FunctionalUsername,
 		Secrets: make([]SecretDocument, len(c.Secrets)),
-		Version:       c.Version, CreatedBy: c.CreatedBy,
-		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy,
+		Version: c.Version, CreatedBy: c.CreatedBy,
+		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy, UsedAt: c.UsedAt,
 		ManagedBy: c.ManagedBy, ManagedHandle: c.ManagedHandle, ManagedStatus: c.ManagedStatus,
 	}
 	if r := c.Rejection; r != nil {
@@ -94,7 +97,7 @@ func (d Document) Client() *Client {
 		ID: d.ClientID, Type: d.Type, Name: d.ClientName, Status: d.Status, StatusReason: d.StatusReason, Version: d.Version,
 		Metadata: d.Metadata, FunctionalUsername: d.FunctionalUsername, Secrets: make([]Secret, len(d.Secrets)),
 		CreatedAt: time.Unix(d.ClientIDIssuedAt, 0).UTC(), CreatedBy: d.CreatedBy,
-		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy,
+		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy, UsedAt: d.UsedAt,
 		ManagedBy: d.ManagedBy, ManagedHandle: d.ManagedHandle, ManagedStatus: d.ManagedStatus,
 		Rejection: d.RevisionRejected,
 	}

@@ -45,7 +45,7 @@ type Declared struct {
 	// Conditions are what the file narrows its approval to, with the usernames
 	// of the test users; nil keeps those that the client has.
 	Conditions *Conditions
-	Secret *DeclaredSecret
+	Secret     *DeclaredSecret
 }
 
 // DeclaredSecret is a secret that a file refers to. A client that needs one and

@@ -54,10 +54,10 @@ func (s *Store) usernames(ctx context.Context, ids []string) (map[string]string,
 	return names, nil
 }
 
-// unnamed is the client without what people call the accounts that it names,
-// which is theirs to change and no part of the client.
+// unnamed is the client without what changes while nobody changes it: what people
+// call the accounts that it names, and when it was used.
 func (c *Client) unnamed() *Client {
 	bare := *c
-	bare.FunctionalUsername, bare.Conditions.TestUsers = "", nil
+	bare.FunctionalUsername, bare.Conditions.TestUsers, bare.UsedAt = "", nil, nil
 	return &bare
 }

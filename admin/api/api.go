@@ -124,6 +124,9 @@ var routes = []route{
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/revision/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveRevision},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/revision/reject", scope: clientstore.ScopeClientsApprove, serve: (*Handler).rejectRevision},
 
+	{method: http.MethodPost, path: "/v1/clients-file/plan", scope: clientstore.ScopeClientsWrite, serve: (*Handler).planFile},
+	{method: http.MethodPost, path: "/v1/clients-file/apply", scope: clientstore.ScopeClientsWrite, serve: (*Handler).applyFile},
+
 	{method: http.MethodGet, path: "/v1/accounts", scope: clientstore.ScopeAccountsRead, query: []string{"username", "limit", "cursor"}, serve: (*Handler).listAccounts},
 	{method: http.MethodPost, path: "/v1/accounts", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).createAccount},
 	{method: http.MethodGet, path: "/v1/accounts/{account_id}", scope: clientstore.ScopeAccountsRead, serve: (*Handler).getAccount},

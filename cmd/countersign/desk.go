@@ -41,6 +41,7 @@ type clientDesk interface { //nolint:interfacebloat // one for each thing that t
 	Failures(ctx context.Context, id string) ([]failure.Failure, error)
 	Account(ctx context.Context, id string) (*account.Account, error)
 	AccountNamed(ctx context.Context, username string) (*account.Account, error)
+	fileDesk
 }
 
 // secretRotation is a secret that follows others.

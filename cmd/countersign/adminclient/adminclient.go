@@ -45,6 +45,15 @@ type RefusedError struct {
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy"`
 	ID     string `json:"request_id"`
+	// Errors are the members of the body that are not acceptable, where the
+	// server names them.
+	Errors []Fault `json:"errors"`
+}
+
+// Fault is a member of the body that is not acceptable.
+type Fault struct {
+	Pointer string `json:"pointer"` // a JSON Pointer as a URI fragment (RFC 6901, section 6)
+	Detail  string `json:"detail"`
 }
 
 func (p *RefusedError) Error() string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,6 +21,7 @@ type written struct {
 	ClientName   string             `json:"client_name"`
 	Status       clientstore.Status `json:"status"`
 	StatusReason string             `json:"status_reason,omitempty"`
+	Conditions   *conditions        `json:"conditions,omitempty"`
 	clientstore.Metadata
 }
 
@@ -87,10 +89,29 @@ func toWrite(owner string, clients []clientstore.Client) writtenFile {
 	for i := range clients {
 		c := &clients[i]
 		f.Clients[f.handle(owner, c)] = written{
-			Type: c.Type, ClientID: c.ID, ClientName: c.Name, Status: c.Status, StatusReason: c.StatusReason, Metadata: c.Metadata,
+			Type: c.Type, ClientID: c.ID, ClientName: c.Name, Status: c.Status, StatusReason: c.StatusReason,
+			Conditions: writtenConditions(c), Metadata: c.Metadata,
 		}
 	}
 	return f
+}
+
+// writtenConditions are those of the client, nil where it has none. Those of one
+// that nobody decided about are no file's to say.
+func writtenConditions(c *clientstore.Client) *conditions {
+	on := c.Conditions
+	if on.IsZero() || c.Status == clientstore.Pending {
+		return nil
+	}
+	w := &conditions{Scope: on.Scope, GrantTypes: on.GrantTypes, ResponseTypes: on.ResponseTypes, TestUsers: on.TestUsers}
+	if on.Until != nil {
+		at := on.Until.UTC()
+		w.Until = at.Format(time.RFC3339)
+		if at.Truncate(24 * time.Hour).Add(day).Equal(at) {
+			w.Until = at.Format(time.DateOnly)
+		}
+	}
+	return w
 }
 
 // handle is what the file calls a client: as before, or by its name.
