@@ -105,7 +105,7 @@ var routes = []route{
 	{method: http.MethodPost, path: "/v1/command-line", public: true, serve: (*Handler).commandLine},
 	{method: http.MethodGet, path: "/v1/me", serve: (*Handler).me},
 
-	{method: http.MethodGet, path: "/v1/clients", scope: clientstore.ScopeClientsRead, query: []string{"type", "status", "search", "limit", "cursor"}, serve: (*Handler).listClients},
+	{method: http.MethodGet, path: "/v1/clients", scope: clientstore.ScopeClientsRead, query: []string{"type", "status", "search", "sort", "limit", "cursor"}, serve: (*Handler).listClients},
 	{method: http.MethodPost, path: "/v1/clients", scope: clientstore.ScopeClientsWrite, serve: (*Handler).createClient},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}", scope: clientstore.ScopeClientsRead, serve: (*Handler).getClient},
 	{method: http.MethodPut, path: "/v1/clients/{client_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).replaceClient},

@@ -34,7 +34,7 @@ func (h *Handler) listClients(r *request) (*answer, error) {
 	}
 	clients, err := h.cfg.Clients.List(r.Context(), clientstore.Filter{
 		Type: clientstore.Type(q.Get("type")), Status: clientstore.Status(q.Get("status")), Search: q.Get("search"),
-		After: string(after), Limit: limit + 1,
+		Sort: clientstore.Sort(q.Get("sort")), After: string(after), Limit: limit + 1,
 	})
 	if p := describeQuery(err); p != nil {
 		return nil, p
@@ -44,7 +44,7 @@ func (h *Handler) listClients(r *request) (*answer, error) {
 		page.Clients = append(page.Clients, clients[i].Document())
 	}
 	if len(clients) > limit {
-		page.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(clients[limit-1].Cursor()))
+		page.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(clients[limit-1].CursorBy(clientstore.Sort(q.Get("sort")))))
 	}
 	return &answer{http.StatusOK, r.next(page.NextCursor), page}, nil
 }

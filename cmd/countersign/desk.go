@@ -85,7 +85,7 @@ func (d databaseDesk) List(ctx context.Context, f clientstore.Filter) ([]clients
 		if len(clients) < page {
 			return docs, nil
 		}
-		f.After = clients[len(clients)-1].Cursor()
+		f.After = clients[len(clients)-1].CursorBy(f.Sort)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -43,22 +44,28 @@ const heading = `# yaml-language-server: $schema=` + SchemaFile + `
 
 // YAML writes the clients as a file with this owner.
 func YAML(owner string, clients []clientstore.Client) ([]byte, error) {
-	encoded, err := json.Marshal(toWrite(owner, clients))
+	out := bytes.NewBufferString(heading)
+	err := WriteYAML(out, toWrite(owner, clients))
+	return out.Bytes(), err
+}
+
+// WriteYAML writes a value as YAML, with the members that it has as JSON.
+func WriteYAML(w io.Writer, value any) error {
+	encoded, err := json.Marshal(value)
 	if err != nil {
-		return nil, fmt.Errorf("write clients: %w", err)
+		return fmt.Errorf("write YAML: %w", err)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(encoded, &doc); err != nil {
-		return nil, fmt.Errorf("write clients: %w", err)
+		return fmt.Errorf("write YAML: %w", err)
 	}
 	block(&doc)
-	out := bytes.NewBufferString(heading)
-	enc := yaml.NewEncoder(out)
+	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
 	if err := enc.Encode(&doc); err != nil {
-		return nil, fmt.Errorf("write clients: %w", err)
+		return fmt.Errorf("write YAML: %w", err)
 	}
-	return out.Bytes(), enc.Close()
+	return enc.Close()
 }
 
 // JSON writes the clients as a file with this owner.
