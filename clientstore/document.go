@@ -30,6 +30,9 @@ type Document struct {
 
 	Requested *Requested       `json:"requested,omitempty"` // of an administrator; nil for nothing
 	Secrets   []SecretDocument `json:"secrets"`
+	// Waiting is a secret that waits for another administrator, where one was
+	// just asked for.
+	Waiting   *WaitingDocument `json:"secret_waiting,omitempty"`
 	Version   int64            `json:"version"`
 	CreatedBy string           `json:"created_by"`
 	UpdatedAt time.Time        `json:"updated_at"`
@@ -67,7 +70,7 @@ func (c *Client) Document() Document {
 		GrantTypes:    append([]string{}, c.Metadata.GrantTypes...),
 		ResponseTypes: append([]string{}, c.Metadata.ResponseTypes...),
 		Metadata:      c.Metadata, FunctionalUsername: c.FunctionalUsername,
-		Secrets: make([]SecretDocument, len(c.Secrets)),
+		Secrets: make([]SecretDocument, len(c.Secrets)), Waiting: c.Waiting.Document(),
 		Version: c.Version, CreatedBy: c.CreatedBy,
 		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy, UsedAt: c.UsedAt,
 		ManagedBy: c.ManagedBy, ManagedHandle: c.ManagedHandle, ManagedStatus: c.ManagedStatus,
@@ -101,6 +104,12 @@ func (d Document) Client() *Client {
 		ManagedBy: d.ManagedBy, ManagedHandle: d.ManagedHandle, ManagedStatus: d.ManagedStatus,
 		Rejection: d.RevisionRejected,
 	}
+	if w := d.Waiting; w != nil {
+		c.Waiting = &WaitingSecret{
+			ClientID: c.ID, ID: w.ID, Secret: Secret{ID: w.ID, Prefix: w.Prefix, Algorithm: w.Algorithm, CreatedAt: w.CreatedAt, ExpiresAt: w.ExpiresAt},
+			Overlap: w.Overlap, CreatedAt: w.CreatedAt, CreatedBy: w.CreatedBy, ExpiresAt: w.WaitsUntil,
+		}
+	}
 	if d.Conditions != nil {
 		c.Conditions = *d.Conditions
 	}
@@ -115,14 +124,20 @@ func (d Document) Client() *Client {
 	return c
 }
 
-// WithSecret adds the secret that was just made for the client, the newest of
-// its secrets, and when it ends.
+// WithSecret adds the secret that was just made for the client, the one that waits
+// or else the newest of its secrets, and when it ends.
 func (d Document) WithSecret(secret string) Document {
-	if secret == "" || len(d.Secrets) == 0 {
+	var at *time.Time
+	switch {
+	case secret != "" && d.Waiting != nil:
+		at = d.Waiting.ExpiresAt
+	case secret != "" && len(d.Secrets) > 0:
+		at = d.Secrets[len(d.Secrets)-1].ExpiresAt
+	default:
 		return d
 	}
 	var ends int64
-	if at := d.Secrets[len(d.Secrets)-1].ExpiresAt; at != nil {
+	if at != nil {
 		ends = at.Unix()
 	}
 	d.ClientSecret, d.ClientSecretExpiresAt = secret, &ends

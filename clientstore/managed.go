@@ -38,7 +38,7 @@ func (c *Client) lockedTo(ch change, columns map[string]any) error {
 		if _, edits := columns["metadata"]; !edits && (c.ManagedStatus == "" || c.Stopped()) {
 			return nil
 		}
-	case "client.rotate_secret":
+	case "client.rotate_secret", "client.confirm_secret":
 		if c.ManagedSecret == nil {
 			return nil
 		}
