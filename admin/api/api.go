@@ -119,6 +119,7 @@ var routes = []route{
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/failures", scope: clientstore.ScopeClientsRead, serve: (*Handler).failures},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/secrets", scope: clientstore.ScopeClientsRead, serve: (*Handler).listSecrets},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/secrets", scope: clientstore.ScopeClientsWrite, serve: (*Handler).rotateSecret},
+	{method: http.MethodPost, path: "/v1/clients/{client_id}/secrets/{secret_id}/confirm", scope: clientstore.ScopeClientsApprove, serve: (*Handler).confirmSecret},
 	{method: http.MethodDelete, path: "/v1/clients/{client_id}/secrets/{secret_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).revokeSecret},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/revision", scope: clientstore.ScopeClientsRead, serve: (*Handler).getRevision},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/revision/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveRevision},
