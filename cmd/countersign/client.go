@@ -44,6 +44,9 @@ func printDocument(p *program, out *output, c shownClient) error {
 		return err
 	}
 	delete(doc, "secrets") // the JSON has them
+	if w := view.Waiting; w != nil {
+		doc["secret_waiting"] = fmt.Sprintf("%s, made by %s, to be confirmed by %s", w.ID, w.CreatedBy, w.WaitsUntil.Format(time.RFC3339))
+	}
 	if c.functional != "" {
 		doc["oauth1_functional_account"] = c.functional
 	}
@@ -143,6 +146,12 @@ func newClientShow(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			waiting, err := d.WaitingSecret(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			doc := c.Document()
+			doc.Waiting = waiting
 			functional, err := functionalUser(ctx, d, c)
 			if err != nil {
 				return err
@@ -151,7 +160,7 @@ func newClientShow(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printShown(p, out, shownClient{c.Document(), functional, testers}, v)
+			return printShown(p, out, shownClient{doc, functional, testers}, v)
 		})
 	}
 	return cmd

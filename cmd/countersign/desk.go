@@ -33,6 +33,11 @@ type clientDesk interface { //nolint:interfacebloat // one for each thing that t
 	Disapprove(ctx context.Context, id, reason string) (*clientstore.Client, error)
 	Remove(ctx context.Context, seen *clientstore.Client) error
 	RotateSecret(ctx context.Context, id string, r secretRotation) (*clientstore.Client, string, error)
+	// WaitingSecret returns the secret of the client that waits for another
+	// administrator, nil if none does; ConfirmSecret and RejectSecret decide.
+	WaitingSecret(ctx context.Context, id string) (*clientstore.WaitingDocument, error)
+	ConfirmSecret(ctx context.Context, id, secretID string) (*clientstore.Client, error)
+	RejectSecret(ctx context.Context, id, secretID string) (*clientstore.Client, error)
 	// Revision returns the revision of the client that waits, nil if none does.
 	Revision(ctx context.Context, c *clientstore.Client) (*revisionView, error)
 	ApproveRevision(ctx context.Context, id, revision string) (*clientstore.Client, error)
