@@ -13,7 +13,7 @@ import (
 const clientsFile = `{"owner":"platform/clients.yaml","clients":{"modeler":{"type":"oidc","client_name":"Modeler","status":"approved",` +
 	`"redirect_uris":["https://modeler.example/cb"],"scope":"openid profile","conditions":{"scope":"openid","test_users":["ada"]}}}}`
 
-// TestClientsFile plans a file and applies what was planned, once.
+// TestClientsFile plans a file and applies what was planned, once (AP-18).
 func TestClientsFile(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
@@ -79,7 +79,7 @@ func TestClientsFileFaults(t *testing.T) {
 }
 
 // A file gives a credential nothing that it has not: it touches no client that
-// may do more than it may, and decides nothing without clients:approve.
+// may do more than it may, and decides nothing without clients:approve (AP-18).
 func TestClientsFileGivesNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
@@ -108,7 +108,7 @@ func TestClientsFileGivesNothing(t *testing.T) {
 }
 
 // Under four eyes what would be refused without a file is refused with one, by
-// the plan already.
+// the plan already (AP-18).
 func TestClientsFileUnderFourEyes(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
