@@ -171,22 +171,41 @@ func (s *Store) mayApply(by audit.Actor, step *Step) error {
 	if after == nil || !step.Changes() {
 		return nil // to take power away needs nobody else
 	}
-	alone := func(field string, why locale.Message) error {
-		return fmt.Errorf("%w: %w", ErrOwnWork, refuse(field, why))
+	edits, gives := step.edits(), step.gives()
+	if before != nil && s.works(before) {
+		return s.mayApplyToWorking(by, step, edits, gives)
 	}
-	gives := step.Secret == SecretGenerated || step.Secret == SecretSet || step.Secret == SecretRotated
-	switch edits := step.edits(); {
-	case before != nil && s.works(before) && edits != "":
+	if after.Status == Approved && (before == nil || edits != "" || gives || s.checkFourEyes(by, before.CreatedBy, before.Authors) != nil) {
+		return alone("status", approvesOwnWork)
+	}
+	return nil
+}
+
+// mayApplyToWorking is mayApply for a client that works.
+func (s *Store) mayApplyToWorking(by audit.Actor, step *Step, edits string, gives bool) error {
+	before, after := step.Before, step.After
+	switch {
+	case edits != "":
 		return alone(edits, "changes an approved client, which under four_eyes nobody does alone: apply the file on the server's machine, or disapprove the client, apply, and have another administrator approve it")
-	case before != nil && s.works(before) && gives:
+	case gives:
 		return alone("secret", "gives an approved client a secret that works at once, which under four_eyes nobody does alone: apply the file on the server's machine, or disapprove the client, apply, and have another administrator approve it")
-	case after.Status != Approved || before != nil && s.works(before) && after.Conditions.Equal(before.Conditions):
-		return nil
-	case before == nil, edits != "", gives, s.checkFourEyes(by, before.CreatedBy, before.Authors) != nil:
-		return alone("status", "approves what you registered or edited, which under four_eyes nobody does: apply the file with status: pending, and have another administrator apply it with status: approved")
+	case after.Status == Approved && !after.Conditions.Equal(before.Conditions) && s.checkFourEyes(by, before.CreatedBy, before.Authors) != nil:
+		return alone("status", approvesOwnWork)
 	default:
 		return nil
 	}
+}
+
+const approvesOwnWork = "approves what you registered or edited, which under four_eyes nobody does: apply the file with status: pending, and have another administrator apply it with status: approved"
+
+// alone refuses what four eyes leave to two.
+func alone(field string, why locale.Message) error {
+	return fmt.Errorf("%w: %w", ErrOwnWork, refuse(field, why))
+}
+
+// gives reports whether the step gives the client a secret.
+func (s *Step) gives() bool {
+	return s.Secret == SecretGenerated || s.Secret == SecretSet || s.Secret == SecretRotated
 }
 
 // edits names a member of its registration that the step changes, empty for
