@@ -54,9 +54,9 @@ func (s *Store) usernames(ctx context.Context, ids []string) (map[string]string,
 	return names, nil
 }
 
-// unnamed is the client without what changes while nobody changes it: what people
+// Lasting is the client without what changes while nobody changes it: what people
 // call the accounts that it names, and when it was used.
-func (c *Client) unnamed() *Client {
+func (c *Client) Lasting() *Client {
 	bare := *c
 	bare.FunctionalUsername, bare.Conditions.TestUsers, bare.UsedAt = "", nil, nil
 	return &bare

@@ -209,7 +209,7 @@ func named(value any, names map[string]string) any { //nolint:ireturn // as a di
 
 // standing is the client without its secrets, which a difference does not show.
 func standing(c *Client) *Client {
-	shown := *c.unnamed()
+	shown := *c.Lasting()
 	shown.Secrets = []Secret{}
 	return &shown
 }

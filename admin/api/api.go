@@ -113,6 +113,7 @@ var routes = []route{
 	{method: http.MethodDelete, path: "/v1/clients/{client_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).removeClient},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveClient},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/disapprove", scope: clientstore.ScopeClientsApprove, serve: (*Handler).disapproveClient},
+	{method: http.MethodPost, path: "/v1/clients/{client_id}/release", scope: clientstore.ScopeClientsWrite, serve: (*Handler).releaseClient},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/undo", scope: clientstore.ScopeClientsApprove, serve: (*Handler).getUndo},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/undo", scope: clientstore.ScopeClientsApprove, serve: (*Handler).undo},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/impact", scope: clientstore.ScopeClientsRead, serve: (*Handler).impact},

@@ -59,6 +59,26 @@ func (h *Handler) applyFile(r *request) (*answer, error) {
 	})
 }
 
+// releaseClient serves POST /v1/clients/{client_id}/release: the client goes on as
+// it is, and is changed like any other from now on.
+func (h *Handler) releaseClient(r *request) (*answer, error) {
+	m, err := r.optionalBody()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.into(nil); err != nil {
+		return nil, err
+	}
+	c, err := h.sight(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.mayTouch(c); err != nil {
+		return nil, err
+	}
+	return decided(h.cfg.Clients.Release(r.Context(), r.actor(), c.ID))
+}
+
 // plan returns the plan, with its ETag, if the caller may have it done. Planning
 // tells whether a secret is the client's, and so takes what applying takes.
 func (h *Handler) plan(ctx context.Context, r *request, m *clientstore.Manifest) (*clientstore.Plan, string, error) {

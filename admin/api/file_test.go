@@ -39,6 +39,10 @@ func TestClientsFile(t *testing.T) {
 		w.want(w.do(call{method: "GET", path: "/v1/clients/" + c.ID}), http.StatusOK, `"test_accounts":["`+w.ada.ID+`"]`, `"test_users":["ada"]`)
 		w.problem(w.do(call{method: "PATCH", path: "/v1/clients/" + c.ID, body: `{"client_name":"X"}`}.with("If-Match", `"2"`)), 409, "managed-by-a-file")
 
+		release := call{method: "POST", path: "/v1/clients/" + c.ID + "/release"}
+		w.problem(w.do(release), 428, "precondition-required")
+		w.problem(w.do(release.with("If-Match", `"1"`)), 412, "stale")
+
 		// What somebody did meanwhile makes it another plan.
 		renamed := strings.Replace(clientsFile, `"Modeler"`, `"Modeler 2"`, 1)
 		seen := w.want(w.do(call{method: "POST", path: plan.path, body: renamed}), http.StatusOK, `"after":"Modeler 2"`, `"before":"Modeler"`).header.Get("ETag")
@@ -47,6 +51,9 @@ func TestClientsFile(t *testing.T) {
 		w.problem(w.do(call{method: "POST", path: apply.path, body: renamed}.with("If-Match", seen)), 412, "stale")
 		none := w.want(w.do(plan), http.StatusOK, "stays disapproved", `"changes":false`)
 		w.want(w.do(call{method: "POST", path: apply.path, body: clientsFile}.with("If-Match", none.header.Get("ETag"))), http.StatusOK, `"applied":false`)
+		if freed := w.want(w.do(release.with("If-Match", `"3"`)), http.StatusOK); freed.json["managed_by"] != nil {
+			w.Errorf("released %s", freed.text)
+		}
 	})
 }
 

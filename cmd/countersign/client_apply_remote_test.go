@@ -88,6 +88,12 @@ func TestClientApplyElsewhere(t *testing.T) {
 		if list := m.list("client", "list"); len(list) != 2 {
 			t.Errorf("after prune: %v", list)
 		}
+		l.refused(exitUsage, "", []string{"client", "release", id}, "takes Modeler", "--yes")
+		if c := l.object("", "client", "release", id, "--yes"); c["managed_by"] != nil {
+			t.Errorf("released %v", c)
+		}
+		l.refused(exitFailure, "", []string{"client", "release", id, "--yes"}, "belongs to no clients file", "Fix:")
+		l.ok("", "client", "edit", id, "--name", "Mine")
 		var events []string
 		for _, e := range m.list("audit", "list") {
 			if e["via"] == "api" && e["actor_name"] == "ada" {
@@ -95,7 +101,7 @@ func TestClientApplyElsewhere(t *testing.T) {
 			}
 		}
 		slices.Sort(events)
-		if want := []string{"client.approve", "client.register", "client.register", "client.register", "client.remove"}; !slices.Equal(events, want) {
+		if want := []string{"client.approve", "client.edit", "client.register", "client.register", "client.register", "client.release", "client.remove"}; !slices.Equal(events, want) {
 			t.Errorf("recorded %v; want %v", events, want)
 		}
 	})

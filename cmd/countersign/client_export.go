@@ -120,10 +120,11 @@ func newClientRelease(p *program) *cobra.Command {
 		Example: `  countersign client release CLIENT_ID
   countersign client release CLIENT_ID --yes -o json`,
 	}
+	addServer(cmd)
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			c, err := findClient(ctx, databaseDesk{s}, args[0])
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			c, err := findClient(ctx, d, args[0])
 			if err != nil {
 				return err
 			}
@@ -133,7 +134,7 @@ func newClientRelease(p *program) *cobra.Command {
 			if err := confirm.ask(cmd, p, releaseImpact(c)); err != nil {
 				return err
 			}
-			if c, err = s.clients.Release(ctx, actor(), c.ID); err != nil {
+			if c, err = d.Release(ctx, c); err != nil {
 				return err
 			}
 			return out.print(p.stdout, c.Document(), func(tw *tabwriter.Writer) {

@@ -46,6 +46,8 @@ type clientDesk interface { //nolint:interfacebloat // one for each thing that t
 	Failures(ctx context.Context, id string) ([]failure.Failure, error)
 	Account(ctx context.Context, id string) (*account.Account, error)
 	AccountNamed(ctx context.Context, username string) (*account.Account, error)
+	// Release takes what was seen of a client out of its file's hands.
+	Release(ctx context.Context, seen *clientstore.Client) (*clientstore.Client, error)
 	fileDesk
 }
 

@@ -87,6 +87,17 @@ func (d databaseDesk) ApplyFile(ctx context.Context, p *plannedFile, keep func(m
 	return d.files().ApplyFile(ctx, p, keep)
 }
 
+// Release takes the client out of its file's hands.
+func (d databaseDesk) Release(ctx context.Context, seen *clientstore.Client) (*clientstore.Client, error) {
+	return d.clients.Release(ctx, actor(), seen.ID)
+}
+
+// Release takes the client out of its file's hands, if it is as it was seen.
+func (d remoteDesk) Release(ctx context.Context, seen *clientstore.Client) (*clientstore.Client, error) {
+	c, _, err := d.client(ctx, adminclient.Request{Method: http.MethodPost, Path: clientPath(seen.ID, "/release"), Header: ifMatch(seen)})
+	return c, err
+}
+
 // PlanFile has the server compare the file with its clients.
 func (d remoteDesk) PlanFile(ctx context.Context, m clientstore.Manifest) (*plannedFile, error) {
 	p := &plannedFile{}
