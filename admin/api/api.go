@@ -31,6 +31,10 @@ import (
 // Prefix is where the API is, under the issuer's path.
 const Prefix = "/admin/api"
 
+// FilePaths is where clients files are planned and applied, under [Prefix]: what
+// takes longer than other requests.
+const FilePaths = "/v1/clients-file/"
+
 // Config is what the API needs.
 type Config struct {
 	// Issuer is the address of the server; the API is at its path.

@@ -98,6 +98,9 @@ func (d remoteDesk) Release(ctx context.Context, seen *clientstore.Client) (*cli
 	return c, err
 }
 
+// filePatience is longer than a server takes over a file at most.
+const filePatience = time.Minute
+
 // PlanFile has the server compare the file with its clients.
 func (d remoteDesk) PlanFile(ctx context.Context, m clientstore.Manifest) (*plannedFile, error) {
 	p := &plannedFile{}
@@ -105,7 +108,7 @@ func (d remoteDesk) PlanFile(ctx context.Context, m clientstore.Manifest) (*plan
 	if p.body, err = manifestBody(m); err != nil {
 		return nil, err
 	}
-	header, err := d.api.Do(ctx, adminclient.Request{Method: http.MethodPost, Path: "/v1/clients-file/plan", Body: p.body, Into: &p.PlanDocument})
+	header, err := d.api.Do(ctx, adminclient.Request{Method: http.MethodPost, Path: "/v1/clients-file/plan", Body: p.body, Into: &p.PlanDocument, Patience: filePatience})
 	p.tag = header.Get("ETag")
 	return p, err
 }
@@ -116,7 +119,10 @@ func (d remoteDesk) ApplyFile(ctx context.Context, p *plannedFile, keep func(map
 	header := once()
 	header["If-Match"] = p.tag
 	done := &clientstore.PlanDocument{}
-	if _, err := d.api.Do(ctx, adminclient.Request{Method: http.MethodPost, Path: "/v1/clients-file/apply", Header: header, Body: p.body, Into: done}); err != nil {
+	_, err := d.api.Do(ctx, adminclient.Request{
+		Method: http.MethodPost, Path: "/v1/clients-file/apply", Header: header, Body: p.body, Into: done, Patience: filePatience,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := keep(generated(done)); err != nil {

@@ -5,6 +5,7 @@ package adminclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"time"
 
 	"countersign/storage"
 )
@@ -35,6 +37,8 @@ type Request struct {
 	Header       map[string]string
 	Body         any // written as JSON, nil for none
 	Into         any // what the answer is read into, nil for nothing
+	// Patience is how long the answer may take, 0 for as long as any.
+	Patience time.Duration
 }
 
 // RefusedError is an error that the server answered (RFC 9457).
@@ -140,7 +144,9 @@ func (c *Client) try(ctx context.Context, r Request, body []byte, refused bool) 
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := c.HTTP.Do(req)
+	asking := *c.HTTP
+	asking.Timeout = cmp.Or(r.Patience, asking.Timeout)
+	res, err := asking.Do(req)
 	if err != nil {
 		return nil, transportError{fmt.Errorf("ask %s: %w", c.Server, err)}
 	}
