@@ -17,6 +17,7 @@ import (
 type approvals struct {
 	Clients   []review
 	Revisions []change
+	Secrets   []waitingSecretOf
 	More      bool
 }
 
@@ -84,6 +85,9 @@ func (h *handler) showApprovals(w http.ResponseWriter, r *http.Request, who *adm
 			return err
 		}
 		p.Revisions = append(p.Revisions, c)
+	}
+	if p.Secrets, err = h.waitingSecrets(r.Context()); err != nil {
+		return err
 	}
 	return h.show(w, r, who, screen{Template: "approvals.html", Section: approvalsPath, Page: p})
 }

@@ -25,7 +25,8 @@ type details struct {
 	Failures  []failure.Failure // what it was last refused
 	Limits    limits            // what its approval is narrowed to
 	Undo      *clientstore.Undo // what can be taken back, nil for nothing
-	Rejected  locale.Message    // who rejected the last change of it
+	Waiting   *clientstore.WaitingSecret
+	Rejected  locale.Message // who rejected the last change of it
 }
 
 // Testable reports whether the server can try the client out.
@@ -64,6 +65,9 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 		Signs: c.Metadata.OAuth1SignatureMethods, UsesKey: c.Metadata.OAuth1PublicKey != "", PublicKey: c.Metadata.OAuth1PublicKey,
 	}
 	if p.Revision, err = h.cfg.Clients.Revision(r.Context(), c.ID); err != nil {
+		return details{}, err
+	}
+	if p.Waiting, err = h.cfg.Clients.WaitingSecret(r.Context(), c.ID); err != nil {
 		return details{}, err
 	}
 	if p.Limits, err = h.limits(r.Context(), c); err != nil {

@@ -32,6 +32,7 @@ type difference struct{ Member, Before, After string }
 var actionNames = map[string]locale.Message{ //nolint:gosec // these are names of deeds
 	"client.register": "Registered", "client.edit": "Edited", "client.approve": "Approved", "client.disapprove": "Disapproved",
 	"client.remove": "Removed", "client.test": "Tested", "client.rotate_secret": "Got a further secret", "client.revoke_secret": "A secret was revoked",
+	"client.request_secret": "A secret was made, to be confirmed", "client.confirm_secret": "A secret was confirmed", "client.reject_secret": "A secret was rejected",
 	"client.revise": "Asked to be changed", "client.withdraw_revision": "Took its wish to be changed back",
 	"client.approve_revision": "Change approved", "client.reject_revision": "Change rejected", "client.expire": "Expired and was removed",
 	"client.lapse": "The approval ended", "client.undo": "Decision taken back", "client.release": "Taken out of its file's hands",

@@ -41,7 +41,7 @@ func (h *handler) kit(c *clientstore.Client, secret string) (kit, error) {
 		Type: string(c.Type), Key: c.ID, Name: c.Name, Secret: secret, Public: !c.UsesSecret(), Posts: c.Metadata.TokenEndpointAuthMethod == clientstore.AuthPost, Scope: c.Metadata.Scope,
 		Redirect: firstOf(c.Metadata.RedirectURIs), Grants: c.Metadata.GrantTypes, Issuer: h.cfg.Issuer,
 	}
-	document, err := json.MarshalIndent(c.Document().WithSecret(secret), "", "  ") //nolint:gosec // the secret is what it is for
+	document, err := json.MarshalIndent(c.Lasting().Document().WithSecret(secret), "", "  ") //nolint:gosec // the secret is what it is for
 	if err != nil {
 		return kit{}, fmt.Errorf("encode client: %w", err)
 	}

@@ -193,6 +193,8 @@ var notices = map[string]locale.Message{
 	"removed":     "The client is removed.",
 	"saved":       "The changes are saved, and hold from now on.",
 	"revoked":     "The secret is revoked. Nobody gets in with it any more.",
+	"confirmed":   "The secret is confirmed. It works from now on.",
+	"forgotten":   "The secret is rejected. Nobody ever gets in with it.",
 	"revised":     "The change is approved, and holds from now on.",
 	"account":     "The account is created.",
 	"permitted":   "The account may configure the server now.",

@@ -15,6 +15,7 @@ import (
 type secretsPage struct {
 	Client  *clientstore.Client
 	Secrets []clientstore.Secret // those that are valid
+	Waiting *waitingSecret       // one that waits for another administrator, nil for none
 	Choice  string
 	Overlap string
 	Expires string // a date, empty for never
@@ -52,7 +53,11 @@ func (h *handler) showSecrets(w http.ResponseWriter, r *http.Request, who *admin
 	if err != nil {
 		return err
 	}
-	return h.show(w, r, who, screen{Template: "secrets.html", Section: clientsPath, Page: h.secretsPage(c)})
+	p := h.secretsPage(c)
+	if p.Waiting, err = h.waitingSecret(r.Context(), c, who); err != nil {
+		return err
+	}
+	return h.show(w, r, who, screen{Template: "secrets.html", Section: clientsPath, Page: p})
 }
 
 // changeSecrets serves POST /settings/oauth-clients/{key}/secrets: a further
@@ -76,6 +81,12 @@ func (h *handler) changeSecrets(w http.ResponseWriter, r *http.Request, who *adm
 		}
 		h.redirect(w, clientPath(c.ID)+"/secrets", "done", "revoked")
 		return nil
+	case "confirm":
+		_, err = h.cfg.Clients.ConfirmSecret(r.Context(), who.actor(r), c.ID, form.Get("secret_id"))
+		return h.secretDecided(w, c, "confirmed", err)
+	case "reject":
+		_, err = h.cfg.Clients.RejectSecret(r.Context(), who.actor(r), c.ID, form.Get("secret_id"))
+		return h.secretDecided(w, c, "forgotten", err)
 	default:
 		return undecided()
 	}
@@ -100,6 +111,9 @@ func (h *handler) rotateSecret(w http.ResponseWriter, r *http.Request, who *admi
 		if errors.Is(err, storage.ErrNotFound) {
 			return changedMeanwhile()
 		}
+		if err == nil {
+			c.Waiting, err = h.cfg.Clients.WaitingSecret(r.Context(), c.ID)
+		}
 	}
 	if one, ok := faultOf(err); ok {
 		p.Faults = []fault{one}
@@ -115,7 +129,10 @@ func (h *handler) rotateSecret(w http.ResponseWriter, r *http.Request, who *admi
 	return h.show(w, r, who, screen{Template: "rotated.html", Section: clientsPath, Page: done})
 }
 
-func (h *handler) secretsAgain(w http.ResponseWriter, r *http.Request, who *administrator, p secretsPage) error {
+func (h *handler) secretsAgain(w http.ResponseWriter, r *http.Request, who *administrator, p secretsPage) (err error) {
+	if p.Waiting, err = h.waitingSecret(r.Context(), p.Client, who); err != nil {
+		return err
+	}
 	return h.show(w, r, who, screen{Status: http.StatusUnprocessableEntity, Template: "secrets.html", Section: clientsPath, Page: p})
 }
 

@@ -31,17 +31,20 @@ type made struct {
 }
 
 // Apply makes a plan come true, all of it or nothing. A client that was changed
-// since it was planned is [storage.ErrConflict]. Keep is told of what has been
+// since it was planned is [storage.ErrConflict], and what four eyes leave to
+// somebody else an error of [Store.MayApply]. Keep is told of what has been
 // done just before it counts, with the secrets that cannot be read again; its
 // error undoes everything. It may be nil.
 func (s *Store) Apply(ctx context.Context, by audit.Actor, p *Plan, keep func([]Applied) error) ([]Applied, error) {
-	secrets, err := s.makeSecrets(ctx, p)
-	if err != nil {
+	if err := s.MayApply(by, p); err != nil {
+		return nil, err
+	}
+	if err := s.Prepare(ctx, p); err != nil {
 		return nil, err
 	}
 	var done []Applied
-	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		if done, err = s.applySteps(ctx, by, p, secrets); err != nil || keep == nil {
+	err := s.db.InTx(ctx, func(ctx context.Context) (err error) {
+		if done, err = s.applySteps(ctx, by, p); err != nil || keep == nil {
 			return err
 		}
 		return keep(done)
@@ -52,7 +55,7 @@ func (s *Store) Apply(ctx context.Context, by audit.Actor, p *Plan, keep func([]
 	return done, nil
 }
 
-func (s *Store) applySteps(ctx context.Context, by audit.Actor, p *Plan, secrets map[string]made) (done []Applied, err error) {
+func (s *Store) applySteps(ctx context.Context, by audit.Actor, p *Plan) (done []Applied, err error) {
 	if err := s.lockFiles(ctx); err != nil {
 		return nil, err
 	}
@@ -61,20 +64,28 @@ func (s *Store) applySteps(ctx context.Context, by audit.Actor, p *Plan, secrets
 		if !step.Changes() {
 			continue
 		}
-		c, err := s.applyStep(ctx, by, step, secrets[step.Handle])
+		var m made
+		if step.made != nil {
+			m = *step.made
+		}
+		c, err := s.applyStep(ctx, by, step, m)
 		if err != nil {
 			return nil, err
 		}
-		done = append(done, Applied{step.Handle, c, secrets[step.Handle].generated})
+		done = append(done, Applied{step.Handle, c, m.generated})
 	}
 	return done, nil
 }
 
-// makeSecrets makes the secrets that the plan gives, by handle.
-func (s *Store) makeSecrets(ctx context.Context, p *Plan) (map[string]made, error) {
-	secrets := map[string]made{}
+// Prepare makes the secrets that the plan gives, which takes long where they are
+// typed ones: [Store.Apply] does it before its transaction, and who calls that
+// within another one does it before.
+func (s *Store) Prepare(ctx context.Context, p *Plan) error {
 	for i := range p.Steps {
 		step, typed := &p.Steps[i], ""
+		if step.made != nil {
+			continue
+		}
 		switch step.Secret {
 		case SecretSet, SecretRotated:
 			typed = step.declared.Secret.Value
@@ -84,11 +95,11 @@ func (s *Store) makeSecrets(ctx context.Context, p *Plan) (map[string]made, erro
 		}
 		kept, generated, err := s.newSecret(ctx, step.After, typed)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		secrets[step.Handle] = made{kept, generated}
+		step.made = &made{kept, generated}
 	}
-	return secrets, nil
+	return nil
 }
 
 func (s *Store) lockFiles(ctx context.Context) error {
@@ -195,10 +206,13 @@ func (s *Store) applyEdit(ctx context.Context, by audit.Actor, step *Step, _ mad
 			edited.Secrets = []Secret{}
 		}
 		columns, err := edited.editedColumns(c)
-		if columns != nil && !edited.UsesSecret() {
+		if columns == nil || err != nil {
+			return nil, err
+		}
+		if !edited.UsesSecret() {
 			columns["managed_secret"] = nil
 		}
-		return columns, err
+		return columns, s.addAuthor(c, by, columns)
 	}})
 }
 
@@ -223,23 +237,39 @@ func (s *Store) applySecret(ctx context.Context, by audit.Actor, step *Step, m m
 		}
 		columns := map[string]any{"secrets": encoded, "managed_secret": nil}
 		if step.Secret != SecretGenerated && !step.declared.Secret.Initial {
-			columns["managed_secret"], err = column(m.kept)
+			if columns["managed_secret"], err = column(m.kept); err != nil {
+				return nil, err
+			}
 		}
-		return columns, err
+		return columns, s.addAuthor(c, by, columns)
 	}})
 }
 
 func (s *Store) applyStatus(ctx context.Context, by audit.Actor, step *Step, _ made) (*Client, error) {
 	want := step.After
 	if want.Status == Disapproved {
-		return s.change(ctx, by, want.ID, change{managing: true, action: "client.disapprove", columns: func(c *Client, now time.Time) (map[string]any, error) {
-			return disapproved(c, by, now, want.StatusReason), nil
-		}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, want.ID) }})
+		return s.applyDisapproval(ctx, by, want)
 	}
-	ch := s.approval(by, sameConditions)
+	ch := s.approval(by, func(*Client, time.Time) (Conditions, error) { return want.Conditions, nil })
 	ch.managing = true
 	if want.Status != Approved {
 		ch.columns = func(*Client, time.Time) (map[string]any, error) { return nil, nil } // nothing to write
 	}
 	return s.change(ctx, by, want.ID, ch)
+}
+
+// applyDisapproval disapproves the client, with the conditions that it has when
+// it is approved again.
+func (s *Store) applyDisapproval(ctx context.Context, by audit.Actor, want *Client) (*Client, error) {
+	c, err := s.change(ctx, by, want.ID, change{managing: true, action: "client.disapprove", columns: func(c *Client, now time.Time) (map[string]any, error) {
+		return disapproved(c, by, now, want.StatusReason), nil
+	}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, want.ID) }})
+	if err != nil || want.Conditions.Equal(c.Conditions) && want.StatusReason == c.StatusReason {
+		return c, err
+	}
+	return s.change(ctx, by, want.ID, change{managing: true, action: "client.edit", columns: func(*Client, time.Time) (map[string]any, error) {
+		columns := want.Conditions.columns()
+		columns["status_reason"] = want.StatusReason
+		return columns, nil
+	}})
 }

@@ -70,6 +70,14 @@ type Client struct {
 	ManagedStatus Status  // what the file decides about it, empty for nothing
 	ManagedSecret *Secret `gorm:"serializer:json" json:"-"` // what it gave last, nil for nothing
 
+	// Waiting is a secret that waits for another administrator, where one was
+	// asked for: no client is read with it.
+	Waiting *WaitingSecret `gorm:"-" json:"-"`
+
+	// FunctionalUsername is what people call the account that OAuth1FunctionalAccount
+	// names, where an administrator reads the client; empty for one that is gone.
+	FunctionalUsername string `gorm:"-"`
+
 	lent string // a redirect URI that it has for this request; see [Lender]
 }
 

@@ -29,6 +29,9 @@ type Conditions struct {
 	// TestAccounts are the identifiers of the accounts that may use the client;
 	// empty for everybody.
 	TestAccounts []string `gorm:"serializer:json" json:"test_accounts,omitempty"`
+	// TestUsers are what people call those accounts, in the same order, where an
+	// administrator reads the client. One that is gone has its identifier.
+	TestUsers []string `gorm:"-" json:"test_users,omitempty"`
 }
 
 // unconditional are no conditions, as they are kept.
@@ -141,18 +144,23 @@ func (s *Store) InUse(ctx context.Context, id string) (*Client, error) {
 // settle brings the conditions into their normal form, in which they name only
 // what they take something away from, and checks that what is left makes sense.
 func (a Conditions) settle(c *Client, now time.Time) (Conditions, error) {
-	if err := c.checkNarrowed(&a); err != nil {
-		return a, err
-	}
 	if a.over(now) {
 		return a, refuse("until", "is past: choose a later time, or none")
+	}
+	return a.normal(c, now)
+}
+
+// normal is settle of conditions that may have ended the approval.
+func (a Conditions) normal(c *Client, now time.Time) (Conditions, error) {
+	if err := c.checkNarrowed(&a); err != nil {
+		return a, err
 	}
 	if a.Until != nil {
 		until := a.Until.UTC().Truncate(time.Second)
 		a.Until = &until
 	}
-	slices.Sort(a.TestAccounts)
-	a.TestAccounts = unique(a.TestAccounts)
+	a.TestAccounts = slices.Sorted(slices.Values(a.TestAccounts))
+	a.TestAccounts, a.TestUsers = unique(a.TestAccounts), nil
 	if len(a.TestAccounts) > maxTestAccounts {
 		return a, refuse("test_users", "lists %d accounts; %d are allowed", len(a.TestAccounts), maxTestAccounts)
 	}

@@ -322,10 +322,8 @@ func TestFourEyesOfSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range []clientstore.Rotation{{}, {Beside: true}, {Secret: "a secret of mine, as long as it has to be"}} {
-			if _, _, err := clients.RotateSecret(t.Context(), cyd, c.ID, r); !errors.Is(err, clientstore.ErrOwnWork) {
-				t.Errorf("rotate %+v: %v; want it refused", r, err)
-			}
+		if _, _, err := clients.RotateSecret(t.Context(), cyd, c.ID, clientstore.Rotation{Beside: true}); !errors.Is(err, clientstore.ErrOwnWork) {
+			t.Errorf("a further one, for a test: %v; want it refused", err)
 		}
 		after, err := clients.Get(t.Context(), c.ID)
 		if err != nil || after.Version != approved.Version {

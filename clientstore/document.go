@@ -24,13 +24,23 @@ type Document struct {
 	GrantTypes    []string `json:"grant_types"` // with implicit, where it follows from the response types
 	ResponseTypes []string `json:"response_types"`
 	Metadata
+	// FunctionalUsername is what people call the account of
+	// oauth1_functional_account.
+	FunctionalUsername string `json:"oauth1_functional_username,omitempty"`
+
 	Requested *Requested       `json:"requested,omitempty"` // of an administrator; nil for nothing
 	Secrets   []SecretDocument `json:"secrets"`
+	// Waiting is a secret that waits for another administrator, where one was
+	// just asked for.
+	Waiting   *WaitingDocument `json:"secret_waiting,omitempty"`
 	Version   int64            `json:"version"`
 	CreatedBy string           `json:"created_by"`
 	UpdatedAt time.Time        `json:"updated_at"`
 	StatusAt  time.Time        `json:"status_at"`
 	StatusBy  string           `json:"status_by,omitempty"`
+	// UsedAt is when the client was last seen to be used, to within some minutes;
+	// nil before.
+	UsedAt *time.Time `json:"used_at,omitempty"`
 	// Conditions are what the approval is narrowed to, nil for nothing, and
 	// RevisionRejected what became of the last revision.
 	Conditions       *Conditions `json:"conditions,omitempty"`
@@ -59,10 +69,10 @@ func (c *Client) Document() Document {
 		RedirectURIs:  append([]string{}, c.Metadata.RedirectURIs...),
 		GrantTypes:    append([]string{}, c.Metadata.GrantTypes...),
 		ResponseTypes: append([]string{}, c.Metadata.ResponseTypes...),
-		Metadata:      c.Metadata,
-		Secrets:       make([]SecretDocument, len(c.Secrets)),
-		Version:       c.Version, CreatedBy: c.CreatedBy,
-		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy,
+		Metadata:      c.Metadata, FunctionalUsername: c.FunctionalUsername,
+		Secrets: make([]SecretDocument, len(c.Secrets)), Waiting: c.Waiting.Document(),
+		Version: c.Version, CreatedBy: c.CreatedBy,
+		UpdatedAt: c.UpdatedAt.UTC(), StatusAt: c.StatusAt.UTC(), StatusBy: c.StatusBy, UsedAt: c.UsedAt,
 		ManagedBy: c.ManagedBy, ManagedHandle: c.ManagedHandle, ManagedStatus: c.ManagedStatus,
 	}
 	if r := c.Rejection; r != nil {
@@ -88,11 +98,17 @@ func (c *Client) Document() Document {
 func (d Document) Client() *Client {
 	c := &Client{
 		ID: d.ClientID, Type: d.Type, Name: d.ClientName, Status: d.Status, StatusReason: d.StatusReason, Version: d.Version,
-		Metadata: d.Metadata, Secrets: make([]Secret, len(d.Secrets)),
+		Metadata: d.Metadata, FunctionalUsername: d.FunctionalUsername, Secrets: make([]Secret, len(d.Secrets)),
 		CreatedAt: time.Unix(d.ClientIDIssuedAt, 0).UTC(), CreatedBy: d.CreatedBy,
-		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy,
+		UpdatedAt: d.UpdatedAt, StatusAt: d.StatusAt, StatusBy: d.StatusBy, UsedAt: d.UsedAt,
 		ManagedBy: d.ManagedBy, ManagedHandle: d.ManagedHandle, ManagedStatus: d.ManagedStatus,
 		Rejection: d.RevisionRejected,
+	}
+	if w := d.Waiting; w != nil {
+		c.Waiting = &WaitingSecret{
+			ClientID: c.ID, ID: w.ID, Secret: Secret{ID: w.ID, Prefix: w.Prefix, Algorithm: w.Algorithm, CreatedAt: w.CreatedAt, ExpiresAt: w.ExpiresAt},
+			Overlap: w.Overlap, CreatedAt: w.CreatedAt, CreatedBy: w.CreatedBy, ExpiresAt: w.WaitsUntil,
+		}
 	}
 	if d.Conditions != nil {
 		c.Conditions = *d.Conditions
@@ -108,14 +124,20 @@ func (d Document) Client() *Client {
 	return c
 }
 
-// WithSecret adds the secret that was just made for the client, the newest of
-// its secrets, and when it ends.
+// WithSecret adds the secret that was just made for the client, the one that waits
+// or else the newest of its secrets, and when it ends.
 func (d Document) WithSecret(secret string) Document {
-	if secret == "" || len(d.Secrets) == 0 {
+	var at *time.Time
+	switch {
+	case secret != "" && d.Waiting != nil:
+		at = d.Waiting.ExpiresAt
+	case secret != "" && len(d.Secrets) > 0:
+		at = d.Secrets[len(d.Secrets)-1].ExpiresAt
+	default:
 		return d
 	}
 	var ends int64
-	if at := d.Secrets[len(d.Secrets)-1].ExpiresAt; at != nil {
+	if at != nil {
 		ends = at.Unix()
 	}
 	d.ClientSecret, d.ClientSecretExpiresAt = secret, &ends

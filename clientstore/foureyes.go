@@ -10,6 +10,7 @@ import (
 
 	"countersign/storage"
 	"countersign/storage/audit"
+	"countersign/storage/locale"
 )
 
 // ErrOwnWork reports that an administrator would approve, under four eyes, what
@@ -128,4 +129,107 @@ func (s *Store) administered(c *Client, r *Revision) (*Client, error) {
 		edited.Secrets = []Secret{}
 	}
 	return edited, edited.checkSubjects(c)
+}
+
+// works reports whether the client is one that works: approved, and for a time
+// that is not over.
+func (s *Store) works(c *Client) bool { return c.Status == Approved && !c.Lapsed(s.db.Now()) }
+
+// addAuthor adds to the columns of a change of a client that does not work who
+// made it, and so has a hand in what will.
+func (s *Store) addAuthor(c *Client, by audit.Actor, columns map[string]any) (err error) {
+	if by.AccountID != "" && !s.works(c) {
+		columns["authors"], err = column(unique(append(slices.Clone(c.Authors), by.AccountID)))
+	}
+	return err
+}
+
+// MayApply returns nil for a plan that the actor may make come true. Under four
+// eyes an administrator does not by a file what they may not do without one:
+// change a client that works, give it a secret, or approve what they made. What
+// is refused is a [*ManifestError] and [ErrOwnWork]; nothing of it can wait for
+// another administrator, for a file is applied as a whole. Nobody is refused
+// anything who works on the database itself.
+func (s *Store) MayApply(by audit.Actor, p *Plan) error {
+	if !s.cfg.FourEyes || by.AccountID == "" {
+		return nil
+	}
+	faults := &ManifestError{}
+	for i := range p.Steps {
+		if err := s.mayApply(by, &p.Steps[i]); err != nil {
+			faults.Faults = append(faults.Faults, &DeclarationError{p.Steps[i].Handle, err})
+		}
+	}
+	if len(faults.Faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
+func (s *Store) mayApply(by audit.Actor, step *Step) error {
+	before, after := step.Before, step.After
+	if after == nil || !step.Changes() {
+		return nil // to take power away needs nobody else
+	}
+	edits, gives := step.edits(), step.gives()
+	if before != nil && s.works(before) {
+		return s.mayApplyToWorking(by, step, edits, gives)
+	}
+	if after.Status == Approved && (before == nil || edits != "" || gives || s.checkFourEyes(by, before.CreatedBy, before.Authors) != nil) {
+		return alone("status", approvesOwnWork)
+	}
+	return nil
+}
+
+// mayApplyToWorking is mayApply for a client that works.
+func (s *Store) mayApplyToWorking(by audit.Actor, step *Step, edits string, gives bool) error {
+	before, after := step.Before, step.After
+	switch {
+	case edits != "":
+		return alone(edits, "changes an approved client, which under four_eyes nobody does alone: apply the file on the server's machine, or disapprove the client, apply, and have another administrator approve it")
+	case gives:
+		return alone("secret", "gives an approved client a secret that works at once, which under four_eyes nobody does alone: apply the file on the server's machine, or disapprove the client, apply, and have another administrator approve it")
+	case after.Status == Approved && !after.Conditions.Equal(before.Conditions) && s.checkFourEyes(by, before.CreatedBy, before.Authors) != nil:
+		return alone("status", approvesOwnWork)
+	default:
+		return nil
+	}
+}
+
+const approvesOwnWork = "approves what you registered or edited, which under four_eyes nobody does: apply the file with status: pending, and have another administrator apply it with status: approved"
+
+// alone refuses what four eyes leave to two.
+func alone(field string, why locale.Message) error {
+	return fmt.Errorf("%w: %w", ErrOwnWork, refuse(field, why))
+}
+
+// gives reports whether the step gives the client a secret.
+func (s *Step) gives() bool {
+	return s.Secret == SecretGenerated || s.Secret == SecretSet || s.Secret == SecretRotated
+}
+
+// edits names a member of its registration that the step changes, empty for
+// none.
+func (s *Step) edits() string {
+	for _, d := range s.Differences {
+		if d.Member == "client_name" || new(Metadata).member(d.Member) != nil {
+			return d.Member
+		}
+	}
+	return ""
+}
+
+// Decides reports whether the step makes an administrator's decision: it
+// approves or disapproves a client, now or from now on, or sets what its
+// approval is narrowed to.
+func (s *Step) Decides() bool {
+	before, after := s.Before, s.After
+	switch {
+	case after == nil || !s.Changes():
+		return false
+	case before == nil:
+		return after.ManagedStatus != ""
+	default:
+		return after.Status != before.Status || after.ManagedStatus != before.ManagedStatus || !after.Conditions.Equal(before.Conditions)
+	}
 }

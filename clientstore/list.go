@@ -105,10 +105,12 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 	if f.Before != "" {
 		slices.Reverse(clients)
 	}
+	read := make([]*Client, len(clients))
 	for i := range clients {
 		clients[i].end(s.db.Now())
+		read[i] = &clients[i]
 	}
-	return clients, nil
+	return clients, s.nameAccounts(ctx, read...)
 }
 
 // Several returns the clients that have one of the keys, by key.
@@ -229,12 +231,13 @@ func escapeLike(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
 
-// Waiting counts the clients and revisions that wait for an administrator, of
+// Waiting counts the clients, revisions and secrets that wait for an administrator, of
 // each at most the limit: who sees the number wants to know whether there is
 // work, not how much of too much.
 func (s *Store) Waiting(ctx context.Context, limit int) (int, error) {
 	var n int
 	err := s.db.With(ctx).Raw(`SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE status = 'pending' LIMIT @limit) c)
-		+ (SELECT COUNT(*) FROM (SELECT 1 FROM client_revisions LIMIT @limit) r)`, map[string]any{"limit": limit}).Scan(&n).Error
+		+ (SELECT COUNT(*) FROM (SELECT 1 FROM client_revisions LIMIT @limit) r)
+		+ (SELECT COUNT(*) FROM (SELECT 1 FROM waiting_secrets WHERE expires_at > @now LIMIT @limit) w)`, map[string]any{"limit": limit, "now": s.db.Now()}).Scan(&n).Error
 	return n, storage.Err("count what waits", err)
 }

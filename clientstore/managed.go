@@ -38,7 +38,7 @@ func (c *Client) lockedTo(ch change, columns map[string]any) error {
 		if _, edits := columns["metadata"]; !edits && (c.ManagedStatus == "" || c.Stopped()) {
 			return nil
 		}
-	case "client.rotate_secret":
+	case "client.rotate_secret", "client.confirm_secret":
 		if c.ManagedSecret == nil {
 			return nil
 		}
@@ -73,6 +73,7 @@ func (s *Store) owned(ctx context.Context, file string) (map[string]*Client, err
 	}
 	byHandle := make(map[string]*Client, len(found))
 	for i := range found {
+		found[i].end(s.db.Now())
 		byHandle[found[i].ManagedHandle] = &found[i]
 	}
 	return byHandle, nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"countersign/storage"
 )
 
 // Manifest is what a clients file says: the whole of its clients.
@@ -20,6 +22,9 @@ type Manifest struct {
 	// Sector reads what is kept at the sector_identifier_uri of m, nil when it
 	// is not needed: see [Metadata.NeedsSector].
 	Sector func(ctx context.Context, before, m *Metadata) (*Sector, error)
+	// Account returns the identifier of the account that people call so, or
+	// [storage.ErrNotFound]. Files name accounts as people do.
+	Account func(ctx context.Context, username string) (string, error)
 }
 
 // Declared is one client as a file declares it.
@@ -31,12 +36,16 @@ type Declared struct {
 	ClientID string
 	Type     Type
 	Name     string
+	// Metadata name the account of oauth1_functional_account by its username.
 	Metadata Metadata
 	// Status is Approved or Disapproved; Pending, or nothing, leaves the
 	// decision to administrators.
 	Status Status
 	Reason string // of a disapproval
-	Secret *DeclaredSecret
+	// Conditions are what the file narrows its approval to, with the usernames
+	// of the test users; nil keeps those that the client has.
+	Conditions *Conditions
+	Secret     *DeclaredSecret
 }
 
 // DeclaredSecret is a secret that a file refers to. A client that needs one and
@@ -70,6 +79,15 @@ func (e *ManifestError) Error() string {
 		lines[i] = f.Error()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the faults.
+func (e *ManifestError) Unwrap() []error {
+	list := make([]error, len(e.Faults))
+	for i, f := range e.Faults {
+		list[i] = f
+	}
+	return list
 }
 
 // add adds what is wrong with a client, and returns any other error.
@@ -106,6 +124,31 @@ func checkHandle(handle string) error {
 		}
 	}
 	return nil
+}
+
+// functionalMember names an account. A file names it by its username, which is
+// the same on every server.
+const functionalMember = "oauth1_functional_account"
+
+// findFunctional puts the identifier of the functional account in the place of
+// its name.
+func (m *Manifest) findFunctional(ctx context.Context, before, after *Metadata) error {
+	name := after.OAuth1FunctionalAccount
+	if m.Account == nil || name == "" || name == before.OAuth1FunctionalAccount {
+		return nil
+	}
+	id, err := m.account(ctx, functionalMember, name)
+	after.OAuth1FunctionalAccount = id
+	return err
+}
+
+// account returns the identifier of the account that the member names.
+func (m *Manifest) account(ctx context.Context, member, name string) (string, error) {
+	id, err := m.Account(ctx, name)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", refuse(member, "no user is named %s; name one that there is", quoted(name))
+	}
+	return id, err
 }
 
 // check finds what needs no database to be wrong.
@@ -153,23 +196,32 @@ func (d *Declared) check() error {
 	if d.Reason != "" && d.Status != Disapproved {
 		return refuse("status_reason", "is for a client that is disapproved; leave it out")
 	}
+	if d.Conditions != nil && d.Status == "" {
+		return refuse("conditions", "are what the file narrows its own approval to: write status: approved, or leave them out and have the administrator who approves the client set them")
+	}
 	if d.Secret != nil && d.Secret.Overlap < 0 {
 		return refuse("secret", "has an overlap that is less than nothing")
 	}
 	return checkText("status_reason", d.Reason, maxReason)
 }
 
-// settled is the status to which the file brings the client. It approves what
-// is pending and takes back a disapproval of its own, never one of somebody
-// else.
-func (d *Declared) settled(before *Client) Status {
+// settled is the status to which the file brings the client under the
+// conditions, and the reason of a disapproval. It approves what is pending, takes
+// back a disapproval of its own, never one of somebody else, and lets an approval
+// of its own begin again that its conditions ended.
+func (d *Declared) settled(before *Client, on Conditions, now time.Time) (status Status, reason string) {
+	ended := before.ManagedStatus == Approved && before.ApprovalEnded() && d.Conditions != nil
 	switch {
-	case d.Status == "":
-		return before.Status
-	case d.Status == Approved && before.Status == Disapproved && before.ManagedStatus != Disapproved:
-		return Disapproved
+	case d.Status == "", d.Status == Disapproved && before.Status == Disapproved:
+		return before.Status, before.StatusReason
+	case d.Status == Disapproved:
+		return Disapproved, d.Reason
+	case before.Status == Disapproved && before.ManagedStatus != Disapproved && !ended:
+		return Disapproved, before.StatusReason
+	case on.over(now):
+		return Disapproved, lapseReason(*on.Until)
 	default:
-		return d.Status
+		return Approved, ""
 	}
 }
 

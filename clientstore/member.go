@@ -12,9 +12,9 @@ import (
 // server makes them, or an administrator's decision does.
 var notTheRegistrants = []string{
 	"approved", "approval", "client_id", "client_id_issued_at", "client_secret", "client_secret_expires_at", "conditions", "consent_digest",
-	"created_at", "created_by", "epoch", "id", "managed_by", "managed_handle", "managed_status", "owner", "registration_access_token", "registration_client_uri", "revision_rejected", "role",
-	"secrets", "skip_consent", "is_first_party", "status", "status_at", "status_by", "status_reason", "trusted", "type",
-	"updated_at", "version",
+	"created_at", "created_by", "epoch", "id", "managed_by", "managed_handle", "managed_status", "oauth1_functional_username", "owner", "registration_access_token", "registration_client_uri", "revision_rejected", "role",
+	"secret_waiting", "secrets", "skip_consent", "is_first_party", "status", "status_at", "status_by", "status_reason", "trusted", "type",
+	"updated_at", "used_at", "version",
 }
 
 // Known reports whether a registration's member means something to this

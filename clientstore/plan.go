@@ -1,6 +1,7 @@
 package clientstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ type Step struct {
 
 	declared Declared
 	reuse    *Secret // the one that is taken
+	made     *made   // the secret that was made for it, nil before and for none
 }
 
 // Changes reports whether the plan changes anything.
@@ -161,15 +163,53 @@ func (s *Store) plan(ctx context.Context, m *Manifest, d Declared, owned map[str
 	if err := s.planSecret(ctx, step, before); err != nil {
 		return nil, err
 	}
-	if step.Differences, err = differences(standing(before), standing(step.After)); err != nil {
+	if step.Differences, err = s.planDifferences(ctx, before, step.After); err != nil {
 		return nil, err
 	}
 	return step, s.conclude(ctx, m, step)
 }
 
+// planDifferences lists what the file changes of the client. Accounts are called
+// what people call them.
+func (s *Store) planDifferences(ctx context.Context, before, after *Client) ([]Difference, error) {
+	list, err := differences(standing(before), standing(after))
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.usernames(ctx, append(before.accounts(), after.accounts()...))
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range list {
+		switch d.Member {
+		case functionalMember:
+			list[i].Before, list[i].After = named(d.Before, names), named(d.After, names)
+		case "conditions.test_accounts":
+			list[i] = Difference{"conditions.test_users", named(d.Before, names), named(d.After, names)}
+		}
+	}
+	return list, nil
+}
+
+// named is what people call the account or accounts that a difference shows.
+func named(value any, names map[string]string) any { //nolint:ireturn // as a difference has it
+	switch v := value.(type) {
+	case string:
+		return cmp.Or(names[v], v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = named(v[i], names)
+		}
+		return list
+	default:
+		return value
+	}
+}
+
 // standing is the client without its secrets, which a difference does not show.
 func standing(c *Client) *Client {
-	shown := *c
+	shown := *c.Lasting()
 	shown.Secrets = []Secret{}
 	return &shown
 }
@@ -222,6 +262,9 @@ func (s *Store) declare(ctx context.Context, m *Manifest, d *Declared, before *C
 	c := *before
 	c.Name, c.Metadata = d.Name, d.Metadata
 	c.ManagedBy, c.ManagedHandle, c.ManagedStatus = m.File, d.Handle, d.Status
+	if err := m.findFunctional(ctx, &before.Metadata, &c.Metadata); err != nil {
+		return nil, err
+	}
 	if err := c.complete(s.cfg.Policy); err != nil {
 		return nil, err
 	}
@@ -240,9 +283,11 @@ func (s *Store) declare(ctx context.Context, m *Manifest, d *Declared, before *C
 			return nil, err
 		}
 	}
-	if c.Status = d.settled(before); c.Status != before.Status {
-		c.StatusReason = d.Reason
+	var err error
+	if c.Conditions, err = s.declareConditions(ctx, m, d, before, &c); err != nil {
+		return nil, err
 	}
+	c.Status, c.StatusReason = d.settled(before, c.Conditions, s.db.Now())
 	if !c.UsesSecret() {
 		c.Secrets = []Secret{}
 	}
@@ -255,6 +300,9 @@ func (s *Store) conclude(ctx context.Context, m *Manifest, step *Step) error {
 	switch {
 	case before == nil:
 		step.Action = Create
+		if after.Stopped() {
+			step.Notes = append(step.Notes, step.note())
+		}
 		return nil
 	case before.ManagedBy != m.File:
 		step.Action = Adopt
@@ -263,9 +311,8 @@ func (s *Store) conclude(ctx context.Context, m *Manifest, step *Step) error {
 	default:
 		step.Action = Keep
 	}
-	if after.Stopped() {
-		step.Notes = append(step.Notes, fmt.Sprintf("It stays disapproved, as an administrator left it at %s: no file takes that back. To let it work again: countersign client approve %s",
-			before.StatusAt.UTC().Format("2006-01-02 15:04 UTC"), before.ID))
+	if note := step.note(); note != "" {
+		step.Notes = append(step.Notes, note)
 	}
 	if after.Status != Disapproved || before.Status == Disapproved {
 		return nil
@@ -273,4 +320,51 @@ func (s *Store) conclude(ctx context.Context, m *Manifest, step *Step) error {
 	impact, err := s.Impact(ctx, before.ID)
 	step.Impact = &impact
 	return err
+}
+
+// note says what else there is to know of the client as the step leaves it, empty
+// for nothing.
+func (s *Step) note() string {
+	after := s.After
+	switch {
+	case after.Stopped() && after.ApprovalEnded():
+		return after.StatusReason + " To approve it again, write conditions with a later until."
+	case after.Stopped():
+		return fmt.Sprintf("It stays disapproved, as an administrator left it at %s: no file takes that back. To let it work again: countersign client approve %s",
+			s.Before.StatusAt.UTC().Format("2006-01-02 15:04 UTC"), s.Before.ID)
+	case after.ManagedStatus == Approved && after.Status == Approved && s.declared.Conditions == nil && !after.Conditions.IsZero():
+		return "It keeps the conditions of its approval, of which the file says nothing; conditions: {} lifts them."
+	default:
+		return ""
+	}
+}
+
+// declareConditions returns the conditions that the client has once the file is
+// applied. Who is a test user of it already may be named by their identifier, as
+// a file does that was exported after their account was removed.
+func (s *Store) declareConditions(ctx context.Context, m *Manifest, d *Declared, before, c *Client) (Conditions, error) {
+	if d.Conditions == nil {
+		return before.Conditions, nil
+	}
+	const member = "conditions."
+	on := *d.Conditions
+	on.TestAccounts = nil
+	for _, name := range on.TestUsers {
+		id := name
+		if m.Account != nil && !slices.Contains(before.Conditions.TestAccounts, name) {
+			var err error
+			if id, err = m.account(ctx, member+"test_users", name); err != nil {
+				return on, err
+			}
+		}
+		on.TestAccounts = append(on.TestAccounts, id)
+	}
+	on, err := on.normal(c, s.db.Now())
+	if err == nil {
+		err = s.checkTesters(ctx, before.Conditions, on)
+	}
+	if e, ok := errors.AsType[*MetadataError](err); ok {
+		return on, &MetadataError{member + e.Field, e.Reason}
+	}
+	return on, err
 }

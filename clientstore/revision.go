@@ -74,6 +74,8 @@ func differences(a, b *Client) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
+	flatten(before)
+	flatten(after)
 	all := maps.Clone(before)
 	maps.Copy(all, after)
 	list := []Difference{}
@@ -83,6 +85,16 @@ func differences(a, b *Client) ([]Difference, error) {
 		}
 	}
 	return list, nil
+}
+
+// flatten puts what an approval is narrowed to among the members, a condition
+// each.
+func flatten(members map[string]any) {
+	on, _ := members["conditions"].(map[string]any)
+	delete(members, "conditions")
+	for name, value := range on {
+		members["conditions."+name] = value
+	}
 }
 
 func (d Document) members() (map[string]any, error) {

@@ -31,7 +31,9 @@ type Rotation struct {
 
 // RotateSecret gives the client a further secret, ends those that it has when
 // the overlap is over, and returns the new one if it was generated. What is
-// not acceptable is a [*MetadataError].
+// not acceptable is a [*MetadataError]. Under four eyes an administrator's secret
+// of an approved client is a [WaitingSecret], which the client that is returned
+// has; nobody is believed by it before another administrator confirms it.
 func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r Rotation) (*Client, string, error) {
 	if err := r.check(s.db.Now()); err != nil {
 		return nil, "", err
@@ -47,19 +49,15 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 		return nil, "", err
 	}
 	kept.ExpiresAt = r.ExpiresAt
+	if s.waits(known, by) && !r.Beside {
+		return s.requestSecret(ctx, by, id, r, made{kept, generated})
+	}
 	c, err := s.change(ctx, by, id, change{action: "client.rotate_secret", columns: func(c *Client, now time.Time) (map[string]any, error) {
-		if !c.UsesSecret() {
-			return nil, refuse("client_secret", "a client that authenticates by %s has none; change its token_endpoint_auth_method first",
-				c.Metadata.TokenEndpointAuthMethod)
+		secrets, err := r.added(c, kept, now)
+		if err != nil {
+			return nil, err
 		}
-		if c.signsWithSecret() != known.signsWithSecret() {
-			return nil, fmt.Errorf("rotate client secret: %w", storage.ErrConflict)
-		}
-		secrets := r.others(c.Secrets, now)
-		if len(secrets) >= MaxSecrets {
-			return nil, refuse("client_secret", "%d secrets are valid already; revoke one, or rotate without overlap", len(secrets))
-		}
-		encoded, err := column(append(secrets, kept))
+		encoded, err := column(secrets)
 		if err != nil {
 			return nil, err
 		}
@@ -73,9 +71,27 @@ func (s *Store) RotateSecret(ctx context.Context, by audit.Actor, id string, r R
 	return c, generated, nil
 }
 
+// added are the secrets of the client with the new one. How secrets are kept may
+// have changed since it was made, which is [storage.ErrConflict].
+func (r Rotation) added(c *Client, kept Secret, now time.Time) ([]Secret, error) {
+	if !c.UsesSecret() {
+		return nil, refuse("client_secret", "a client that authenticates by %s has none; change its token_endpoint_auth_method first",
+			c.Metadata.TokenEndpointAuthMethod)
+	}
+	if c.signsWithSecret() != (kept.Algorithm == Sealed) {
+		return nil, fmt.Errorf("rotate client secret: %w", storage.ErrConflict)
+	}
+	secrets := r.others(c.Secrets, now)
+	if len(secrets) >= MaxSecrets {
+		return nil, refuse("client_secret", "%d secrets are valid already; revoke one, or rotate without overlap", len(secrets))
+	}
+	return append(secrets, kept), nil
+}
+
 // rotated adds to the columns of a rotation who made the secret. Under four eyes
-// nobody has a secret alone that an approved client is believed by, because it
-// works at once; and who made one that is believed once the client is approved
+// nobody has a secret alone that an approved client is believed by: it waits (see
+// [Store.ConfirmSecret]), or, of a client that was approved just now, is refused.
+// And who made one that is believed once the client is approved
 // is among those who made the client.
 func (s *Store) rotated(c *Client, by audit.Actor, columns map[string]any, now time.Time) (map[string]any, error) {
 	if by.AccountID == "" {
@@ -84,9 +100,8 @@ func (s *Store) rotated(c *Client, by audit.Actor, columns map[string]any, now t
 	if c.Status == Approved && !c.Lapsed(now) {
 		if s.cfg.FourEyes {
 			return nil, fmt.Errorf("%w: %w", ErrOwnWork, refuse("client_secret",
-				"a new secret of an approved client works at once, which under four_eyes nobody brings about alone: "+
-					"whoever runs the server makes it on its machine, by countersign client rotate-secret, "+
-					"or disapprove the client, rotate, and have another administrator approve it"))
+				"a further secret of an approved client works at once, which under four_eyes nobody brings about alone: "+
+					"rotate its secret, which another administrator confirms"))
 		}
 		return columns, nil
 	}

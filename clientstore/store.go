@@ -71,7 +71,7 @@ func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
 		return nil, err
 	}
 	c.end(s.db.Now())
-	return c, nil
+	return c, s.nameAccounts(ctx, c)
 }
 
 // read returns the client as the database holds it.
@@ -187,10 +187,10 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 func (s *Store) record(ctx context.Context, by audit.Actor, action string, before, after *Client) error {
 	c := audit.Change{Action: action, TargetType: "client"}
 	if before != nil {
-		c.TargetID, c.TargetName, c.Before = before.ID, before.Name, before.Document()
+		c.TargetID, c.TargetName, c.Before = before.ID, before.Name, before.Lasting().Document()
 	}
 	if after != nil {
-		c.TargetID, c.TargetName, c.After = after.ID, after.Name, after.Document()
+		c.TargetID, c.TargetName, c.After = after.ID, after.Name, after.Lasting().Document()
 	}
 	return s.cfg.Audit.Record(ctx, by, c)
 }

@@ -35,6 +35,7 @@ var records = []any{
 	failure.Failure{},
 	clientstore.InitialToken{},
 	&clientstore.Revision{},
+	&clientstore.WaitingSecret{},
 	grant.Consent{},
 	grant.Grant{},
 	interaction.Interaction{},

@@ -31,6 +31,10 @@ import (
 // Prefix is where the API is, under the issuer's path.
 const Prefix = "/admin/api"
 
+// FilePaths is where clients files are planned and applied, under [Prefix]: what
+// takes longer than other requests.
+const FilePaths = "/v1/clients-file/"
+
 // Config is what the API needs.
 type Config struct {
 	// Issuer is the address of the server; the API is at its path.
@@ -105,7 +109,7 @@ var routes = []route{
 	{method: http.MethodPost, path: "/v1/command-line", public: true, serve: (*Handler).commandLine},
 	{method: http.MethodGet, path: "/v1/me", serve: (*Handler).me},
 
-	{method: http.MethodGet, path: "/v1/clients", scope: clientstore.ScopeClientsRead, query: []string{"type", "status", "search", "limit", "cursor"}, serve: (*Handler).listClients},
+	{method: http.MethodGet, path: "/v1/clients", scope: clientstore.ScopeClientsRead, query: []string{"type", "status", "search", "sort", "limit", "cursor"}, serve: (*Handler).listClients},
 	{method: http.MethodPost, path: "/v1/clients", scope: clientstore.ScopeClientsWrite, serve: (*Handler).createClient},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}", scope: clientstore.ScopeClientsRead, serve: (*Handler).getClient},
 	{method: http.MethodPut, path: "/v1/clients/{client_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).replaceClient},
@@ -113,16 +117,21 @@ var routes = []route{
 	{method: http.MethodDelete, path: "/v1/clients/{client_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).removeClient},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveClient},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/disapprove", scope: clientstore.ScopeClientsApprove, serve: (*Handler).disapproveClient},
+	{method: http.MethodPost, path: "/v1/clients/{client_id}/release", scope: clientstore.ScopeClientsWrite, serve: (*Handler).releaseClient},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/undo", scope: clientstore.ScopeClientsApprove, serve: (*Handler).getUndo},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/undo", scope: clientstore.ScopeClientsApprove, serve: (*Handler).undo},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/impact", scope: clientstore.ScopeClientsRead, serve: (*Handler).impact},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/failures", scope: clientstore.ScopeClientsRead, serve: (*Handler).failures},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/secrets", scope: clientstore.ScopeClientsRead, serve: (*Handler).listSecrets},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/secrets", scope: clientstore.ScopeClientsWrite, serve: (*Handler).rotateSecret},
+	{method: http.MethodPost, path: "/v1/clients/{client_id}/secrets/{secret_id}/confirm", scope: clientstore.ScopeClientsApprove, serve: (*Handler).confirmSecret},
 	{method: http.MethodDelete, path: "/v1/clients/{client_id}/secrets/{secret_id}", scope: clientstore.ScopeClientsWrite, serve: (*Handler).revokeSecret},
 	{method: http.MethodGet, path: "/v1/clients/{client_id}/revision", scope: clientstore.ScopeClientsRead, serve: (*Handler).getRevision},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/revision/approve", scope: clientstore.ScopeClientsApprove, serve: (*Handler).approveRevision},
 	{method: http.MethodPost, path: "/v1/clients/{client_id}/revision/reject", scope: clientstore.ScopeClientsApprove, serve: (*Handler).rejectRevision},
+
+	{method: http.MethodPost, path: "/v1/clients-file/plan", scope: clientstore.ScopeClientsWrite, serve: (*Handler).planFile},
+	{method: http.MethodPost, path: "/v1/clients-file/apply", scope: clientstore.ScopeClientsWrite, serve: (*Handler).applyFile},
 
 	{method: http.MethodGet, path: "/v1/accounts", scope: clientstore.ScopeAccountsRead, query: []string{"username", "limit", "cursor"}, serve: (*Handler).listAccounts},
 	{method: http.MethodPost, path: "/v1/accounts", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).createAccount},

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,7 +97,59 @@ func TestNobodyBecomesTwo(t *testing.T) {
 		w.problem(w.do(call{method: "POST", path: "/v1/accounts", body: another}), 403, "not-alone", "countersign user permit", "#/permissions")
 		w.problem(w.do(call{method: "PUT", path: "/v1/accounts/" + eve.ID + "/permissions", body: `{"permissions":["configure_server"]}`}), 403, "not-alone")
 		c := w.register("api")
-		w.problem(w.do(call{method: "POST", path: "/v1/clients/" + c.ID + "/secrets", body: `{}`}), 403, "own-work", "countersign client rotate-secret")
+		w.want(w.do(call{method: "POST", path: "/v1/clients/" + c.ID + "/secrets", body: `{}`}), http.StatusAccepted, `"secret_waiting"`)
+	})
+}
+
+// A secret of an approved client is made by one administrator and confirmed by
+// another (AP-11).
+func TestConfirmSecret(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		w.clients = clientstore.New(w.db, clientstore.Config{Keys: w.sealing, Audit: audit.New(w.db), FourEyes: true})
+		w.open(false)
+		bob := w.person("bob", account.ConfigureServer)
+		second := w.key(bob, clientstore.AdministrationScopes...)
+		c := w.register("api " + clientstore.ScopeKeysWrite)
+		at := "/v1/clients/" + c.ID + "/secrets"
+		rotate := call{method: "POST", path: at, body: `{"overlap":60}`}.with("Idempotency-Key", "one")
+		made := w.want(w.do(rotate), http.StatusAccepted, `"client_secret":"cs_cs_`, `"overlap":60`)
+		if again := w.do(rotate); again.text != made.text {
+			w.Errorf("sent again: %s", again.text)
+		}
+		secret, waiting := made.json["client_secret"].(string), made.json["secret_waiting"].(map[string]any)["id"].(string)
+		believed := func() bool {
+			used, err := w.clients.InUse(w.Context(), c.ID)
+			w.must(err)
+			ok, err := w.clients.VerifySecret(w.Context(), used, secret)
+			w.must(err)
+			return ok
+		}
+		confirm := call{method: "POST", path: at + "/" + waiting + "/confirm"}
+		w.problem(w.do(confirm), 403, "own-work")
+		confirm.key = w.key(bob, clientstore.ScopeClientsWrite)
+		w.problem(w.do(confirm), 403, "insufficient-scope")
+		confirm.key = w.key(bob, clientstore.ScopeClientsApprove) // the client may do more than it
+		w.problem(w.do(confirm), 403, "insufficient-scope", clientstore.ScopeKeysWrite)
+		seen := w.want(w.do(call{method: "GET", path: at, key: second}), http.StatusOK, `"secret_waiting"`, waiting, w.ada.ID)
+		if strings.Contains(seen.text, secret) || believed() {
+			w.Errorf("the secret is shown to who confirms it, or believed: %s", seen.text)
+		}
+		confirm.key = second
+		w.problem(w.do(call{method: "POST", path: at + "/other/confirm", key: second}), 404, "not-found")
+		w.want(w.do(confirm), http.StatusOK, `"version":3`)
+		if !believed() {
+			w.Error("a secret that was confirmed is not believed")
+		}
+		w.problem(w.do(confirm), 404, "not-found")
+
+		made = w.want(w.do(call{method: "POST", path: at, body: `{}`}), http.StatusAccepted)
+		waiting = made.json["secret_waiting"].(map[string]any)["id"].(string)
+		w.want(w.do(call{method: "DELETE", path: at + "/" + waiting, key: second}), http.StatusOK)
+		w.problem(w.do(call{method: "DELETE", path: at + "/" + waiting, key: second}), 404, "not-found")
+		if rest := w.do(call{method: "GET", path: at}); strings.Contains(rest.text, "secret_waiting") {
+			w.Errorf("after a rejection: %s", rest.text)
+		}
 	})
 }
 

@@ -42,7 +42,8 @@ func (r *request) body(mediaTypes ...string) (members, []byte, error) {
 		return nil, nil, problemOf(badJSON, "The body is not UTF-8, or nested deeper than 16.")
 	}
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal(content, &object); err != nil || object == nil {
+	var whole any // in which members of members are looked at too
+	if err := errors.Join(json.Unmarshal(content, &object), json.Unmarshal(content, &whole)); err != nil || object == nil {
 		return nil, nil, problemOf(badJSON, "The body is not one JSON object with each member once.")
 	}
 	m := members{}

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
 
 	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/failure"
 )
 
@@ -34,7 +36,7 @@ func (h *Handler) listClients(r *request) (*answer, error) {
 	}
 	clients, err := h.cfg.Clients.List(r.Context(), clientstore.Filter{
 		Type: clientstore.Type(q.Get("type")), Status: clientstore.Status(q.Get("status")), Search: q.Get("search"),
-		After: string(after), Limit: limit + 1,
+		Sort: clientstore.Sort(q.Get("sort")), After: string(after), Limit: limit + 1,
 	})
 	if p := describeQuery(err); p != nil {
 		return nil, p
@@ -44,7 +46,7 @@ func (h *Handler) listClients(r *request) (*answer, error) {
 		page.Clients = append(page.Clients, clients[i].Document())
 	}
 	if len(clients) > limit {
-		page.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(clients[limit-1].Cursor()))
+		page.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(clients[limit-1].CursorBy(clientstore.Sort(q.Get("sort")))))
 	}
 	return &answer{http.StatusOK, r.next(page.NextCursor), page}, nil
 }
@@ -211,6 +213,8 @@ func (h *Handler) failures(r *request) (*answer, error) {
 // secretsView are a client's secrets, without their values.
 type secretsView struct {
 	Secrets []clientstore.SecretDocument `json:"secrets"`
+	// Waiting is one that another administrator has to confirm, nil for none.
+	Waiting *clientstore.WaitingDocument `json:"secret_waiting,omitempty"`
 }
 
 // listSecrets serves GET /v1/clients/{client_id}/secrets.
@@ -219,11 +223,16 @@ func (h *Handler) listSecrets(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{http.StatusOK, map[string]string{"ETag": etag(c)}, secretsView{c.Document().Secrets}}, nil
+	waiting, err := h.cfg.Clients.WaitingSecret(r.Context(), c.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{http.StatusOK, map[string]string{"ETag": etag(c)}, secretsView{c.Document().Secrets, waiting.Document()}}, nil
 }
 
 // rotateSecret serves POST /v1/clients/{client_id}/secrets. The answer has the
-// secret this once.
+// secret this once; one that waits for another administrator is accepted and no
+// more.
 func (h *Handler) rotateSecret(r *request) (*answer, error) {
 	m, content, err := r.body()
 	if err != nil {
@@ -259,9 +268,32 @@ func (h *Handler) rotateSecret(r *request) (*answer, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &answer{http.StatusCreated, map[string]string{"ETag": etag(c)}, c.Document().WithSecret(secret)}, nil
+			status := http.StatusCreated
+			if c.Waiting != nil {
+				status = http.StatusAccepted
+			}
+			return &answer{status, map[string]string{"ETag": etag(c)}, c.Document().WithSecret(secret)}, nil
 		},
 	})
+}
+
+// confirmSecret serves POST /v1/clients/{client_id}/secrets/{secret_id}/confirm.
+func (h *Handler) confirmSecret(r *request) (*answer, error) {
+	m, err := r.optionalBody()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.into(nil); err != nil {
+		return nil, err
+	}
+	c, err := h.cfg.Clients.Get(r.Context(), r.value("client_id"))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.mayTouch(c); err != nil {
+		return nil, err
+	}
+	return decided(h.cfg.Clients.ConfirmSecret(r.Context(), r.actor(), c.ID, r.value("secret_id")))
 }
 
 // seconds reads a duration. A hundred years are enough for any.
@@ -276,9 +308,13 @@ func seconds(member string, n *int64) (time.Duration, error) {
 	return time.Duration(*n) * time.Second, nil
 }
 
-// revokeSecret serves DELETE /v1/clients/{client_id}/secrets/{secret_id}.
+// revokeSecret serves DELETE /v1/clients/{client_id}/secrets/{secret_id}. One that
+// waits is rejected.
 func (h *Handler) revokeSecret(r *request) (*answer, error) {
 	c, err := h.cfg.Clients.RevokeSecret(r.Context(), r.actor(), r.value("client_id"), r.value("secret_id"))
+	if errors.Is(err, storage.ErrNotFound) {
+		c, err = h.cfg.Clients.RejectSecret(r.Context(), r.actor(), r.value("client_id"), r.value("secret_id"))
+	}
 	if err != nil {
 		return nil, err
 	}

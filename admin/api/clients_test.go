@@ -201,7 +201,7 @@ func TestPages(t *testing.T) {
 		}
 		for _, query := range []string{
 			"limit=0", "limit=1000000000", "limit=-1", "limit=x", "limit=1&limit=2", "type=saml", "status=none", "cursor=%00", "cursor=!", "cursor=bm8",
-			"sort=name", "search=" + url.QueryEscape("\x00"), "search=%ff", "a;b", "order=1;DROP+TABLE+clients",
+			"sort=size", "order=name", "search=" + url.QueryEscape("\x00"), "search=%ff", "a;b", "order=1;DROP+TABLE+clients",
 		} {
 			w.problem(w.do(call{method: "GET", path: "/v1/clients?" + query}), 400, "bad-query")
 		}

@@ -103,9 +103,17 @@ func problemOf(k kind, detail string) *problemError {
 
 // at points at the member that is wrong.
 func (p *problemError) at(member, detail string) *problemError {
-	pointer := strings.NewReplacer("~", "~0", "/", "~1").Replace(member)
-	p.Errors = append(p.Errors, Fault{"#/" + fragment(pointer), detail})
+	p.Errors = append(p.Errors, Fault{pointer(member), detail})
 	return p
+}
+
+// pointer points at what the path leads to.
+func pointer(path ...string) string {
+	text := "#"
+	for _, name := range path {
+		text += "/" + fragment(strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+	}
+	return text
 }
 
 // fragment escapes what a URI fragment has not (RFC 3986, section 3.5).
@@ -146,6 +154,9 @@ func quotable(r rune) rune {
 // such.
 func describe(err error) *problemError {
 	if p, ok := errors.AsType[*problemError](err); ok {
+		return p
+	}
+	if p := describeFile(err); p != nil {
 		return p
 	}
 	if held, ok := describeFourEyes(err); ok {

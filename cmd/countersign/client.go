@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,9 @@ func printDocument(p *program, out *output, c shownClient) error {
 		return err
 	}
 	delete(doc, "secrets") // the JSON has them
+	if w := view.Waiting; w != nil {
+		doc["secret_waiting"] = fmt.Sprintf("%s, made by %s, to be confirmed by %s", w.ID, w.CreatedBy, w.WaitsUntil.Format(time.RFC3339))
+	}
 	if c.functional != "" {
 		doc["oauth1_functional_account"] = c.functional
 	}
@@ -65,24 +69,46 @@ func warn(p *program, c *clientstore.Client) {
 	}
 }
 
+// sorts are the orders of the list.
+var sorts = []string{
+	string(clientstore.ByName), string(clientstore.ByNameBack), string(clientstore.Oldest), string(clientstore.Newest),
+	string(clientstore.LeastUsed), string(clientstore.LastUsed),
+}
+
+// lastUse says when a client was last used, which is known to within some
+// minutes.
+func lastUse(at *time.Time) string {
+	if at == nil {
+		return "never"
+	}
+	return at.UTC().Format("2006-01-02 15:04")
+}
+
 func newClientList(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List clients by name", Args: noArgs,
 		Example: `  countersign client list --status pending
-  countersign client list --type oidc --search modeler -o json`,
+  countersign client list --type oidc --search modeler -o json
+  countersign client list --sort used`,
 	}
-	var f struct{ clientType, status, search string }
+	var f struct{ clientType, status, search, sort string }
 	cmd.Flags().StringVar(&f.clientType, "type", "", "only this `type`: oauth1, oauth2 or oidc")
 	cmd.Flags().StringVar(&f.status, "status", "", "only this `status`: pending, approved or disapproved")
 	cmd.Flags().StringVar(&f.search, "search", "", "only with this `text` in name, key or redirect URIs")
+	cmd.Flags().StringVar(&f.sort, "sort", "name", "the `order`: name, created or used, with a minus sign before it for the other way around")
 	addServer(cmd)
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		filter := clientstore.Filter{Type: clientstore.Type(f.clientType), Status: clientstore.Status(f.status), Search: f.search}
+		filter := clientstore.Filter{
+			Type: clientstore.Type(f.clientType), Status: clientstore.Status(f.status), Search: f.search, Sort: clientstore.Sort(f.sort),
+		}
 		if err := checkType(cmd, f.clientType); err != nil {
 			return err
 		}
 		if err := checkChoice(cmd, "status", f.status, string(clientstore.Pending), string(clientstore.Approved), string(clientstore.Disapproved)); err != nil {
+			return err
+		}
+		if err := checkChoice(cmd, "sort", f.sort, sorts...); err != nil {
 			return err
 		}
 		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
@@ -91,9 +117,9 @@ func newClientList(p *program) *cobra.Command {
 				return err
 			}
 			return out.print(p.stdout, docs, func(tw *tabwriter.Writer) {
-				row(tw, "KEY", "NAME", "TYPE", "STATUS", "CONDITIONS", "GRANTS")
+				row(tw, "KEY", "NAME", "TYPE", "STATUS", "LAST USE", "CONDITIONS", "GRANTS")
 				for _, d := range docs {
-					row(tw, d.ClientID, d.ClientName, d.Type, d.Status, conditionsInBrief(d.Conditions), d.GrantTypes)
+					row(tw, d.ClientID, d.ClientName, d.Type, d.Status, lastUse(d.UsedAt), conditionsInBrief(d.Conditions), d.GrantTypes)
 				}
 			})
 		})
@@ -120,6 +146,12 @@ func newClientShow(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			waiting, err := d.WaitingSecret(ctx, c.ID)
+			if err != nil {
+				return err
+			}
+			doc := c.Document()
+			doc.Waiting = waiting
 			functional, err := functionalUser(ctx, d, c)
 			if err != nil {
 				return err
@@ -128,7 +160,7 @@ func newClientShow(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printShown(p, out, shownClient{c.Document(), functional, testers}, v)
+			return printShown(p, out, shownClient{doc, functional, testers}, v)
 		})
 	}
 	return cmd

@@ -29,13 +29,15 @@ func newClientApply(p *program) *cobra.Command {
 		Long: "Makes the clients of a file what it says: registers, changes and decides about them, all or none.\n" +
 			"It shows what it would do, and asks. docs/clients-as-a-file.md explains the file, `countersign client schema` prints its schema.",
 		Example: `  countersign client apply -f clients.yaml --dry-run
-  countersign client apply -f clients.yaml --prune --yes`,
+  countersign client apply -f clients.yaml --prune --yes
+  countersign client apply -f clients.yaml --server https://id.example.org`,
 	}
 	f := &applyFlags{}
 	cmd.Flags().StringVarP(&f.path, "file", "f", "", "the clients `file`, YAML or JSON; - reads standard input")
 	cmd.Flags().BoolVar(&f.prune, "prune", false, "remove clients that belonged to the file and are not listed any more")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be done, and do nothing")
 	cmd.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "with --dry-run: exit with 3 when there is something to do")
+	addServer(cmd)
 	f.confirm, f.out = addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if f.path == "" {
@@ -44,8 +46,8 @@ func newClientApply(p *program) *cobra.Command {
 		if f.detailed && !f.dryRun {
 			return usagef(cmd, "--detailed-exitcode is for --dry-run")
 		}
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			a, err := (&clientsFile{p, f.path}).application(ctx, s)
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			a, err := (&clientsFile{p, f.path}).application(d)
 			if err != nil {
 				return err
 			}
@@ -55,7 +57,7 @@ func newClientApply(p *program) *cobra.Command {
 				return err
 			}
 			if f.dryRun {
-				return f.show(p, plan)
+				return f.show(p, &plan.PlanDocument)
 			}
 			return f.apply(ctx, cmd, p, a, plan)
 		})
@@ -64,49 +66,48 @@ func newClientApply(p *program) *cobra.Command {
 }
 
 // show prints the plan.
-func (f *applyFlags) show(p *program, plan *clientstore.Plan) error {
-	if err := f.out.print(p.stdout, viewPlan(plan, nil), func(tw *tabwriter.Writer) { writePlan(tw, plan) }); err != nil {
+func (f *applyFlags) show(p *program, plan *clientstore.PlanDocument) error {
+	if err := f.out.print(p.stdout, plan, func(tw *tabwriter.Writer) { writePlan(tw, plan) }); err != nil {
 		return err
 	}
-	if f.detailed && plan.Changes() {
+	if f.detailed && plan.Changes {
 		return errChanges
 	}
 	return nil
 }
 
 // apply shows the plan, asks and applies it.
-func (f *applyFlags) apply(ctx context.Context, cmd *cobra.Command, p *program, a *application, plan *clientstore.Plan) error {
-	writePlan(p.stderr, plan)
-	var done []clientstore.Applied
-	if plan.Changes() {
-		if err := f.confirm.ask(cmd, p, "This "+impactOf(plan)+"."); err != nil {
+func (f *applyFlags) apply(ctx context.Context, cmd *cobra.Command, p *program, a *application, plan *plannedFile) error {
+	writePlan(p.stderr, &plan.PlanDocument)
+	done := &plan.PlanDocument
+	if plan.Changes {
+		if err := f.confirm.ask(cmd, p, "This "+impactOf(done)+"."); err != nil {
 			return err
 		}
 		var err error
-		if done, err = a.apply(ctx, actor(), plan); errors.Is(err, storage.ErrConflict) {
-			plan, err = f.again(ctx, a, err)
+		if done, err = a.apply(ctx, plan); errors.Is(err, storage.ErrConflict) {
+			done, err = f.again(ctx, a, err)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	shown := viewPlan(plan, done)
-	for _, s := range shown.Steps {
+	for _, s := range done.Steps {
 		if s.ClientSecret != "" {
 			p.talk("The secret of %s cannot be shown again; keep it now.", s.Handle)
 		}
 	}
-	return f.out.print(p.stdout, shown, shown.rows)
+	return f.out.print(p.stdout, done, func(tw *tabwriter.Writer) { planRows(tw, done) })
 }
 
 // again looks whether somebody else applied the same file meanwhile.
-func (*applyFlags) again(ctx context.Context, a *application, conflict error) (*clientstore.Plan, error) {
+func (*applyFlags) again(ctx context.Context, a *application, conflict error) (*clientstore.PlanDocument, error) {
 	plan, err := a.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if plan.Changes() {
+	if plan.Changes {
 		return nil, remedy(conflict, "a client was changed by somebody else meanwhile; nothing was written", "repeat the command and look at what it would do now")
 	}
-	return plan, nil
+	return &plan.PlanDocument, nil
 }

@@ -395,10 +395,14 @@ func TestClientsAsAFilePage(t *testing.T) {
 func TestWriteSecretWritesOverNothing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "secret")
-	if err := writeSecret(path, "one"); err != nil {
+	f, err := reserveSecret(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeSecret(path, "two"); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if err := (secretFiles{"a": f}).write(map[string]string{"a": "one"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reserveSecret(path); err == nil || !strings.Contains(err.Error(), "is there already") {
 		t.Errorf("got %v", err)
 	}
 	if content, err := fs.ReadFile(os.DirFS(filepath.Dir(path)), "secret"); err != nil || string(content) != "one\n" {

@@ -235,42 +235,6 @@ func newClientDecision(p *program, d decision) *cobra.Command {
 	return cmd
 }
 
-func newClientRotateSecret(p *program) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "rotate-secret CLIENT_ID", Short: "Give a client a new secret; it is printed this once", Args: oneArg,
-		Example: `  countersign client rotate-secret CLIENT_ID --overlap 24h
-  countersign client rotate-secret CLIENT_ID --secret-stdin --expires-in 8760h < secret.txt`,
-	}
-	typed := addSecret(cmd)
-	overlap := cmd.Flags().Duration("overlap", 0, "how long the old secrets stay valid, such as 24h")
-	expires := cmd.Flags().Duration("expires-in", 0, "when the new secret ends, such as 8760h (default never)")
-	addServer(cmd)
-	out := addOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *overlap < 0 || *expires < 0 {
-			return usagef(cmd, "a duration is negative; give one like 24h")
-		}
-		secret, err := typed.read(p)
-		if err != nil {
-			return err
-		}
-		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
-			if _, err := findClient(ctx, d, args[0]); err != nil {
-				return err
-			}
-			c, generated, err := d.RotateSecret(ctx, args[0], secretRotation{secret, *overlap, *expires})
-			if err != nil {
-				return err
-			}
-			if generated != "" {
-				p.talk("The secret cannot be shown again; keep it now.")
-			}
-			return printClient(p, out, c, generated)
-		})
-	}
-	return cmd
-}
-
 // after returns the moment d from now, nil for 0.
 func after(s *stores, d time.Duration) *time.Time {
 	if d == 0 {

@@ -91,7 +91,7 @@ func (f *conditionFlags) readTesters(ctx context.Context, cmd *cobra.Command, d 
 	if !cmd.Flags().Changed("test-user") {
 		return nil
 	}
-	on.TestAccounts = nil
+	on.TestAccounts, on.TestUsers = nil, nil
 	for _, name := range nonEmpty(f.testers) {
 		a, err := d.AccountNamed(ctx, name)
 		if err != nil {
@@ -107,6 +107,12 @@ func (f *conditionFlags) readTesters(ctx context.Context, cmd *cobra.Command, d 
 func testerNames(ctx context.Context, d clientDesk, on *clientstore.Conditions) (map[string]string, error) {
 	names := map[string]string{}
 	if on == nil {
+		return names, nil
+	}
+	if len(on.TestUsers) == len(on.TestAccounts) {
+		for i, id := range on.TestAccounts {
+			names[id] = on.TestUsers[i]
+		}
 		return names, nil
 	}
 	for _, id := range on.TestAccounts {

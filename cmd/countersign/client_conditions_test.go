@@ -45,6 +45,9 @@ func TestApproveUnderConditions(t *testing.T) {
 	if shown := m.ok("", "client", "show", id); !strings.Contains(shown, "test users only: ada") {
 		t.Errorf("shown: %s", shown)
 	}
+	if shown := m.object("", "client", "show", id)["conditions"].(map[string]any); shown["test_users"].([]any)[0] != "ada" {
+		t.Errorf("shown: %v", shown)
+	}
 	m.refused(exitUsage, "", []string{"client", "approve", id, "--scope=openid"}, "test users only: ada", "--yes")
 	if kept := on(); kept["scope"] != "openid" || kept["until"] == nil {
 		t.Errorf("an approval that says nothing lifts the conditions: %v", kept)

@@ -58,7 +58,11 @@ func functionalUser(ctx context.Context, d clientDesk, c *clientstore.Client) (s
 	}
 	a, err := d.Account(ctx, id)
 	if p, ok := errors.AsType[*adminclient.RefusedError](err); ok && p.Status == http.StatusForbidden {
-		return id, nil // the credential does not cover people's names
+		// The credential does not cover more than the client says.
+		if c.FunctionalUsername == "" {
+			return id, nil
+		}
+		return fmt.Sprintf("%s (%s)", c.FunctionalUsername, id), nil
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		return fmt.Sprintf("%s, who was removed", id), nil

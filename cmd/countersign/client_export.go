@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -10,7 +9,6 @@ import (
 
 	"countersign/clientstore"
 	"countersign/cmd/countersign/clientfile"
-	"countersign/storage"
 )
 
 // exportedOwner is what a file calls itself whose clients belonged to none.
@@ -20,8 +18,10 @@ func newClientExport(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export [CLIENT_ID...]", Short: "Write clients as a file for `client apply`, without secrets",
 		Example: `  countersign client export > clients.yaml
-  countersign client export CLIENT_ID -o json --owner platform/clients.json`,
+  countersign client export CLIENT_ID -o json --owner platform/clients.json
+  countersign client export --server https://id.example.org`,
 	}
+	addServer(cmd)
 	format, owner := "yaml", ""
 	cmd.Flags().StringVarP(&format, "output", "o", format, "`form` of the file: yaml or json")
 	cmd.Flags().StringVar(&owner, "owner", "", "the `name` of the file (default that of the file that all of the clients belong to, else "+exportedOwner+")")
@@ -29,14 +29,12 @@ func newClientExport(p *program) *cobra.Command {
 		if format != "yaml" && format != "json" {
 			return usagef(cmd, "unknown form %q of a clients file; use yaml or json", format)
 		}
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			clients, err := exported(ctx, s, keys)
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			clients, err := exported(ctx, d, keys)
 			if err != nil {
 				return err
 			}
-			if err := nameAccounts(ctx, p, s, clients); err != nil {
-				return err
-			}
+			nameFunctional(p, clients)
 			if owner == "" {
 				owner = ownerOf(clients)
 			}
@@ -56,10 +54,10 @@ func newClientExport(p *program) *cobra.Command {
 }
 
 // exported returns the clients with the keys, or all.
-func exported(ctx context.Context, s *stores, keys []string) ([]clientstore.Client, error) {
+func exported(ctx context.Context, d clientDesk, keys []string) ([]clientstore.Client, error) {
 	var clients []clientstore.Client
 	for _, key := range keys {
-		c, err := findClient(ctx, databaseDesk{s}, key)
+		c, err := findClient(ctx, d, key)
 		if err != nil {
 			return nil, err
 		}
@@ -68,40 +66,23 @@ func exported(ctx context.Context, s *stores, keys []string) ([]clientstore.Clie
 	if len(keys) > 0 {
 		return clients, nil
 	}
-	const page = 500
-	for f := (clientstore.Filter{Limit: page}); ; {
-		list, err := s.clients.List(ctx, f)
-		if err != nil {
-			return nil, err
-		}
-		clients = append(clients, list...)
-		if len(list) < page {
-			return clients, nil
-		}
-		f.After = list[len(list)-1].Cursor()
+	docs, err := d.List(ctx, clientstore.Filter{})
+	for i := range docs {
+		clients = append(clients, *docs[i].Client())
 	}
+	return clients, err
 }
 
-// nameAccounts puts the names of accounts in the place of their identifiers. An
+// nameFunctional puts the names of accounts in the place of their identifiers. An
 // account that is gone is left out.
-func nameAccounts(ctx context.Context, p *program, s *stores, clients []clientstore.Client) error {
+func nameFunctional(p *program, clients []clientstore.Client) {
 	for i := range clients {
-		m := &clients[i].Metadata
-		if m.OAuth1FunctionalAccount == "" {
-			continue
+		c := &clients[i]
+		if c.Metadata.OAuth1FunctionalAccount != "" && c.FunctionalUsername == "" {
+			p.talk("The functional account of %s is gone, and is left out.", title(c))
 		}
-		account, err := s.accounts.Get(ctx, m.OAuth1FunctionalAccount)
-		switch {
-		case errors.Is(err, storage.ErrNotFound):
-			p.talk("The functional account of %s is gone, and is left out.", title(&clients[i]))
-			m.OAuth1FunctionalAccount = ""
-		case err != nil:
-			return err
-		default:
-			m.OAuth1FunctionalAccount = account.Username
-		}
+		c.Metadata.OAuth1FunctionalAccount = c.FunctionalUsername
 	}
-	return nil
 }
 
 // ownerOf is the file that all of the clients belong to.
@@ -139,10 +120,11 @@ func newClientRelease(p *program) *cobra.Command {
 		Example: `  countersign client release CLIENT_ID
   countersign client release CLIENT_ID --yes -o json`,
 	}
+	addServer(cmd)
 	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			c, err := findClient(ctx, databaseDesk{s}, args[0])
+		return p.withClients(cmd, func(ctx context.Context, d clientDesk) error {
+			c, err := findClient(ctx, d, args[0])
 			if err != nil {
 				return err
 			}
@@ -152,7 +134,7 @@ func newClientRelease(p *program) *cobra.Command {
 			if err := confirm.ask(cmd, p, releaseImpact(c)); err != nil {
 				return err
 			}
-			if c, err = s.clients.Release(ctx, actor(), c.ID); err != nil {
+			if c, err = d.Release(ctx, c); err != nil {
 				return err
 			}
 			return out.print(p.stdout, c.Document(), func(tw *tabwriter.Writer) {

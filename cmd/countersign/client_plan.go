@@ -10,61 +10,10 @@ import (
 	"countersign/clientstore"
 )
 
-// planView is a plan as JSON.
-type planView struct {
-	Owner   string     `json:"owner"`
-	Changes bool       `json:"changes"`
-	Applied bool       `json:"applied"`
-	Steps   []stepView `json:"steps"`
-}
-
-type stepView struct {
-	Handle       string                   `json:"handle"`
-	Action       clientstore.Action       `json:"action"`
-	ClientID     string                   `json:"client_id,omitempty"` // not yet known of one that is to be created
-	ClientName   string                   `json:"client_name"`
-	Status       clientstore.Status       `json:"status"`
-	Differences  []clientstore.Difference `json:"differences,omitempty"`
-	Secret       clientstore.SecretChange `json:"secret,omitempty"`
-	ClientSecret string                   `json:"client_secret,omitempty"` // a generated one, this once
-	Notes        []string                 `json:"notes,omitempty"`
-	Warnings     []string                 `json:"warnings,omitempty"`
-	Impact       *clientstore.Impact      `json:"impact,omitempty"`
-}
-
-// viewPlan shows a plan, with what was done of it.
-func viewPlan(p *clientstore.Plan, done []clientstore.Applied) planView {
-	v := planView{Owner: p.File, Changes: p.Changes(), Applied: len(done) > 0, Steps: []stepView{}}
-	for i := range p.Steps {
-		s := &p.Steps[i]
-		c := result(s)
-		view := stepView{
-			Handle: s.Handle, Action: s.Action, ClientID: c.ID, ClientName: c.Name, Status: c.Status,
-			Differences: s.Differences, Secret: s.Secret, Notes: s.Notes, Warnings: s.Warnings(), Impact: s.Impact,
-		}
-		if s.Before == nil {
-			view.ClientID = ""
-		}
-		if n := slices.IndexFunc(done, func(d clientstore.Applied) bool { return d.Handle == s.Handle && d.Client != nil }); n >= 0 {
-			view.ClientID, view.ClientSecret = done[n].Client.ID, done[n].Secret
-		}
-		v.Steps = append(v.Steps, view)
-	}
-	return v
-}
-
-// result is the client as the step leaves it, or as it was when it is removed.
-func result(s *clientstore.Step) *clientstore.Client {
-	if s.After == nil {
-		return s.Before
-	}
-	return s.After
-}
-
-// rows writes what was done, a client a line.
-func (v planView) rows(tw *tabwriter.Writer) {
+// planRows writes what was done, a client a line.
+func planRows(tw *tabwriter.Writer, p *clientstore.PlanDocument) {
 	row(tw, "HANDLE", "KEY", "NAME", "STATUS", "DONE", "SECRET")
-	for _, s := range v.Steps {
+	for _, s := range p.Steps {
 		status := string(s.Status)
 		if s.Action == clientstore.Remove {
 			status = ""
@@ -89,29 +38,28 @@ var (
 
 // writePlan writes a plan for people: what is registered (+), adopted (>),
 // changed (~) and removed (-), member by member.
-func writePlan(w io.Writer, p *clientstore.Plan) {
+func writePlan(w io.Writer, p *clientstore.PlanDocument) {
 	for i := range p.Steps {
 		writeStep(w, &p.Steps[i])
 	}
-	line(w, "Clients file %s: %s.", printable(p.File), summary(p))
+	line(w, "Clients file %s: %s.", printable(p.Owner), summary(p))
 }
 
 func line(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format+"\n", args...) // where else to complain
 }
 
-func writeStep(w io.Writer, s *clientstore.Step) {
+func writeStep(w io.Writer, s *clientstore.StepDocument) {
 	if s.Action == clientstore.Keep && len(s.Notes) == 0 {
 		return
 	}
-	c := result(s)
-	name := title(c)
-	if s.Before == nil {
-		name = printable(c.Name)
+	name := printable(s.ClientName)
+	if s.Action != clientstore.Create {
+		name = title(&clientstore.Client{ID: s.ClientID, Name: s.ClientName})
 	}
-	line(w, "%s %s: %s, %s, %s", signs[s.Action], s.Handle, name, c.Type, c.Status)
+	line(w, "%s %s: %s, %s, %s", signs[s.Action], s.Handle, name, s.Type, s.Status)
 	for _, d := range s.Differences {
-		if s.Before == nil && (d.Member == "status" || strings.HasPrefix(d.Member, "managed_")) {
+		if s.Action == clientstore.Create && (d.Member == "status" || strings.HasPrefix(d.Member, "managed_")) {
 			continue // the heading says so
 		}
 		writeDifference(w, d)
@@ -123,11 +71,11 @@ func writeStep(w io.Writer, s *clientstore.Step) {
 		line(w, "    ! %s, which die now", live(*s.Impact))
 	}
 	if s.Action == clientstore.Orphan {
-		line(w, "    ! the file does not list it any more; --prune removes it, `countersign client release %s` gives it to the administrators", c.ID)
+		line(w, "    ! the file does not list it any more; --prune removes it, `countersign client release %s` gives it to the administrators", s.ClientID)
 	}
 	notes := s.Notes
 	if s.Changes() {
-		notes = append(s.Warnings(), notes...)
+		notes = slices.Concat(s.Warnings, notes)
 	}
 	for _, note := range notes {
 		line(w, "    ! %s", printable(note))
@@ -162,7 +110,7 @@ func shown(value any) string {
 }
 
 // counts says how many steps do each thing.
-func counts(p *clientstore.Plan) map[clientstore.Action]int64 {
+func counts(p *clientstore.PlanDocument) map[clientstore.Action]int64 {
 	n := map[clientstore.Action]int64{}
 	for i := range p.Steps {
 		n[p.Steps[i].Action]++
@@ -171,8 +119,8 @@ func counts(p *clientstore.Plan) map[clientstore.Action]int64 {
 }
 
 // summary says what a plan comes to, in a few words.
-func summary(p *clientstore.Plan) string {
-	if !p.Changes() {
+func summary(p *clientstore.PlanDocument) string {
+	if !p.Changes {
 		return "nothing to do"
 	}
 	n := counts(p)
@@ -195,7 +143,7 @@ func summary(p *clientstore.Plan) string {
 }
 
 // impactOf says what a plan does, for the question whether it shall.
-func impactOf(p *clientstore.Plan) string {
+func impactOf(p *clientstore.PlanDocument) string {
 	n := counts(p)
 	var parts []string
 	for _, a := range []struct {

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"countersign/authz/outbound"
 	"countersign/clientstore"
+	"countersign/cmd/countersign/adminclient"
 	"countersign/cmd/countersign/clientfile"
 	"countersign/storage"
 	"countersign/storage/audit"
@@ -25,26 +24,20 @@ type clientsFile struct {
 
 // application is a clients file that is being applied.
 type application struct {
-	file    *clientfile.File
-	clients *clientstore.Store
-	m       clientstore.Manifest
-	places  map[string]string // where generated secrets are written to, by handle
-	users   map[string]string // the names of the accounts that the file names, by identifier
+	file   *clientfile.File
+	desk   fileDesk
+	m      clientstore.Manifest
+	places map[string]string // where generated secrets are written to, by handle
 }
 
 // application reads the file with the secrets that it refers to.
-func (c *clientsFile) application(ctx context.Context, s *stores) (*application, error) {
+func (c *clientsFile) application(desk fileDesk) (*application, error) {
 	f, err := c.parse()
 	if err != nil {
 		return nil, unusable(err)
 	}
-	a := &application{file: f, clients: s.clients, places: map[string]string{}, users: map[string]string{}}
-	a.m = clientstore.Manifest{
-		File: f.Owner, Prune: f.Prune,
-		Sector: func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error) {
-			return outbound.Sector(ctx, s.outbound, before, m)
-		},
-	}
+	a := &application{file: f, desk: desk, places: map[string]string{}}
+	a.m = clientstore.Manifest{File: f.Owner, Prune: f.Prune}
 	var faults []error
 	for i := range f.Clients {
 		d := f.Clients[i].Declared
@@ -52,38 +45,12 @@ func (c *clientsFile) application(ctx context.Context, s *stores) (*application,
 			cause, fix := explain(err)
 			faults = append(faults, f.Fault(d.Handle, "secret", strings.TrimSuffix("secret: "+cause+"; "+fix, "; ")))
 		}
-		if err := a.nameAccount(ctx, s, &d); err != nil {
-			cause, fix := explain(err)
-			if fix == "" {
-				return nil, err
-			}
-			faults = append(faults, f.Fault(d.Handle, functionalMember, functionalMember+": "+cause+"; "+fix))
-		}
 		a.m.Clients = append(a.m.Clients, d)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, unusable(err)
 	}
 	return a, nil
-}
-
-// functionalMember names an account. A file names it by its username, which is
-// the same on every server.
-const functionalMember = "oauth1_functional_account"
-
-// nameAccount puts the identifier of the account in the place of its name.
-func (a *application) nameAccount(ctx context.Context, s *stores, d *clientstore.Declared) error {
-	name := d.Metadata.OAuth1FunctionalAccount
-	if name == "" {
-		return nil
-	}
-	account, err := findUser(ctx, s, name)
-	if err != nil {
-		return err
-	}
-	a.users[account.ID] = account.Username
-	d.Metadata.OAuth1FunctionalAccount = account.ID
-	return nil
 }
 
 // unusable is what is wrong with a file, a line each.
@@ -150,74 +117,53 @@ func (c *clientsFile) secret(a *application, client *clientfile.Client) (*client
 	return d, err
 }
 
-// plan compares the file with the database.
-func (a *application) plan(ctx context.Context) (*clientstore.Plan, error) {
-	p, err := a.clients.Plan(ctx, a.m)
+// plan compares the file with what there is.
+func (a *application) plan(ctx context.Context) (*plannedFile, error) {
+	p, err := a.desk.PlanFile(ctx, a.m)
 	if err != nil {
-		return nil, unusable(a.file.Locate(err))
-	}
-	for i := range p.Steps {
-		for j, d := range p.Steps[i].Differences {
-			if d.Member == functionalMember {
-				p.Steps[i].Differences[j] = clientstore.Difference{Member: d.Member, Before: a.username(d.Before), After: a.username(d.After)}
-			}
-		}
+		return nil, a.unusable(err)
 	}
 	return p, nil
 }
 
-// username is what people call an account; one that the file does not name
-// keeps its identifier.
-func (a *application) username(id any) any { //nolint:ireturn // as a difference has it
-	if text, ok := id.(string); ok && a.users[text] != "" {
-		return a.users[text]
+// unusable says where in the file an error of a desk comes from.
+func (a *application) unusable(err error) error {
+	if refused, ok := errors.AsType[*adminclient.RefusedError](err); ok {
+		err = a.locate(refused)
 	}
-	return id
+	return unusable(a.file.Locate(err))
+}
+
+// locate says where in the file the members are that a server refused.
+func (a *application) locate(refused *adminclient.RefusedError) error {
+	var faults []error
+	for _, fault := range refused.Errors {
+		path := strings.Split(strings.TrimPrefix(fault.Pointer, "#/"), "/")
+		if len(path) < 2 || path[0] != "clients" {
+			continue
+		}
+		member := strings.Join(path[2:], ".")
+		faults = append(faults, a.file.Fault(path[1], member, strings.TrimPrefix(member+": ", ": ")+fault.Detail))
+	}
+	if len(faults) == 0 || len(faults) < len(refused.Errors) {
+		return refused
+	}
+	return errors.Join(faults...)
 }
 
 // apply makes the plan come true, and writes generated secrets where the file
 // says. [storage.ErrConflict] says that somebody else changed a client since it
 // was planned.
-func (a *application) apply(ctx context.Context, by audit.Actor, p *clientstore.Plan) ([]clientstore.Applied, error) {
-	var files []string
-	done, err := a.clients.Apply(ctx, by, p, func(done []clientstore.Applied) error {
-		for _, d := range done {
-			path := a.places[d.Handle]
-			if d.Secret == "" || path == "" {
-				continue
-			}
-			if err := writeSecret(path, d.Secret); err != nil {
-				return a.file.Fault(d.Handle, "secret", err.Error())
-			}
-			files = append(files, path)
-		}
-		return nil
-	})
+func (a *application) apply(ctx context.Context, p *plannedFile) (*clientstore.PlanDocument, error) {
+	files, err := a.reserve(p)
 	if err != nil {
-		for _, path := range files { // what they hold is nobody's secret
-			err = errors.Join(err, os.Remove(path))
-		}
-		return nil, unusable(a.file.Locate(err))
+		return nil, unusable(err)
+	}
+	done, err := a.desk.ApplyFile(ctx, p, files.write)
+	if err != nil {
+		return nil, files.drop(a.unusable(err))
 	}
 	return done, nil
-}
-
-// writeSecret makes a file for its owner alone. It never writes over one.
-func writeSecret(path, secret string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the clients file names it
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("write_to: %s is there already; remove it, or name another file", path)
-	}
-	if err != nil {
-		return fmt.Errorf("write_to: %w; name a file that this user may make", err)
-	}
-	if _, err = f.WriteString(secret + "\n"); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write_to: %w", err), os.Remove(path))
-	}
-	return nil
 }
 
 // checkClientsFile reads the clients file, if there is one; whether it can be
@@ -241,7 +187,7 @@ const attempts = 10
 
 // applyClients makes the server's clients what its clients file says.
 func (s *server) applyClients(ctx context.Context) error {
-	a, err := s.clients.application(ctx, s.stores)
+	a, err := s.clients.application(databaseFiles{s.stores, audit.Actor{Name: "clients file", Via: audit.ViaSystem}})
 	if err != nil {
 		return err
 	}
@@ -272,12 +218,12 @@ func (s *server) applyOnce(ctx context.Context, a *application) error {
 			s.log.WarnContext(ctx, "a client is not what the clients file says", "handle", step.Handle, "note", note)
 		}
 	}
-	if p.Changes() {
-		if _, err := a.apply(ctx, audit.Actor{Name: "clients file", Via: audit.ViaSystem}, p); err != nil {
+	if p.Changes {
+		if _, err := a.apply(ctx, p); err != nil {
 			return err
 		}
 	}
-	s.log.InfoContext(ctx, "the clients file was applied", "file", a.file.Name, "owner", p.File, "changes", summary(p))
+	s.log.InfoContext(ctx, "the clients file was applied", "file", a.file.Name, "owner", p.Owner, "changes", summary(&p.PlanDocument))
 	return nil
 }
 

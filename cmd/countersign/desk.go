@@ -33,6 +33,11 @@ type clientDesk interface { //nolint:interfacebloat // one for each thing that t
 	Disapprove(ctx context.Context, id, reason string) (*clientstore.Client, error)
 	Remove(ctx context.Context, seen *clientstore.Client) error
 	RotateSecret(ctx context.Context, id string, r secretRotation) (*clientstore.Client, string, error)
+	// WaitingSecret returns the secret of the client that waits for another
+	// administrator, nil if none does; ConfirmSecret and RejectSecret decide.
+	WaitingSecret(ctx context.Context, id string) (*clientstore.WaitingDocument, error)
+	ConfirmSecret(ctx context.Context, id, secretID string) (*clientstore.Client, error)
+	RejectSecret(ctx context.Context, id, secretID string) (*clientstore.Client, error)
 	// Revision returns the revision of the client that waits, nil if none does.
 	Revision(ctx context.Context, c *clientstore.Client) (*revisionView, error)
 	ApproveRevision(ctx context.Context, id, revision string) (*clientstore.Client, error)
@@ -41,6 +46,9 @@ type clientDesk interface { //nolint:interfacebloat // one for each thing that t
 	Failures(ctx context.Context, id string) ([]failure.Failure, error)
 	Account(ctx context.Context, id string) (*account.Account, error)
 	AccountNamed(ctx context.Context, username string) (*account.Account, error)
+	// Release takes what was seen of a client out of its file's hands.
+	Release(ctx context.Context, seen *clientstore.Client) (*clientstore.Client, error)
+	fileDesk
 }
 
 // secretRotation is a secret that follows others.
@@ -84,7 +92,7 @@ func (d databaseDesk) List(ctx context.Context, f clientstore.Filter) ([]clients
 		if len(clients) < page {
 			return docs, nil
 		}
-		f.After = clients[len(clients)-1].Cursor()
+		f.After = clients[len(clients)-1].CursorBy(f.Sort)
 	}
 }
 

@@ -45,7 +45,7 @@ func (d remoteDesk) client(ctx context.Context, r adminclient.Request) (*clients
 // List reads all pages of the list.
 func (d remoteDesk) List(ctx context.Context, f clientstore.Filter) ([]clientstore.Document, error) {
 	docs, query := []clientstore.Document{}, url.Values{"limit": {"500"}}
-	for name, value := range map[string]string{"type": string(f.Type), "status": string(f.Status), "search": f.Search} {
+	for name, value := range map[string]string{"type": string(f.Type), "status": string(f.Status), "search": f.Search, "sort": string(f.Sort)} {
 		if value != "" {
 			query.Set(name, value)
 		}
@@ -147,16 +147,25 @@ func (d remoteDesk) Edit(ctx context.Context, seen *clientstore.Client, w client
 	return c, err
 }
 
+// conditionsBody says what an approval is narrowed to, nothing where that is not
+// said. The identifiers of the test users do without their names.
+func conditionsBody(on *clientstore.Conditions) map[string]any {
+	if on == nil {
+		return map[string]any{}
+	}
+	bare := *on
+	bare.TestUsers = nil
+	return map[string]any{"conditions": bare}
+}
+
 // ApproveEdited changes the client and lets it work, if it is as it was seen.
 func (d remoteDesk) ApproveEdited(ctx context.Context, seen *clientstore.Client, w clientstore.Wanted, on *clientstore.Conditions) (*clientstore.Client, error) {
 	changes, err := patch(seen, w)
 	if err != nil {
 		return nil, err
 	}
-	body := map[string]any{"changes": changes}
-	if on != nil {
-		body["conditions"] = on
-	}
+	body := conditionsBody(on)
+	body["changes"] = changes
 	c, _, err := d.client(ctx, adminclient.Request{
 		Method: http.MethodPost, Path: clientPath(seen.ID, "/approve"), Header: ifMatch(seen), Body: body,
 	})
@@ -165,10 +174,7 @@ func (d remoteDesk) ApproveEdited(ctx context.Context, seen *clientstore.Client,
 
 // Approve lets the client work, if it is as it was seen.
 func (d remoteDesk) Approve(ctx context.Context, seen *clientstore.Client, on *clientstore.Conditions) (*clientstore.Client, error) {
-	body := map[string]any{}
-	if on != nil {
-		body["conditions"] = on
-	}
+	body := conditionsBody(on)
 	c, _, err := d.client(ctx, adminclient.Request{Method: http.MethodPost, Path: clientPath(seen.ID, "/approve"), Header: ifMatch(seen), Body: body})
 	return c, err
 }

@@ -92,6 +92,17 @@ func (d dispatcher) route(r *http.Request) string {
 	}
 }
 
+// patient reports whether the request may take longer than others: a client may
+// ask to be told of its approval as it happens, and the secrets of a clients file
+// are hashed one after the other.
+func (d dispatcher) patient(r *http.Request) bool {
+	if r.Header.Get("Prefer") != "" && d.route(r) == "/register/{client_id}" {
+		return true
+	}
+	path, ours := d.relative(r.URL.Path)
+	return ours && strings.HasPrefix(path, api.Prefix+api.FilePaths)
+}
+
 // forwardAuth returns the headers of the routes that are for proxies.
 func forwardAuth() map[string][]string {
 	keep := map[string][]string{}

@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"countersign/cmd/countersign/clientfile"
 )
 
 // output is the form in which a command prints: for people or for programs.
@@ -20,11 +22,11 @@ type output struct{ format string }
 // addOutput gives a command the flag -o.
 func addOutput(cmd *cobra.Command) *output {
 	o := &output{}
-	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "`form` of the output: table or json")
+	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "`form` of the output: table, json or yaml")
 	check := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if o.format != "table" && o.format != "json" {
-			return usagef(cmd, "unknown form %q of output; use table or json", o.format)
+		if !slices.Contains([]string{"table", "json", "yaml"}, o.format) {
+			return usagef(cmd, "unknown form %q of output; use table, json or yaml", o.format)
 		}
 		if check != nil {
 			return check(cmd, args)
@@ -34,13 +36,16 @@ func addOutput(cmd *cobra.Command) *output {
 	return o
 }
 
-// print writes value as JSON, or lets table write it for people.
+// print writes value as JSON or YAML, or lets table write it for people.
 func (o *output) print(w io.Writer, value any, table func(*tabwriter.Writer)) error {
-	if o.format == "json" {
+	switch o.format {
+	case "json":
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(value)
+	case "yaml":
+		return clientfile.WriteYAML(w, value)
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	table(tw)

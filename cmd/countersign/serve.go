@@ -229,10 +229,7 @@ func (s *server) wrap(d dispatcher, listen string, hosts middleware.Hosts) http.
 	chain := middleware.Config{
 		Log: s.log, Metrics: s.metrics, TrustedProxies: s.cfg.TrustedProxies, BehindProxy: s.cfg.BehindProxy(listen),
 		Route: d.route, HSTS: s.cfg.IssuerURL().Scheme == "https", Hosts: hosts,
-		// A client may ask to be told of its approval as it happens.
-		Patient: func(r *http.Request) bool {
-			return r.Header.Get("Prefer") != "" && d.route(r) == "/register/{client_id}"
-		},
+		Patient: d.patient,
 		Keep:    func(r *http.Request) []string { return d.keep[d.route(r)] },
 		AnyHost: s.health, Now: time.Now,
 	}

@@ -112,6 +112,16 @@ func (s *Store) Find(ctx context.Context, username string) (*Account, error) {
 	return s.one(ctx, "username_key", usernameKey(username))
 }
 
+// Identify returns the identifier of the account with the username, or
+// [storage.ErrNotFound].
+func (s *Store) Identify(ctx context.Context, username string) (string, error) {
+	a, err := s.Find(ctx, username)
+	if err != nil {
+		return "", err
+	}
+	return a.ID, nil
+}
+
 var accountBy = `SELECT ` + storage.Columns("a", Account{}) + ` FROM accounts a WHERE a.`
 
 func (s *Store) one(ctx context.Context, column, value string) (*Account, error) {

@@ -5,6 +5,7 @@ package adminclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"time"
 
 	"countersign/storage"
 )
@@ -35,6 +37,8 @@ type Request struct {
 	Header       map[string]string
 	Body         any // written as JSON, nil for none
 	Into         any // what the answer is read into, nil for nothing
+	// Patience is how long the answer may take, 0 for as long as any.
+	Patience time.Duration
 }
 
 // RefusedError is an error that the server answered (RFC 9457).
@@ -45,6 +49,15 @@ type RefusedError struct {
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy"`
 	ID     string `json:"request_id"`
+	// Errors are the members of the body that are not acceptable, where the
+	// server names them.
+	Errors []Fault `json:"errors"`
+}
+
+// Fault is a member of the body that is not acceptable.
+type Fault struct {
+	Pointer string `json:"pointer"` // a JSON Pointer as a URI fragment (RFC 6901, section 6)
+	Detail  string `json:"detail"`
 }
 
 func (p *RefusedError) Error() string {
@@ -131,7 +144,9 @@ func (c *Client) try(ctx context.Context, r Request, body []byte, refused bool) 
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	res, err := c.HTTP.Do(req)
+	asking := *c.HTTP
+	asking.Timeout = cmp.Or(r.Patience, asking.Timeout)
+	res, err := asking.Do(req)
 	if err != nil {
 		return nil, transportError{fmt.Errorf("ask %s: %w", c.Server, err)}
 	}

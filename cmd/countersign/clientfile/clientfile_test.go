@@ -100,6 +100,8 @@ clients:
     client_name: "1.0"
     redirect_uris: *uris
     scope: read
+    status: approved
+    conditions: {scope: read, until: 2100-03-31, test_users: [ada]}
     secret:
       env: VIEWER_SECRET
   desk-tool:
@@ -143,6 +145,15 @@ func TestParse(t *testing.T) {
 	if !ok || fault.Error() != "clients.yaml:18:12: viewer.v2: scope: is odd" {
 		t.Errorf("located %v", fault)
 	}
+	on := f.Clients[1].Declared.Conditions
+	if on == nil || on.Scope != "read" || on.Until.Format(time.RFC3339) != "2100-03-31T23:59:59Z" || len(on.TestUsers) != 1 {
+		t.Errorf("got %+v", on)
+	}
+	for member, want := range map[string]string{"conditions.until": "20:38", "conditions.grant_types": "20:17"} {
+		if got := f.Fault("viewer.v2", member, "x").Error(); got != "clients.yaml:"+want+": viewer.v2: x" {
+			t.Errorf("%s is at %s; want %s", member, got, want)
+		}
+	}
 	if got := f.Fault("viewer.v2", "logo_uri", "x").Error(); got != "clients.yaml:14:3: viewer.v2: x" {
 		t.Errorf("a member that is not there is at %s; want the handle", got)
 	}
@@ -184,6 +195,10 @@ func TestWhatDoesNotFitTheSchema(t *testing.T) {
 		{"no reference", with("    secret: {overlap: 1h}\n"), "needs exactly one of file, env, write_to"},
 		{"an overlap that is none", with("    secret: {file: a, overlap: 1 day}\n"), "write it like 30s, 10m or 24h"},
 		{"a variable that is none", with("    secret: {env: A-B}\n"), "does not fit"},
+		{"a condition that is none", with("    conditions: {days: 3}\n"), `"days" is not known here`},
+		{"an end that is none", with("    conditions: {until: soon}\n"), "write a day such as 2027-03-31"},
+		{"conditions as a list", with("    conditions: [openid]\n"), "needs members below it and has a list"},
+		{"a grant that is none", with("    conditions: {grant_types: [code]}\n"), "use authorization_code"},
 		{"an owner that is a number", "owner: 1\nclients: {}\n", `put it in quotation marks: "1"`},
 		{"prune as text", "owner: x\nprune: often\nclients: {}\n", "f:2:8: prune: needs true or false and has text"},
 		{"a merged mapping", "owner: x\nclients:\n  a: &a {type: oidc, client_name: A}\n  b:\n    <<: *a\n    scope: 1\n", "is not followed here; write the members out"},
@@ -204,12 +219,13 @@ func TestWhatDoesNotFitTheSchema(t *testing.T) {
 func TestFilesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for want, file := range map[string]string{
-		"f:1: is empty":                   "# nothing\n",
-		"f:3: is not readable as YAML":    "owner: x\nclients:\n\ta: b\n",
-		"f:3:3: clients.a is there twice": "", // below
-		"second document":                 "owner: x\nclients: {}\n---\nowner: y\n",
-		"is larger than 4 MiB":            strings.Repeat("#", clientfile.MaxSize+1),
-		"too large once its aliases":      bomb(),
+		"f:1: is empty":                          "# nothing\n",
+		"f:3: is not readable as YAML":           "owner: x\nclients:\n\ta: b\n",
+		"conditions.until: there is no such day": with("    conditions: {until: 2100-02-31}\n"),
+		"f:3:3: clients.a is there twice":        "", // below
+		"second document":                        "owner: x\nclients: {}\n---\nowner: y\n",
+		"is larger than 4 MiB":                   strings.Repeat("#", clientfile.MaxSize+1),
+		"too large once its aliases":             bomb(),
 	} {
 		if file == "" {
 			file, want = "owner: x\nclients:\n  a: {type: oidc, client_name: A}\n  a: {type: oidc, client_name: A}\n", "f:4:3: clients.a is there twice"

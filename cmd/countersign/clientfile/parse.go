@@ -157,16 +157,56 @@ type member struct {
 	ClientName   string             `json:"client_name"`
 	Status       clientstore.Status `json:"status"`
 	StatusReason string             `json:"status_reason"`
+	Conditions   *conditions        `json:"conditions"`
 	Secret       *struct {
 		Secret
 		Overlap string `json:"overlap"`
 	} `json:"secret"`
 }
 
+// conditions are those of an approval, as a file has them.
+type conditions struct {
+	Scope         string   `json:"scope,omitempty"`
+	GrantTypes    []string `json:"grant_types,omitempty"`
+	ResponseTypes []string `json:"response_types,omitempty"`
+	Until         string   `json:"until,omitempty"`
+	TestUsers     []string `json:"test_users,omitempty"`
+}
+
+// errNoDay is a day that the calendar has not.
+var errNoDay = errors.New("conditions.until: there is no such day")
+
+// read returns the conditions as a store takes them. A day lasts until it is
+// over.
+func (c *conditions) read() (*clientstore.Conditions, error) {
+	on := &clientstore.Conditions{Scope: c.Scope, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, TestUsers: c.TestUsers}
+	if c.Until == "" {
+		return on, nil
+	}
+	at, err := time.Parse(time.RFC3339, strings.ToUpper(c.Until))
+	if err != nil {
+		if at, err = time.Parse(time.DateOnly, c.Until); err != nil {
+			return nil, errNoDay
+		}
+		at = at.Add(day)
+	}
+	on.Until = &at
+	return on, nil
+}
+
+// day is from its beginning to its last second.
+const day = 24*time.Hour - time.Second
+
 func readClient(handle, node *yaml.Node) (*Client, error) {
 	c := &Client{at: map[string]position{"": place(handle)}}
 	for key, value := range members(node) {
 		c.at[key.Value] = place(value)
+		if key.Value != "conditions" {
+			continue
+		}
+		for below, value := range members(value) {
+			c.at[key.Value+"."+below.Value] = place(value)
+		}
 	}
 	encoded, err := json.Marshal(plain(node))
 	if err != nil {
@@ -181,6 +221,11 @@ func readClient(handle, node *yaml.Node) (*Client, error) {
 	}
 	if err := json.Unmarshal(encoded, &c.Declared.Metadata); err != nil {
 		return nil, err
+	}
+	if m.Conditions != nil {
+		if c.Declared.Conditions, err = m.Conditions.read(); err != nil {
+			return nil, err
+		}
 	}
 	if m.Secret == nil {
 		return c, nil
@@ -229,8 +274,11 @@ func (f *File) Fault(handle, member, text string) *FileError {
 			continue
 		}
 		at = f.Clients[i].at[""]
-		if p, ok := f.Clients[i].at[member]; ok {
-			at = p
+		parent, _, _ := strings.Cut(member, ".")
+		for _, name := range []string{parent, member} {
+			if p, ok := f.Clients[i].at[name]; ok {
+				at = p
+			}
 		}
 	}
 	return &FileError{f.Name, at.line, at.column, strings.TrimPrefix(handle+": ", ": ") + text}

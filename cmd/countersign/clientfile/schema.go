@@ -90,6 +90,7 @@ func clientSchema() *Schema {
 				Description: "The decision that this file makes. pending, the default, leaves it to administrators.",
 			},
 			"status_reason": {Type: "string", Description: "Why the client is disapproved, for those who meet its error page."},
+			"conditions":    conditionsSchema(),
 			"secret":        secretSchema(),
 		},
 	}
@@ -99,6 +100,32 @@ func clientSchema() *Schema {
 		s.Properties[name] = memberSchema(name, t.Field(i).Type)
 	}
 	return s
+}
+
+// dayPattern is a day, or a moment as RFC 3339 writes it.
+const dayPattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$`
+
+func conditionsSchema() *Schema {
+	list := func(of, description string) *Schema {
+		return &Schema{Type: "array", Description: description, Items: &Schema{Type: "string", Enum: clientstore.Choices(of)}}
+	}
+	return &Schema{
+		Type: "object", Closed: true,
+		Description: "What the file narrows its approval to; what the client is registered with stays as it is. Without it the client keeps the conditions that it has; {} lifts them.",
+		Properties: map[string]*Schema{
+			"scope":          {Type: "string", Description: "The most scope that the client gets, with spaces between."},
+			"grant_types":    list("grant_types", "The most grant types that it gets."),
+			"response_types": list("response_types", "The most response types that it gets."),
+			"until": {
+				Type: "string", Pattern: dayPattern, remedy: "write a day such as 2027-03-31, or a moment such as 2027-03-31T12:00:00Z",
+				Description: "The last day of the approval in UTC, or the moment at which it ends.",
+			},
+			"test_users": {
+				Type: "array", Items: &Schema{Type: "string", MinLength: 1},
+				Description: "The usernames of the only accounts that may use the client. One that is gone since is named by its identifier.",
+			},
+		},
+	}
 }
 
 func secretSchema() *Schema {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,6 +22,7 @@ type written struct {
 	ClientName   string             `json:"client_name"`
 	Status       clientstore.Status `json:"status"`
 	StatusReason string             `json:"status_reason,omitempty"`
+	Conditions   *conditions        `json:"conditions,omitempty"`
 	clientstore.Metadata
 }
 
@@ -41,22 +44,28 @@ const heading = `# yaml-language-server: $schema=` + SchemaFile + `
 
 // YAML writes the clients as a file with this owner.
 func YAML(owner string, clients []clientstore.Client) ([]byte, error) {
-	encoded, err := json.Marshal(toWrite(owner, clients))
+	out := bytes.NewBufferString(heading)
+	err := WriteYAML(out, toWrite(owner, clients))
+	return out.Bytes(), err
+}
+
+// WriteYAML writes a value as YAML, with the members that it has as JSON.
+func WriteYAML(w io.Writer, value any) error {
+	encoded, err := json.Marshal(value)
 	if err != nil {
-		return nil, fmt.Errorf("write clients: %w", err)
+		return fmt.Errorf("write YAML: %w", err)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(encoded, &doc); err != nil {
-		return nil, fmt.Errorf("write clients: %w", err)
+		return fmt.Errorf("write YAML: %w", err)
 	}
 	block(&doc)
-	out := bytes.NewBufferString(heading)
-	enc := yaml.NewEncoder(out)
+	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
 	if err := enc.Encode(&doc); err != nil {
-		return nil, fmt.Errorf("write clients: %w", err)
+		return fmt.Errorf("write YAML: %w", err)
 	}
-	return out.Bytes(), enc.Close()
+	return enc.Close()
 }
 
 // JSON writes the clients as a file with this owner.
@@ -87,10 +96,29 @@ func toWrite(owner string, clients []clientstore.Client) writtenFile {
 	for i := range clients {
 		c := &clients[i]
 		f.Clients[f.handle(owner, c)] = written{
-			Type: c.Type, ClientID: c.ID, ClientName: c.Name, Status: c.Status, StatusReason: c.StatusReason, Metadata: c.Metadata,
+			Type: c.Type, ClientID: c.ID, ClientName: c.Name, Status: c.Status, StatusReason: c.StatusReason,
+			Conditions: writtenConditions(c), Metadata: c.Metadata,
 		}
 	}
 	return f
+}
+
+// writtenConditions are those of the client, nil where it has none. Those of one
+// that nobody decided about are no file's to say.
+func writtenConditions(c *clientstore.Client) *conditions {
+	on := c.Conditions
+	if on.IsZero() || c.Status == clientstore.Pending {
+		return nil
+	}
+	w := &conditions{Scope: on.Scope, GrantTypes: on.GrantTypes, ResponseTypes: on.ResponseTypes, TestUsers: on.TestUsers}
+	if on.Until != nil {
+		at := on.Until.UTC()
+		w.Until = at.Format(time.RFC3339)
+		if at.Truncate(24 * time.Hour).Add(day).Equal(at) {
+			w.Until = at.Format(time.DateOnly)
+		}
+	}
+	return w
 }
 
 // handle is what the file calls a client: as before, or by its name.
