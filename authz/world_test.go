@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -39,6 +40,7 @@ type world struct {
 	db       *storage.DB
 	clock    *storagetest.StoppedClock
 	issuer   string
+	address  string // of this replica, where it is not the issuer's
 	accounts *account.Store
 	sessions *session.Store
 	clients  *clientstore.Store
@@ -203,7 +205,7 @@ func (w *world) request(method, path, contentType, body string) *http.Request {
 	if issuer, err := url.Parse(w.issuer); err == nil {
 		path = strings.TrimPrefix(path, issuer.Path) // a redirect has the issuer's path with it
 	}
-	r, err := http.NewRequestWithContext(w.Context(), method, w.issuer+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(w.Context(), method, cmp.Or(w.address, w.issuer)+path, strings.NewReader(body))
 	w.must(err)
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
