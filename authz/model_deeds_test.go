@@ -27,11 +27,12 @@ func (m *model) authorize(rt *rapid.T) {
 	} else if !ok {
 		return
 	}
+	var until *sitting
 	expires := m.now().Add(72 * time.Hour)
 	if !offline {
-		expires = earlier(m.now().Add(11*time.Minute), p.sitting.ExpiresAt)
+		until, expires = p.sitting, earlier(m.now().Add(11*time.Minute), p.sitting.ExpiresAt)
 	}
-	code := &codeModel{value: got.Get("code"), bond: m.bind(p, c, offline, expires), offline: offline, expires: m.now().Add(time.Minute)}
+	code := &codeModel{value: got.Get("code"), bond: bind(p, c, until, expires), offline: offline, expires: m.now().Add(time.Minute)}
 	m.codes = append(m.codes, code)
 	if hybrid {
 		m.papers = append(m.papers, &paper{value: got.Get("access_token"), bond: code.bond, expires: earlier(m.now().Add(10*time.Minute), expires)})
@@ -62,7 +63,7 @@ func (m *model) redeem(rt *rapid.T) {
 	ok := by == code.bond.client && !code.spent && m.holds(code.bond) && m.now().Before(code.expires)
 	again := by == code.bond.client && by.approved && code.spent && proof == verifier
 	res := m.door(rt).post("/token", by.app, redemption(code.value, "code_verifier", proof))
-	m.want(rt, "redeem", res, ok && proof == verifier)
+	want(rt, "redeem", res, ok && proof == verifier)
 	code.spent = code.spent || ok // a wrong proof burns it
 	code.bond.ended = code.bond.ended || again
 	if ok && proof == verifier {
@@ -87,7 +88,7 @@ func (m *model) refresh(rt *rapid.T) {
 	fresh := mine && m.live(t)
 	repeated := mine && t.used != nil && m.now().Sub(*t.used) <= 10*time.Second && m.holds(b)
 	res := m.door(rt).refresh(by.app, t.value)
-	m.want(rt, "refresh", res, fresh || repeated)
+	want(rt, "refresh", res, fresh || repeated)
 	if !fresh && !repeated {
 		b.ended = b.ended || mine && t.used != nil
 		return
@@ -112,11 +113,11 @@ func (m *model) revoke(rt *rapid.T) {
 	// To whom it does not belong it may be gone as well.
 	if by != t.bond.client {
 		if m.live(t) {
-			m.want(rt, "revoke another's", res, false)
+			want(rt, "revoke another's", res, false)
 		}
 		return
 	}
-	m.want(rt, "revoke", res, by.approved)
+	want(rt, "revoke", res, by.approved)
 	switch {
 	case !by.approved:
 	case t.refresh:
@@ -129,9 +130,9 @@ func (m *model) revoke(rt *rapid.T) {
 func (m *model) actAlone(rt *rapid.T) {
 	c := one(rt, "client", where(m.apps, func(c *application) bool { return c.machine }))
 	res := m.door(rt).post("/token", c.app, url.Values{"grant_type": {clientstore.GrantClientCredentials}})
-	m.want(rt, "client credentials", res, c.approved)
+	want(rt, "client credentials", res, c.approved)
 	if c.approved {
-		m.hand(res, m.bind(nil, c, true, m.now().Add(10*time.Minute)))
+		m.hand(res, bind(nil, c, nil, m.now().Add(10*time.Minute)))
 	}
 }
 
@@ -146,13 +147,13 @@ func (m *model) exchange(rt *rapid.T) {
 	res := door.exchange(by.app, typeAccessToken, t.value, "audience", audience.ID)
 	ok := by.approved && m.live(t) && audience.approved &&
 		(own && (t.audience == nil || t.audience == audience) || !own && t.audience == by && t.bond.parent == nil)
-	m.want(rt, "exchange", res, ok)
+	want(rt, "exchange", res, ok)
 	if !ok {
 		return
 	}
 	made := &paper{value: res.str("access_token"), bond: t.bond, audience: audience, expires: earlier(m.now().Add(10*time.Minute), t.expires)}
 	if !own {
-		made.bond = m.bind(t.bond.person, by, true, made.expires)
+		made.bond = bind(t.bond.person, by, nil, made.expires)
 		made.bond.parent = t
 	}
 	m.keep(made)
@@ -165,7 +166,7 @@ func (m *model) askDevice(rt *rapid.T) {
 		scope += " offline_access"
 	}
 	res := door.post("/device_authorization", c.app, url.Values{"scope": {scope}})
-	m.want(rt, "ask for a device", res, c.approved)
+	want(rt, "ask for a device", res, c.approved)
 	if c.approved {
 		m.asked = append(m.asked, &deviceModel{
 			device: res.str("device_code"), user: res.str("user_code"), client: c, clientEpoch: c.epoch, offline: offline, expires: m.now().Add(10 * time.Minute),
@@ -183,11 +184,12 @@ func (m *model) answerDevice(rt *rapid.T) {
 		return
 	}
 	p.at(m.door(rt)).decide(d.user, "allow")
+	var until *sitting
 	expires := d.expires.Add(72 * time.Hour)
 	if !d.offline {
-		expires = earlier(d.expires.Add(10*time.Minute), p.sitting.ExpiresAt)
+		until, expires = p.sitting, earlier(d.expires.Add(10*time.Minute), p.sitting.ExpiresAt)
 	}
-	d.bond = m.bind(p, d.client, d.offline, expires)
+	d.bond = bind(p, d.client, until, expires)
 	p.allows[d.client] = true
 }
 
@@ -197,7 +199,7 @@ func (m *model) poll(rt *rapid.T) {
 	mine := by == d.client && by.approved
 	ok := mine && d.bond != nil && !d.spent && m.now().Before(d.expires) && m.holds(d.bond)
 	res := m.door(rt).poll(by.app, d.device)
-	m.want(rt, "poll", res, ok)
+	want(rt, "poll", res, ok)
 	if mine && d.spent {
 		d.bond.ended = true
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func (m *model) signIn(rt *rapid.T) {
-	m.start(one(rt, "person", where(m.people, func(p *person) bool { return p.enabled && !m.present(p) })))
+	one(rt, "person", where(m.people, func(p *person) bool { return p.enabled && !m.present(p) })).arrive()
 }
 
 func (m *model) signOut(rt *rapid.T) {

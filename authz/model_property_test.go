@@ -91,7 +91,7 @@ func (m *model) populate() {
 		w.must(err)
 		p := &person{world: &mine, enabled: true, allows: map[*application]bool{}}
 		m.people = append(m.people, p)
-		m.start(p)
+		p.arrive()
 	}
 	for _, c := range modelApplications() {
 		c.app = w.register(c.registration)
@@ -123,7 +123,8 @@ func modelApplications() []*application {
 	}
 }
 
-func (m *model) start(p *person) {
+// arrive begins a session.
+func (p *person) arrive() {
 	w := p.world
 	var err error
 	w.user, err = w.accounts.Get(w.Context(), w.user.ID)
@@ -159,7 +160,7 @@ func (m *model) compare(rt *rapid.T) {
 }
 
 // want checks that a request was answered exactly if it may be.
-func (m *model) want(rt *rapid.T, what string, res answer, ok bool) {
+func want(rt *rapid.T, what string, res answer, ok bool) { //nolint:revive // the flag is what is wanted
 	if got := res.StatusCode == http.StatusOK; got != ok {
 		rt.Fatalf("%s: %s %s; want success: %v", what, res.Status, res.body, ok)
 	}

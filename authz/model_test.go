@@ -142,14 +142,12 @@ func (m *model) live(t *paper) bool {
 	return !t.revoked && t.used == nil && m.now().Before(t.expires) && m.holds(t.bond)
 }
 
-// bind makes a grant of what the person allows the client now.
-func (m *model) bind(p *person, c *application, offline bool, expires time.Time) *bond {
-	b := &bond{client: c, clientEpoch: c.epoch, expires: expires}
+// bind makes a grant of what the person allows the client now, which ends with
+// the session, if there is one.
+func bind(p *person, c *application, until *sitting, expires time.Time) *bond {
+	b := &bond{person: p, client: c, clientEpoch: c.epoch, sitting: until, expires: expires}
 	if p != nil {
-		b.person, b.personEpoch, b.sitting = p, p.epoch, p.sitting
-	}
-	if offline {
-		b.sitting = nil
+		b.personEpoch = p.epoch
 	}
 	return b
 }

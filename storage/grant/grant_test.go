@@ -552,7 +552,7 @@ func TestPurgeLeavesTheTokenBesideAnAbandonedCode(t *testing.T) {
 			w.clock.Advance(step.wait)
 			_, err := w.grants.Purge(t.Context(), 100)
 			w.must(err)
-			if live := w.isLive(a.AccessToken); live != step.live || int64(w.count("grants")) != step.left {
+			if live := w.isLive(a.AccessToken); live != step.live || w.count("grants") != step.left {
 				t.Errorf("live: %v, %d grants; want %v, %d", live, w.count("grants"), step.live, step.left)
 			}
 		}
