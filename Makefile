@@ -4,7 +4,7 @@ GOLANGCI_LINT := v2.15.0
 GOVULNCHECK := v1.8.0
 CYCLONEDX := v1.10.0
 NODE := cmd/countersign/e2e/node
-FUZZTIME ?= 30s
+FUZZTIME ?= 2m
 BENCHTIME ?= 3s
 # A server to measure beside: oidc-provider, or a JSON file that describes one.
 PEER ?=
@@ -83,7 +83,7 @@ bin/cyclonedx-gomod-$(CYCLONEDX):
 	mv bin/cyclonedx-gomod $@
 
 .PHONY: fuzz
-fuzz: ## Fuzz every target for FUZZTIME (30s) each.
+fuzz: ## Fuzz every target for FUZZTIME (2m) each.
 	.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
