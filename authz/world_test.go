@@ -58,7 +58,8 @@ type world struct {
 	logged   *logBook
 	subjects *subject.Identifiers
 
-	made int // further accounts
+	made    int         // further accounts
+	watched *statements // who asks is told to them
 }
 
 // app is a registered client with its secret.
@@ -94,7 +95,11 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 	change(&cfg)
 	door, err := authz.New(cfg)
 	w.must(err)
-	server.Config.Handler = door
+	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.watched.at(r)
+		defer w.watched.at(nil)
+		door.ServeHTTP(rw, r)
+	})
 	server.Start()
 	t.Cleanup(server.Close)
 	w.populate()
