@@ -98,6 +98,11 @@ growth: ## Measure an empty database beside one with 10 million live grants.
 	.ci/need go postgresql
 	$(BENCH)/growth -parts growth
 
+.PHONY: purge
+purge: ## Measure what it costs to delete a million expired grants while serving.
+	.ci/need go postgresql
+	$(BENCH)/purge -parts purge
+
 .PHONY: screenshots
 screenshots: ## Take the pictures in docs/images again.
 	.ci/need go chromium node

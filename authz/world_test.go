@@ -60,6 +60,7 @@ type world struct {
 
 	made    int         // further accounts
 	watched *statements // who asks is told to them
+	purges  []purge     // of all stores
 }
 
 // app is a registered client with its secret.
@@ -93,6 +94,10 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 	cfg.Log = slog.New(slog.NewMultiHandler(
 		slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil)))
 	change(&cfg)
+	w.purges = []purge{
+		cfg.Clients.Purge, cfg.Grants.Purge, cfg.Interactions.Purge, cfg.Sessions.Purge, cfg.Accounts.Purge, cfg.Keys.Purge,
+		cfg.Used.Purge, cfg.Pushed.Purge, cfg.SignOut.Purge, cfg.Failures.Purge,
+	}
 	door, err := authz.New(cfg)
 	w.must(err)
 	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
