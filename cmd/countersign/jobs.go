@@ -34,7 +34,7 @@ const (
 	// back a request for long.
 	purgeBatch = 500
 	// purgeRounds bounds one run; what is left waits for the next.
-	purgeRounds = 200
+	purgeRounds = 1000
 	// purgeRest is how much longer than it takes to delete a batch nothing is
 	// deleted then: who is served meanwhile has the database for themselves four
 	// fifths of the time, however much there is to delete.

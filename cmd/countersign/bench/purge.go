@@ -111,8 +111,8 @@ func (p *purging) during(ctx context.Context, rows int) (mean *driver.Result, de
 	mean = &driver.Result{}
 	left, times := int64(2*rows), 0
 	for end := time.Now().Add(5*time.Minute + time.Duration(2*rows/1000)*purgePatience); left > 0; {
-		if time.Now().After(end) {
-			return nil, 0, 0, errNotDeleted
+		if time.Now().After(end) || ctx.Err() != nil {
+			return nil, 0, 0, errors.Join(errNotDeleted, ctx.Err())
 		}
 		one, err := driver.Run(p.server, p.load)
 		if err != nil {
