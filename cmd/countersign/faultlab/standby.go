@@ -41,18 +41,26 @@ func (p *postgres) makeStandby(ctx context.Context) (*standby, error) {
 	if s.port, err = freePort(ctx); err != nil {
 		return nil, err
 	}
-	args := []string{"-h", "127.0.0.1", "-p", p.currentPort(), "-U", "countersign", "-D", filepath.Join(p.dir, s.data), "-R", "-X", "stream", "-c", "fast", "--no-sync"}
-	if p.space != "" {
-		// A copy on the same machine has its tables elsewhere.
-		args = append(args, "-T", filepath.Join(p.space, "files")+"="+filepath.Join(p.dir, s.data+"-files"))
-	}
-	if err := p.command(ctx, "pg_basebackup", args...).Run(); err != nil {
-		return nil, fmt.Errorf("copy PostgreSQL: %w; see %s", err, p.log.Name())
+	if err := p.copy(ctx, s.data, "-R"); err != nil {
+		return nil, err
 	}
 	if s.cmd, err = p.run(ctx, s.data, s.port); err != nil {
 		return nil, err
 	}
 	return s, p.awaitSynchronous(ctx)
+}
+
+// copy copies the server's data to a folder while it runs.
+func (p *postgres) copy(ctx context.Context, data string, more ...string) error {
+	args := append([]string{"-h", "127.0.0.1", "-p", p.currentPort(), "-U", "countersign", "-D", filepath.Join(p.dir, data), "-X", "stream", "-c", "fast", "--no-sync"}, more...)
+	if p.space != "" {
+		// A copy on the same machine has its tables elsewhere.
+		args = append(args, "-T", filepath.Join(p.space, "files")+"="+filepath.Join(p.dir, data+"-files"))
+	}
+	if err := p.command(ctx, "pg_basebackup", args...).Run(); err != nil {
+		return fmt.Errorf("copy PostgreSQL: %w; see %s", err, p.log.Name())
+	}
+	return nil
 }
 
 var errNotFollowing = errors.New("the standby does not follow")
