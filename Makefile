@@ -7,7 +7,7 @@ CYCLONEDX := v1.10.0
 # against the known vulnerabilities; the go command gets it by itself.
 RELEASE_GO := go1.26.11
 NODE := cmd/countersign/e2e/node
-FUZZTIME ?= 30s
+FUZZTIME ?= 2m
 BENCHTIME ?= 3s
 # A server to measure beside: oidc-provider, or a JSON file that describes one.
 PEER ?=
@@ -87,7 +87,7 @@ bin/cyclonedx-gomod-$(CYCLONEDX):
 	mv bin/cyclonedx-gomod $@
 
 .PHONY: fuzz
-fuzz: ## Fuzz every target for FUZZTIME (30s) each.
+fuzz: ## Fuzz every target for FUZZTIME (2m) each.
 	.ci/fuzz $(FUZZTIME)
 
 .PHONY: bench
@@ -101,6 +101,11 @@ bench: ## Measure the steps and the whole program, on SQLite and a durable Postg
 growth: ## Measure an empty database beside one with 10 million live grants.
 	.ci/need go postgresql
 	$(BENCH)/growth -parts growth
+
+.PHONY: purge
+purge: ## Measure what it costs to delete a million expired grants while serving.
+	.ci/need go postgresql
+	$(BENCH)/purge -parts purge
 
 .PHONY: screenshots
 screenshots: ## Take the pictures in docs/images again.

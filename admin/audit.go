@@ -2,8 +2,13 @@ package admin
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"countersign/storage/audit"
 )
@@ -100,10 +105,9 @@ func (h *handler) exportAudit(w http.ResponseWriter, r *http.Request, _ *adminis
 func auditLines(w http.ResponseWriter, format string) func([]audit.Event) error {
 	if format != "csv" {
 		attach(w, "application/jsonl", "countersign-audit.jsonl")
-		out := json.NewEncoder(w)
 		return func(records []audit.Event) error {
 			for _, one := range records {
-				if err := out.Encode(one); err != nil {
+				if err := writeLine(w, one); err != nil {
 					return err
 				}
 			}
@@ -118,4 +122,26 @@ func auditLines(w http.ResponseWriter, format string) func([]audit.Event) error 
 			string(e.Before), string(e.After), e.IP, e.RequestID,
 		}
 	})
+}
+
+// writeLine writes a record as a line of JSON. What a terminal might act upon is
+// escaped: encoding/json leaves DEL and the control characters above it.
+func writeLine(w io.Writer, one audit.Event) error {
+	line, err := json.Marshal(one)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, r := range string(line) {
+		if unicode.IsGraphic(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	b.WriteByte('\n')
+	_, err = io.WriteString(w, b.String())
+	return err
 }

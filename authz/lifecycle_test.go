@@ -100,12 +100,14 @@ func (w *world) wantFallen(f fall, a app, kind, code string, tokens answer) {
 // follow follows redirects within the server, in a browser that keeps cookies.
 func (w *world) follow(a answer) answer {
 	w.Helper()
-	jar := a.Cookies()
+	jar := map[string]string{"cs_session": w.cookie}
 	for a.StatusCode == http.StatusSeeOther && strings.HasPrefix(a.Header.Get("Location"), "/") {
+		for _, c := range a.Cookies() {
+			jar[c.Name] = c.Value
+		}
 		r := w.request(http.MethodGet, a.Header.Get("Location"), "", "")
-		r.AddCookie(&http.Cookie{Name: "cs_session", Value: w.cookie})
-		for _, c := range jar {
-			r.AddCookie(c)
+		for name, value := range jar {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
 		a = w.do(r)
 	}

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -39,6 +40,7 @@ type world struct {
 	db       *storage.DB
 	clock    *storagetest.StoppedClock
 	issuer   string
+	address  string // of this replica, where it is not the issuer's
 	accounts *account.Store
 	sessions *session.Store
 	clients  *clientstore.Store
@@ -56,7 +58,9 @@ type world struct {
 	logged   *logBook
 	subjects *subject.Identifiers
 
-	made int // further accounts
+	made    int         // further accounts
+	watched *statements // who asks is told to them
+	purges  []purge     // of all stores
 }
 
 // app is a registered client with its secret.
@@ -90,9 +94,17 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 	cfg.Log = slog.New(slog.NewMultiHandler(
 		slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}), slog.NewTextHandler(w.logged, nil)))
 	change(&cfg)
+	w.purges = []purge{
+		cfg.Clients.Purge, cfg.Grants.Purge, cfg.Interactions.Purge, cfg.Sessions.Purge, cfg.Accounts.Purge, cfg.Keys.Purge,
+		cfg.Used.Purge, cfg.Pushed.Purge, cfg.SignOut.Purge, cfg.Failures.Purge,
+	}
 	door, err := authz.New(cfg)
 	w.must(err)
-	server.Config.Handler = door
+	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.watched.at(r)
+		defer w.watched.at(nil)
+		door.ServeHTTP(rw, r)
+	})
 	server.Start()
 	t.Cleanup(server.Close)
 	w.populate()
@@ -203,7 +215,7 @@ func (w *world) request(method, path, contentType, body string) *http.Request {
 	if issuer, err := url.Parse(w.issuer); err == nil {
 		path = strings.TrimPrefix(path, issuer.Path) // a redirect has the issuer's path with it
 	}
-	r, err := http.NewRequestWithContext(w.Context(), method, w.issuer+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(w.Context(), method, cmp.Or(w.address, w.issuer)+path, strings.NewReader(body))
 	w.must(err)
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)

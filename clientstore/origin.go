@@ -12,7 +12,7 @@ import (
 // and empty for one that has none.
 func Origin(uri string) string {
 	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" {
 		return ""
 	}
 	port, ok := defaultPorts[u.Scheme]

@@ -534,3 +534,27 @@ func TestPurgeLeavesWhatLivesAndWhatTellsOfReuse(t *testing.T) {
 		}
 	})
 }
+
+// The authorization endpoint may give an access token beside the code. That
+// the code is never redeemed does not end the token (INV-07).
+func TestPurgeLeavesTheTokenBesideAnAbandonedCode(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		a := w.newCode(true)
+		a.AccessToken, a.AccessTokenExpiresAt = seal.NewToken(seal.AccessToken), w.clock.Now().Add(10*time.Minute)
+		w.must(w.grants.Authorize(t.Context(), a))
+		for _, step := range []struct {
+			wait time.Duration
+			live bool
+			left int64
+		}{{5 * time.Minute, true, 1}, {5 * time.Minute, false, 0}} {
+			w.clock.Advance(step.wait)
+			_, err := w.grants.Purge(t.Context(), 100)
+			w.must(err)
+			if live := w.isLive(a.AccessToken); live != step.live || w.count("grants") != step.left {
+				t.Errorf("live: %v, %d grants; want %v, %d", live, w.count("grants"), step.live, step.left)
+			}
+		}
+	})
+}

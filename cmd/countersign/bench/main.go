@@ -35,11 +35,12 @@ type options struct {
 	peer            string
 	out, logs       string
 	grants, clients int
+	expired         int
 }
 
 // parts are what a run consists of, by their names.
 var parts = map[string]func(context.Context, *lab, options, *report) error{
-	"load": loads, "start": starts, "flood": floods, "growth": growths,
+	"load": loads, "start": starts, "flood": floods, "growth": growths, "purge": purges,
 }
 
 func main() {
@@ -64,12 +65,13 @@ func parse(args []string) (o options, err error) {
 	concurrency := flags.String("c", "1,16,64", "`list` of how many work at once")
 	scenarios := flags.String("scenarios", "all", "`list` of "+strings.Join(names(), ", "))
 	databases := flags.String("databases", onPostgres+","+onSQLite, "`list` of databases")
-	list := flags.String("parts", "load,start,flood", "`list` of load, start, flood, growth")
+	list := flags.String("parts", "load,start,flood", "`list` of load, start, flood, growth, purge")
 	flags.StringVar(&o.peer, "peer", "", "a `server` beside: "+peerName+", or a JSON file that describes one")
 	flags.StringVar(&o.out, "out", "", "`folder` for bench.md and bench.jsonl")
 	flags.StringVar(&o.logs, "logs", "", "`folder` for the servers' logs")
 	flags.IntVar(&o.grants, "grants", 10_000_000, "live `grants` for growth")
 	flags.IntVar(&o.clients, "clients", 100_000, "`clients` for growth")
+	flags.IntVar(&o.expired, "expired", 1_000_000, "expired `grants` for purge")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -95,7 +97,7 @@ func (o options) check() error {
 	}
 	for _, name := range o.parts {
 		if parts[name] == nil {
-			return fmt.Errorf("-parts: %q is not known; use load, start, flood or growth", name)
+			return fmt.Errorf("-parts: %q is not known; use load, start, flood, growth or purge", name)
 		}
 	}
 	return nil

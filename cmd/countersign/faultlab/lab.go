@@ -135,7 +135,7 @@ func (l *lab) configure(ctx context.Context, r *replica, secret string) (err err
 	if l.db == nil {
 		l.configureSQLite(ctx, r)
 	} else {
-		if r.toDB, err = openRelay(ctx, l.db.address(), l.dice.fork()); err != nil {
+		if r.toDB, err = openRelay(ctx, l.db.address, l.dice.fork()); err != nil {
 			return err
 		}
 		l.onClose(r.toDB.close)

@@ -22,4 +22,5 @@ var nemeses = []nemesis{
 	{id: "NM-20", name: "store operations that fail, one at a time", strike: (*lab).failStores, rest: 2 * time.Second, share: 5},
 	{id: "NM-22", name: "an audit record that cannot be written", strike: (*lab).failAudit, rest: 2 * time.Second, share: 2},
 	{id: "NM-09", name: "a replica with another clock", strike: (*lab).skewClock, rest: 2 * time.Second, share: 6},
+	{id: "NM-16", name: "a standby that takes the place of PostgreSQL", strike: (*lab).promoteStandby, rest: afterDatabase, share: 4},
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,12 +22,28 @@ import (
 // confirmed: fsync is on.
 type postgres struct {
 	bin, dir string
-	port     string
+	data     string // folder, within dir
 	as       *syscall.SysProcAttr
 	watch    *watchdog
 	cmd      *exec.Cmd
 	log      *os.File
 	space    string // the mounted folder of the database's files, empty for none
+	standbys int    // that were made
+
+	mu   sync.Mutex
+	port string // which a standby changes that takes the place
+}
+
+func (p *postgres) currentPort() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.port
+}
+
+func (p *postgres) movePort(port string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.port = port
 }
 
 const pgPatience = 60 * time.Second
@@ -42,7 +59,7 @@ func makePostgres(ctx context.Context, logs string, w *watchdog) (*postgres, err
 	if err != nil {
 		return nil, err
 	}
-	p := &postgres{bin: bin, dir: dir, watch: w}
+	p := &postgres{bin: bin, dir: dir, data: "data", watch: w}
 	if p.as, err = storagetest.Unprivileged(dir); err != nil {
 		return nil, err
 	}
@@ -68,18 +85,27 @@ func (p *postgres) command(ctx context.Context, name string, args ...string) *ex
 
 // start runs the server and waits until it takes connections.
 func (p *postgres) start(ctx context.Context) error {
-	cmd := p.command(context.WithoutCancel(ctx), "postgres", "-D", filepath.Join(p.dir, "data"), "-k", p.dir, "-p", p.port,
-		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=100", "-c", "fsync=on", "-c", "full_page_writes=on", "-c", "synchronous_commit=on")
-	if err := cmd.Start(); err != nil {
+	cmd, err := p.run(ctx, p.data, p.currentPort())
+	if err != nil {
 		return err
 	}
 	p.cmd = cmd
-	p.watch.add(cmd.Process.Pid)
 	return p.await(ctx)
 }
 
+// run runs a server on the data in the folder.
+func (p *postgres) run(ctx context.Context, data, port string) (*exec.Cmd, error) {
+	cmd := p.command(context.WithoutCancel(ctx), "postgres", "-D", filepath.Join(p.dir, data), "-k", p.dir, "-p", port,
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=100", "-c", "fsync=on", "-c", "full_page_writes=on", "-c", "synchronous_commit=on")
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p.watch.add(cmd.Process.Pid)
+	return cmd, nil
+}
+
 func (p *postgres) await(ctx context.Context) error {
-	db, err := sql.Open("pgx", p.url("postgres", "127.0.0.1:"+p.port))
+	db, err := sql.Open("pgx", p.url("postgres", p.address()))
 	if err != nil {
 		return err
 	}
@@ -110,7 +136,7 @@ func (*postgres) url(database, at string) string {
 	return "postgres://countersign@" + at + "/" + database + "?sslmode=disable"
 }
 
-func (p *postgres) address() string { return "127.0.0.1:" + p.port }
+func (p *postgres) address() string { return "127.0.0.1:" + p.currentPort() }
 
 // open opens a connection of the lab's own, which no fault touches.
 func (p *postgres) open(database string) (*sql.DB, error) {

@@ -11,11 +11,12 @@ import (
 type relay struct {
 	*toxics
 	listener net.Listener
-	target   string
+	target   func() string
 }
 
-// openRelay listens on an address of its own and passes on to target.
-func openRelay(ctx context.Context, target string, d *dice) (*relay, error) {
+// openRelay listens on an address of its own and passes on to what target names
+// at that moment.
+func openRelay(ctx context.Context, target func() string, d *dice) (*relay, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func (r *relay) run() {
 }
 
 func (r *relay) pass(in net.Conn) {
-	out, err := net.DialTimeout("tcp", r.target, 5*time.Second) //nolint:noctx // it has its own end
+	out, err := net.DialTimeout("tcp", r.target(), 5*time.Second) //nolint:noctx // it has its own end
 	if err != nil {
 		_ = in.Close() // who asked sees that nobody is there
 		return
