@@ -42,7 +42,7 @@ func PlanOf(tb testing.TB, db *storage.DB, statement string) Plan {
 	var p Plan
 	for _, s := range steps {
 		switch m := liteStep.FindStringSubmatch(s.Detail); {
-		case m == nil || m[2] == "CONSTANT":
+		case m == nil || m[2] == "CONSTANT" || strings.HasSuffix(m[3], "ROW VALUES CLAUSE"): // values, no table
 		case m[1] == "SCAN" && !strings.Contains(m[3], "VIRTUAL TABLE"):
 			p = append(p, "all of "+m[2]+m[3])
 		default:
