@@ -13,7 +13,7 @@ func FuzzSettleScope(f *testing.F) {
 	f.Add("openid profile api", "profile openid", "api", true)
 	f.Add("openid offline_access", "", "", false)
 	f.Add("a b", "c a", "c", true)
-	f.Add("a  a b ", " c", "c", true)
+	f.Add("b  a b ", " c", "c", true)
 	f.Fuzz(func(t *testing.T, registered, asked, withheld string, refreshes bool) {
 		c := &Client{Metadata: Metadata{Scope: registered}}
 		c.withheld.scope = scopes(withheld)

@@ -29,7 +29,9 @@ func FuzzNames(f *testing.F) {
 		ada := Person{ID: "1", Username: user, Name: name}
 		var b strings.Builder
 		for _, page := range []Page{
-			consent(a, ada), device(a, ada), SignIn{Application: &a, Interaction: "I", Username: user}, SecondStep{Application: &a, Person: ada, Code: true},
+			consent(a, ada), device(a, ada),
+			SignIn{Application: &a, Interaction: "I", Username: user},
+			SecondStep{Application: &a, Person: ada, Code: true},
 			Waiting{Application: a, Status: Disapproved, Reason: name, ResumeURL: "/auth/resume"},
 		} {
 			w := httptest.NewRecorder()

@@ -34,11 +34,13 @@ const (
 	// back a request for long.
 	purgeBatch = 500
 	// purgeRounds bounds one run; what is left waits for the next.
-	purgeRounds = 1000
+	purgeRounds = 200
 	// purgeRest is how much longer than it takes to delete a batch nothing is
 	// deleted then: who is served meanwhile has the database for themselves four
-	// fifths of the time, however much there is to delete.
-	purgeRest = 4
+	// fifths of the time. What could not be deleted that way in purgePatience is
+	// deleted without rest: more comes than goes.
+	purgeRest     = 4
+	purgePatience = time.Hour
 )
 
 // work does the regular work until ctx ends.
@@ -194,7 +196,7 @@ func (s *server) purge(ctx context.Context) error {
 		{"logout_deliveries", s.stores.signOut.Purge},
 		{"client_failures", s.stores.failures.Purge},
 	} {
-		n, err := drain(ctx, one.purge)
+		n, err := s.behind.drain(ctx, one.records, one.purge)
 		s.metrics.Purged(one.records, n)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			faults = append(faults, err)
@@ -208,20 +210,43 @@ func (s *server) purge(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// drain returns how many records it deleted. Between two batches it rests.
-func drain(ctx context.Context, one purger) (total int64, err error) {
+// backlogs are the records of which a run left some, and since when.
+type backlogs map[string]time.Time
+
+// drain deletes what it can of the records in one run, and returns how many
+// those were. Between two batches it rests.
+func (b *backlogs) drain(ctx context.Context, records string, one purger) (total int64, err error) {
+	rest := time.Duration(purgeRest)
+	since, behind := (*b)[records]
+	if behind && time.Since(since) > purgePatience {
+		rest = 0
+	}
 	for range purgeRounds {
 		begun := time.Now()
 		n, err := one(ctx, purgeBatch)
 		total += n
-		if err != nil || n < purgeBatch {
+		if err != nil {
 			return total, err
+		}
+		if n < purgeBatch {
+			delete(*b, records)
+			return total, nil
 		}
 		select {
 		case <-ctx.Done():
 			return total, nil
-		case <-time.After(purgeRest * time.Since(begun)):
+		case <-time.After(rest * time.Since(begun)):
 		}
 	}
+	if !behind {
+		b.begin(records)
+	}
 	return total, nil
+}
+
+func (b *backlogs) begin(records string) {
+	if *b == nil {
+		*b = backlogs{}
+	}
+	(*b)[records] = time.Now()
 }

@@ -7,27 +7,41 @@ import (
 )
 
 // Deleting leaves most of the time to who is served, and ends at once when the
-// server does.
+// server does. It stops resting where more comes than goes.
 func TestDeletingRestsBetweenBatches(t *testing.T) {
 	t.Parallel()
-	const takes = 10 * time.Millisecond
-	left := 3
-	begun := time.Now()
-	n, err := drain(t.Context(), func(context.Context, int) (int64, error) {
-		time.Sleep(takes)
-		if left--; left < 0 {
-			return 7, nil
+	const takes = 5 * time.Millisecond
+	var b backlogs
+	batches := func(full int, takes time.Duration) func(context.Context, int) (int64, error) {
+		return func(context.Context, int) (int64, error) {
+			time.Sleep(takes)
+			if full--; full < 0 {
+				return 7, nil
+			}
+			return purgeBatch, nil
 		}
-		return purgeBatch, nil
-	})
-	if err != nil || n != 3*purgeBatch+7 {
-		t.Errorf("drain() = %d, %v", n, err)
 	}
-	if took := time.Since(begun); took < 4*takes+3*purgeRest*takes {
-		t.Errorf("four batches of %s were deleted in %s", takes, took)
+	run := func(full int, takes time.Duration) (n int64, took time.Duration) {
+		t.Helper()
+		begun := time.Now()
+		n, err := b.drain(t.Context(), "grants", batches(full, takes))
+		if err != nil {
+			t.Error(err)
+		}
+		return n, time.Since(begun)
+	}
+	if n, took := run(3, takes); n != 3*purgeBatch+7 || took < 4*takes+3*purgeRest*takes {
+		t.Errorf("%d records were deleted in %s", n, took)
+	}
+	if n, _ := run(purgeRounds+9, 0); n != purgeRounds*purgeBatch || b["grants"].IsZero() {
+		t.Errorf("%d of more than a run's records were deleted, and %v are behind", n, b)
+	}
+	b["grants"] = time.Now().Add(-2 * purgePatience)
+	if n, took := run(3, takes); n != 3*purgeBatch+7 || took > 3*purgeRest*takes || len(b) > 0 {
+		t.Errorf("after hours of backlog %d records were deleted in %s, and %v are behind", n, took, b)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	if n, err := drain(ctx, func(context.Context, int) (int64, error) { stop(); return purgeBatch, nil }); n != purgeBatch || err != nil {
-		t.Errorf("when the server stops: drain() = %d, %v", n, err)
+	if n, err := b.drain(ctx, "grants", func(context.Context, int) (int64, error) { stop(); return purgeBatch, nil }); n != purgeBatch || err != nil {
+		t.Errorf("when the server stops: %d, %v", n, err)
 	}
 }

@@ -60,6 +60,7 @@ type server struct {
 	clients     *clientsFile        // nil without clients_file
 	listeners   listeners
 	draining    atomic.Bool
+	behind      backlogs        // of the job that deletes
 	stopping    <-chan struct{} // closed when it is told to stop
 }
 

@@ -51,8 +51,8 @@ func (s *Store) readStatement(encoded string) (statement, bool) {
 		return statement{}, false
 	}
 	mac, err := base64.RawURLEncoding.DecodeString(sum)
-	if err != nil || !hmac.Equal(mac, s.cfg.Keys.Device(string(body))) {
-		return statement{}, false
+	if err != nil || !hmac.Equal(mac, s.cfg.Keys.Device(string(body))) || encode(body, mac) != encoded {
+		return statement{}, false // of all that reads as one of ours, one is
 	}
 	part := strings.Split(string(body), "|")
 	if len(part) != 3 {
@@ -63,6 +63,10 @@ func (s *Store) readStatement(encoded string) (statement, bool) {
 		return statement{}, false
 	}
 	return statement{accountID: part[0], device: part[1], encoded: encoded}, true
+}
+
+func encode(body, mac []byte) string {
+	return base64.RawURLEncoding.EncodeToString(body) + "." + base64.RawURLEncoding.EncodeToString(mac)
 }
 
 // knownDevice returns the identifier of the device when the cookie says that
@@ -84,8 +88,7 @@ func (s *Store) deviceCookie(cookie, accountID, device string) string {
 		device = rand.Text()
 	}
 	body := strings.Join([]string{accountID, device, strconv.FormatInt(s.db.Now().Unix(), 10)}, "|")
-	parts := []string{base64.RawURLEncoding.EncodeToString([]byte(body)) + "." +
-		base64.RawURLEncoding.EncodeToString(s.cfg.Keys.Device(body))}
+	parts := []string{encode([]byte(body), s.cfg.Keys.Device(body))}
 	for _, st := range s.statements(cookie) {
 		if st.accountID != accountID && len(parts) < maxStatements {
 			parts = append(parts, st.encoded)

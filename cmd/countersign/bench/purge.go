@@ -125,7 +125,7 @@ func (p *purging) during(ctx context.Context, rows int) (mean *driver.Result, de
 		if before == left {
 			continue
 		}
-		p.log.Info("deleted", slog.Int64("rows", before-left), slog.Int64("left", left), slog.Float64("per_second", one.PerSecond))
+		p.log.InfoContext(ctx, "deleted", slog.Int64("rows", before-left), slog.Int64("left", left), slog.Float64("per_second", one.PerSecond))
 		times++
 		mean.PerSecond += (one.PerSecond - mean.PerSecond) / float64(times)
 		mean.P99, mean.Errors = max(mean.P99, one.P99), mean.Errors+one.Errors

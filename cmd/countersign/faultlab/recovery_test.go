@@ -27,11 +27,7 @@ type recovery struct {
 // what was revoked since: that is why docs/backup.md has a backup of it
 // restored. Then nothing of before is good any more (INV-22, NM-15).
 func TestPointInTimeRecovery(t *testing.T) {
-	dir, err := os.MkdirTemp("", "countersign-recovery-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // a temporary folder
+	dir := t.TempDir()
 	l, err := open(t.Context(), config{bin: e2etest.PlainBinary(t), seed: 1, replicas: 1, dir: dir, out: io.Discard})
 	if err != nil {
 		t.Fatal(err)
