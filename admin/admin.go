@@ -137,7 +137,7 @@ func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error)
 	if !known {
 		p = internal()
 		if errors.Is(err, storage.ErrUnavailable) {
-			p = unavailable()
+			p = unavailable(r.Method)
 			w.Header().Set("Retry-After", "1")
 		}
 		h.cfg.Log.ErrorContext(r.Context(), "request failed",

@@ -138,12 +138,15 @@ type screen struct {
 	Template string
 	Section  string // the path of its entry in the menu
 	Page     any
+	// Tells is whether the page tells what was done: then it is shown even if
+	// the database is gone since, without what waits in the menu.
+	Tells bool
 }
 
 // show answers with a page of the Settings application.
 func (h *handler) show(w http.ResponseWriter, r *http.Request, who *administrator, s screen) error {
 	waiting, err := h.cfg.Clients.Waiting(r.Context(), manyWaiting)
-	if err != nil {
+	if err != nil && !s.Tells {
 		return err
 	}
 	m := &menu{Username: printable(who.Username), Notice: notices[r.URL.Query().Get("done")]}
