@@ -106,6 +106,7 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	srv.log.InfoContext(ctx, "configuration read; every other setting is at its default, as `countersign config show` shows", "settings", given(cfg))
 	for _, w := range cfg.Warnings() {
 		srv.log.WarnContext(ctx, w) //nolint:sloglint // the sentences are fixed, in another package
 	}
@@ -270,6 +271,8 @@ func (s *server) announce(ctx context.Context, p *program) error {
 	}
 	if s.listeners.admin != nil {
 		lines = append(lines, [2]string{"Admin", s.url(s.listeners.admin)})
+	} else {
+		lines = append(lines, [2]string{"Settings", s.cfg.AdminBase() + "/settings/"})
 	}
 	if s.listeners.private != nil {
 		lines = append(lines, [2]string{"Metrics", "http://" + s.listeners.private.Addr().String() + "/metrics"})

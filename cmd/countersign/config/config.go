@@ -214,6 +214,8 @@ type Config struct {
 	// PasswordPasses is the number of passes of one password hash; 0 lets the
 	// server choose. Less than 2 is accepted on a loopback issuer only.
 	PasswordPasses int `config:"password_passes" usage:"passes of a password hash, 0 to measure"`
+
+	origin map[string]string // what gave each value; nothing for a default
 }
 
 // Default returns the configuration of a server that was told nothing.
