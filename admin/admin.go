@@ -59,6 +59,8 @@ type Config struct {
 	BrowserCookie func(http.ResponseWriter, *http.Request) string
 	// LanguageCookie returns what keeps the language that somebody chose.
 	LanguageCookie func(*http.Request) string
+	// SchemeCookie returns light or dark as somebody chose, empty for neither.
+	SchemeCookie func(*http.Request) string
 	// SecondFactor lets in nobody who signed in with a password alone.
 	SecondFactor bool
 	// Sector fetches what is kept at a client's sector_identifier_uri, nil

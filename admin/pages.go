@@ -33,6 +33,7 @@ type view struct {
 	Name      string
 	RequestID string
 	Languages *languages // nil where none can be chosen
+	Scheme    string     // light, dark, or empty for what the system says
 	Menu      *menu      // nil on pages outside of the Settings application
 }
 
@@ -97,7 +98,8 @@ func (p *pages) path(name string, query ...string) string {
 // render answers with a page. It is rendered to memory first, so that an error
 // never leaves half a page behind.
 func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) error {
-	v.Name, v.RequestID, v.Languages = p.cfg.Name, printable(r.Header.Get("X-Request-Id")), offer(r)
+	v.Name, v.RequestID, v.Scheme = p.cfg.Name, printable(r.Header.Get("X-Request-Id")), p.scheme(r)
+	v.Languages = offer(r, v.Scheme)
 	l := p.language(r)
 	all, err := p.parsed[l]()
 	if err != nil {

@@ -32,6 +32,9 @@ type Config struct {
 	// Language returns the cookie that keeps the language somebody chose, empty
 	// for none.
 	Language func(*http.Request) string
+	// Scheme returns light or dark as somebody chose, empty for what their
+	// system says.
+	Scheme func(*http.Request) string
 }
 
 // Page is one of the pages of this package.
@@ -69,6 +72,7 @@ type view struct {
 	Contact   contact
 	RequestID string
 	Languages *languages // nil where none can be chosen
+	Scheme    string     // light, dark, or empty for what the system says
 }
 
 // contact is whom to ask, with a link when it is one.
@@ -121,12 +125,14 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 		return err
 	}
 	var body bytes.Buffer
+	scheme := p.scheme(r)
 	err = t.Execute(&body, view{
 		Page:      page,
 		Name:      p.cfg.Name,
 		Contact:   newContact(p.cfg.Contact),
 		RequestID: Plain(r.Header.Get("X-Request-Id")),
-		Languages: offer(r, page),
+		Languages: offer(r, page, scheme),
+		Scheme:    scheme,
 	})
 	if err != nil {
 		return fmt.Errorf("render %s: %w", page.template(), err)

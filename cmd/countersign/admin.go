@@ -22,7 +22,7 @@ func (s *server) admin(applications *authz.Door) (http.Handler, error) {
 		Issuer: s.cfg.Issuer, Name: s.cfg.Name,
 		Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures,
-		SessionCookie: cookies.Session, BrowserCookie: cookies.EnsureBrowser, LanguageCookie: cookies.Language,
+		SessionCookie: cookies.Session, BrowserCookie: cookies.EnsureBrowser, LanguageCookie: cookies.Language, SchemeCookie: cookies.Scheme,
 		SecondFactor: s.cfg.AdminMFA(),
 		Sector: func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error) {
 			return outbound.Sector(ctx, s.stores.outbound, before, after)

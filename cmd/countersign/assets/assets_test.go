@@ -99,6 +99,21 @@ func TestStyleSheetNamesWhatIsServed(t *testing.T) {
 	}
 }
 
+// Who chose dark sees what those see whose system is dark.
+func TestDarkIsDarkEitherWay(t *testing.T) {
+	t.Parallel()
+	sheet := string(read("style.css"))
+	const begin = "--paper:"
+	var blocks []string
+	for _, part := range strings.Split(sheet, begin)[1:] {
+		block, _, _ := strings.Cut(part, "}")
+		blocks = append(blocks, strings.Join(strings.Fields(block), " "))
+	}
+	if len(blocks) != 4 || blocks[1] != blocks[2] { // light, dark twice, print
+		t.Errorf("%d blocks of colours:\n%s", len(blocks), strings.Join(blocks, "\n"))
+	}
+}
+
 // What a browser loads once, of all pages together.
 func TestFirstLoadIsSmall(t *testing.T) {
 	t.Parallel()
