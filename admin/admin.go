@@ -72,8 +72,18 @@ type Config struct {
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script, under the issuer's.
 	Asset func(name string) string
+	// Look is what the operator gave the pages of their own.
+	Look Look
 	// Now tells the time.
 	Now func() time.Time
+}
+
+// Look is how pages differ from those of other operators.
+type Look struct {
+	// Sheet and Logo are paths under the issuer's, empty for none.
+	Sheet, Logo string
+	// Links stand at the foot, words and URL of each.
+	Links [][2]string
 }
 
 // Finding is the outcome of a check of the server: ok, warning, failed or

@@ -68,7 +68,18 @@ func (p *pages) funcs() template.FuncMap {
 		"lines":  func(list []string) string { return strings.Join(list, "\n") },
 		"words":  strings.Fields,
 		"dict":   dict,
+		"sheet":  func() string { return under(p.base, p.cfg.Look.Sheet) },
+		"logo":   func() string { return under(p.base, p.cfg.Look.Logo) },
+		"links":  func() [][2]string { return p.cfg.Look.Links },
 	}
+}
+
+// under is the path under the base, empty where there is none.
+func under(base, path string) string {
+	if path == "" {
+		return ""
+	}
+	return base + path
 }
 
 // dict makes a map of names and values, for a template within a template.

@@ -56,7 +56,9 @@ type Config struct {
 	// Name is what the server is called on its pages, and Contact whom they
 	// tell people to ask.
 	Name, Contact string
-	Lifetimes     engine.Lifetimes
+	// Look is how its pages differ from those of other operators.
+	Look      page.Look
+	Lifetimes engine.Lifetimes
 	// Registration is who may register clients by the endpoint; empty means
 	// nobody.
 	Registration registration.Mode
@@ -195,7 +197,7 @@ func newDoor(cfg Config) (*door, error) {
 		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients, failures: cfg.Failures, imitates: cfg.TeamworkCloud, refused: cfg.Measure.Refused,
 		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(), strangers: limit.New(strangersPerSecond, strangersBurst, cfg.Now),
 	}
-	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset, Language: browser.New(issuer).Language, Scheme: browser.New(issuer).Scheme})
+	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset, Language: browser.New(issuer).Language, Scheme: browser.New(issuer).Scheme, Look: cfg.Look})
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,16 @@ type Config struct {
 	// Scheme returns light or dark as somebody chose, empty for what their
 	// system says.
 	Scheme func(*http.Request) string
+	// Look is what an operator gave the pages of their own.
+	Look Look
+}
+
+// Look is how pages differ from those of other operators.
+type Look struct {
+	// Sheet and Logo are paths under the issuer's, empty for none.
+	Sheet, Logo string
+	// Links stand at the foot, words and URL of each.
+	Links [][2]string
 }
 
 // Page is one of the pages of this package.
@@ -59,7 +69,18 @@ func (p *Pages) funcs() template.FuncMap {
 	return template.FuncMap{
 		"asset": func(name string) string { return p.cfg.IssuerPath + p.cfg.Asset(name) },
 		"path":  p.path,
+		"sheet": func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Sheet) },
+		"logo":  func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Logo) },
+		"links": func() [][2]string { return p.cfg.Look.Links },
 	}
+}
+
+// under is the path under the base, empty where there is none.
+func under(base, path string) string {
+	if path == "" {
+		return ""
+	}
+	return base + path
 }
 
 // every lists a value of each page, for its template.

@@ -19,7 +19,7 @@ import (
 func (s *server) admin(applications *authz.Door) (http.Handler, error) {
 	cookies := browser.New(s.cfg.IssuerURL())
 	return admin.New(admin.Config{
-		Issuer: s.cfg.Issuer, Name: s.cfg.Name,
+		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Look: admin.Look(s.look()),
 		Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures,
 		SessionCookie: cookies.Session, BrowserCookie: cookies.EnsureBrowser, LanguageCookie: cookies.Language, SchemeCookie: cookies.Scheme,

@@ -166,7 +166,7 @@ func TestWhatClientCreateRefuses(t *testing.T) {
 		{"an unknown type", exitUsage, []string{"--type", "saml"}, "oauth1, oauth2, oidc"},
 		{"a secret as an argument", exitUsage, []string{"--secret", "hunter2"}, "--secret-stdin or --secret-file"},
 		{"a misspelt flag", exitUsage, []string{"--redirect-url", "https://x"}, "did you mean --redirect-uri?"},
-		{"an unknown output", exitUsage, []string{"-o", "xml"}, "table or json"},
+		{"an unknown output", exitUsage, []string{"-o", "xml"}, "table, json or yaml"},
 		{"a word too many", exitUsage, []string{"extra"}, `"extra"`},
 	}
 	for _, tt := range tests {

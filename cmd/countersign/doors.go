@@ -125,7 +125,7 @@ func (s *server) doors() (*doors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the door for administrators: %w", err)
 	}
-	static := door{strings.TrimSuffix(assets.Prefix, "/"), http.StripPrefix(base, assets.Handler())}
+	static := door{strings.TrimSuffix(assets.Prefix, "/"), http.StripPrefix(base, s.brand.Handler())}
 	d := &doors{
 		main:  dispatcher{base: base, doors: []door{static}, fallback: applications, keep: forwardAuth()},
 		admin: dispatcher{base: base, doors: []door{static, {api.Prefix, programs}}, fallback: admins},

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"countersign/cmd/countersign/assets"
 	"countersign/cmd/countersign/config"
 	"countersign/cmd/countersign/listen"
 	"countersign/cmd/countersign/metrics"
@@ -58,6 +59,7 @@ type server struct {
 	tracing     *tracing.Tracing    // nil unless the environment asks for it
 	certificate *listen.Certificate // nil without TLS
 	clients     *clientsFile        // nil without clients_file
+	brand       *assets.Brand
 	listeners   listeners
 	draining    atomic.Bool
 	stopping    <-chan struct{} // closed when it is told to stop
@@ -84,6 +86,9 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		if srv.certificate, err = loadCertificate(cfg, srv.log); err != nil {
 			return err
 		}
+	}
+	if srv.brand, err = openBrand(cfg); err != nil {
+		return err
 	}
 	if srv.stores, err = openStores(ctx, cfg, srv.log, migrateAlways); err != nil {
 		return err

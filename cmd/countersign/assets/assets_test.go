@@ -125,3 +125,38 @@ func TestFirstLoadIsSmall(t *testing.T) {
 		t.Errorf("all assets together are %d bytes", total)
 	}
 }
+
+func TestBrand(t *testing.T) {
+	t.Parallel()
+	svg := []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><script>alert(1)</script></svg>`)
+	b, err := NewBrand("#0b5d3b", svg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		b.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w
+	}
+	sheet, logo := ask(b.Sheet()), ask(b.Logo())
+	if text := sheet.Body.String(); sheet.Code != http.StatusOK || !strings.Contains(text, "--accent: #0b5d3b;") || strings.Count(text, "--accent:") != 3 {
+		t.Errorf("%d:\n%s", sheet.Code, text)
+	}
+	if logo.Code != http.StatusOK || logo.Header().Get("Content-Type") != "image/svg+xml" || !strings.Contains(logo.Header().Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("%d %v", logo.Code, logo.Header())
+	}
+	if got := ask(Path("style.css")); got.Code != http.StatusOK || got.Header().Get("Content-Security-Policy") != "" {
+		t.Errorf("style.css: %d %v", got.Code, got.Header())
+	}
+	if none, err := NewBrand("", nil); err != nil || none.Sheet() != "" || none.Logo() != "" {
+		t.Errorf("no brand: %v, %v", none, err)
+	}
+	for name, logo := range map[string][]byte{"HTML": []byte("<html>"), "a large one": append(svg, make([]byte, MaxLogo)...)} {
+		if _, err := NewBrand("", logo); err == nil {
+			t.Errorf("%s is taken for a logo", name)
+		}
+	}
+	if _, err := NewBrand("#ffff00", nil); err == nil {
+		t.Error("an accent that nobody can read is taken")
+	}
+}
