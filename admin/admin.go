@@ -22,6 +22,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/locale"
 	"countersign/storage/session"
 	"countersign/storage/tryout"
 )
@@ -72,6 +73,10 @@ type Config struct {
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script, under the issuer's.
 	Asset func(name string) string
+	// Contact is whom people ask who meet a problem, and ContactLink where that
+	// leads, empty when it is words.
+	Contact     locale.Message
+	ContactLink string
 	// Look is what the operator gave the pages of their own.
 	Look Look
 	// Now tells the time.

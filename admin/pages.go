@@ -37,6 +37,12 @@ type view struct {
 	Menu      *menu      // nil on pages outside of the Settings application
 }
 
+// contact is whom to ask, with a link when it is one.
+type contact struct {
+	Text locale.Message
+	Link string
+}
+
 // menu is what stands around every page of the Settings application.
 type menu struct {
 	Entries  []menuEntry
@@ -60,17 +66,18 @@ func newPages(cfg Config, base string) (*pages, error) {
 
 func (p *pages) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset":  func(name string) string { return p.base + p.cfg.Asset(name) },
-		"path":   p.path,
-		"client": func(key string, rest ...string) string { return p.base + clientPath(key) + strings.Join(rest, "") },
-		"type":   typeName,
-		"status": statusName,
-		"lines":  func(list []string) string { return strings.Join(list, "\n") },
-		"words":  strings.Fields,
-		"dict":   dict,
-		"sheet":  func() string { return under(p.base, p.cfg.Look.Sheet) },
-		"logo":   func() string { return under(p.base, p.cfg.Look.Logo) },
-		"links":  func() [][2]string { return p.cfg.Look.Links },
+		"asset":   func(name string) string { return p.base + p.cfg.Asset(name) },
+		"path":    p.path,
+		"client":  func(key string, rest ...string) string { return p.base + clientPath(key) + strings.Join(rest, "") },
+		"type":    typeName,
+		"status":  statusName,
+		"lines":   func(list []string) string { return strings.Join(list, "\n") },
+		"words":   strings.Fields,
+		"dict":    dict,
+		"sheet":   func() string { return under(p.base, p.cfg.Look.Sheet) },
+		"logo":    func() string { return under(p.base, p.cfg.Look.Logo) },
+		"contact": func() contact { return contact{p.cfg.Contact, p.cfg.ContactLink} },
+		"links":   func() [][2]string { return p.cfg.Look.Links },
 	}
 }
 

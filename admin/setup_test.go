@@ -223,7 +223,7 @@ func TestSetup(t *testing.T) {
 	if !a.Has(account.ConfigureServer) || a.Claims.Name != "Ada Lovelace" || a.Claims.Email != "ada@id.example" || a.Claims.EmailVerified {
 		t.Errorf("account %+v", a)
 	}
-	s.want(s.get("/auth/setup/done"), http.StatusOK, "countersign client create", "--approve")
+	s.want(s.get("/auth/setup/done"), http.StatusOK, "countersign client create", "--approve", `Go to the OAuth clients`)
 	var event struct{ ActorName, Via, IP, RequestID string }
 	err = s.db.With(t.Context()).Raw("SELECT actor_name, via, ip, request_id FROM audit_events WHERE action = ?", "account.setup").Scan(&event).Error
 	if err != nil || event.ActorName != "ada" || event.Via != "setup" || event.IP != "192.0.2.7" || event.RequestID != "request-1" {

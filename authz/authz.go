@@ -227,7 +227,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
 		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Refused: d.note, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
-		SignUp: cfg.SignUp, Lender: cfg.Lender,
+		SignUp: cfg.SignUp, Lender: cfg.Lender, Approval: cfg.OSLC.Approval,
 	})
 	d.device = device.New(device.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,

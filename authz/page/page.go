@@ -110,13 +110,19 @@ func newContact(s string) contact {
 	if s == string(unnamed) {
 		text = unnamed
 	}
-	if strings.HasPrefix(s, "https://") {
-		return contact{text, link(s)}
+	return contact{text, ContactLink(s)}
+}
+
+// ContactLink is where the contact leads, empty when it is words.
+func ContactLink(s string) string {
+	switch {
+	case strings.HasPrefix(s, "https://"):
+		return link(s)
+	case strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " <>?&"):
+		return "mailto:" + s
+	default:
+		return ""
 	}
-	if strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " <>?&") {
-		return contact{text, "mailto:" + s}
-	}
-	return contact{Text: text}
 }
 
 // path returns a path of this server, with a query of names and values.

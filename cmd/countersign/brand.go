@@ -6,6 +6,7 @@ import (
 	"countersign/authz/page"
 	"countersign/cmd/countersign/assets"
 	"countersign/cmd/countersign/config"
+	"countersign/storage/locale"
 )
 
 // openBrand makes what the operator gives the pages of their own.
@@ -22,6 +23,15 @@ func openBrand(cfg *config.Config) (*assets.Brand, error) {
 		return nil, remedy(err, "logo_file cannot be used: "+err.Error(), "give a picture as SVG, PNG, WebP or JPEG of at most 24 KiB")
 	}
 	return brand, nil
+}
+
+// contact is whom people ask, in the language of the page where it is the
+// default.
+func contact(text string) locale.Message {
+	if text == config.Default().Contact {
+		return locale.Message(text)
+	}
+	return locale.Foreign(text)
 }
 
 // look is how the pages of both doors look.
