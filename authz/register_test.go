@@ -501,7 +501,7 @@ func TestLogLeadsToTheApproval(t *testing.T) {
 		const approval = "https://admin.example/settings/oauth-clients/approve"
 		w := newWorldWith(t, db, clientstore.Default, func(cfg *authz.Config) { cfg.OSLC.Approval = approval })
 		c, _, err := w.clients.Register(w.Context(), admin, clientstore.Registration{
-			Type: clientstore.OIDC, Name: "Waits", Metadata: clientstore.Metadata{RedirectURIs: []string{"https://web.example/cb"}},
+			Type: clientstore.OIDC, Name: "Waits", Metadata: clientstore.Metadata{RedirectURIs: []string{callback}},
 		})
 		w.must(err)
 		w.do(w.request(http.MethodGet, "/authorize?"+app{Client: c}.ask().Encode(), "", ""))
