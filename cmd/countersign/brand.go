@@ -25,11 +25,14 @@ func openBrand(cfg *config.Config) (*assets.Brand, error) {
 	return brand, nil
 }
 
+// unnamed is whom people ask where nobody configured a contact.
+const unnamed locale.Message = "your administrator"
+
 // contact is whom people ask, in the language of the page where it is the
 // default.
 func contact(text string) locale.Message {
-	if text == config.Default().Contact {
-		return locale.Message(text)
+	if text == string(unnamed) {
+		return unnamed
 	}
 	return locale.Foreign(text)
 }

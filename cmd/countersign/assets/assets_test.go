@@ -121,7 +121,7 @@ func TestFirstLoadIsSmall(t *testing.T) {
 	for name := range all.hashed {
 		total += len(body(t, get(t, http.MethodGet, Path(name), "gzip").Body))
 	}
-	if total > 15_000 {
+	if total > 16_500 {
 		t.Errorf("all assets together are %d bytes", total)
 	}
 }
