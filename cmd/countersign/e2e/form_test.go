@@ -75,3 +75,43 @@ func TestSchemeByChoice(t *testing.T) {
 		t.Errorf("a dark system shows %s; want %s", got, dark)
 	}
 }
+
+// What scripts add beside the forms: Caps Lock is told of, a password can be
+// looked at, and a secret that nobody took along asks before it is left behind.
+func TestScriptsHelp(t *testing.T) {
+	t.Parallel()
+	s, b := startPlain(t, sqlite), newTab(t)
+	b.open(s.issuer + "/login")
+	press := func(on string) string {
+		return b.evaluate(`document.querySelector("#password").dispatchEvent(new KeyboardEvent("keydown", {key: "A", modifierCapsLock: ` + on + `})); document.querySelector("#caps").textContent`)
+	}
+	if on, off := press("true"), press("false"); on != "Caps Lock is on." || off != "" {
+		t.Errorf("with Caps Lock %q, without %q", on, off)
+	}
+	b.run(chromedp.Click(`button[data-reveals="password"]`, chromedp.ByQuery))
+	if kind := b.evaluate(`document.querySelector("#password").type`); kind != "text" {
+		t.Errorf("a password that is looked at has the type %s", kind)
+	}
+
+	enterSettings(s, b)
+	b.open(s.settings("/oauth-clients/create?preset=web"))
+	b.fill("#name", "Doors Bridge")
+	b.fill("#redirect_uris", "https://doors.example.org/callback")
+	b.click(`form.panel button.primary`)
+	s.canaries.add("client secret", b.read("#secret-value"))
+	leaving := func() string {
+		return b.evaluate(`(() => { const e = new Event("beforeunload", {cancelable: true}); dispatchEvent(e); return e.defaultPrevented ? "asks" : "" })()`)
+	}
+	if leaving() == "" {
+		t.Error("a secret that nobody took along is left behind without a word")
+	}
+	b.take()
+	if leaving() != "" {
+		t.Error("the page asks although the secret was copied")
+	}
+	for _, id := range []string{"key", "env", "json", "code-curl"} {
+		if !b.has(`button[data-copies="` + id + `"]:not([hidden])`) {
+			t.Errorf("%s cannot be copied", id)
+		}
+	}
+}
