@@ -9,6 +9,17 @@ import (
 	"countersign/storage/locale"
 )
 
+// openFiles reads the files that the configuration names beside the database's.
+func (s *server) openFiles() (err error) {
+	if s.cfg.TLS() {
+		if s.certificate, err = loadCertificate(s.cfg, s.log); err != nil {
+			return err
+		}
+	}
+	s.brand, err = openBrand(s.cfg)
+	return err
+}
+
 // openBrand makes what the operator gives the pages of their own.
 func openBrand(cfg *config.Config) (*assets.Brand, error) {
 	var logo []byte

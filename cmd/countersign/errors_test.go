@@ -22,7 +22,7 @@ func TestErrorReference(t *testing.T) {
 			if err != nil || strings.HasSuffix(path, "_test.go") || !strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, ".html") {
 				return err
 			}
-			source, err := os.ReadFile(path) //nolint:gosec // it is a source file
+			source, err := os.ReadFile(path)
 			for _, one := range code.FindAllString(string(source), -1) {
 				shown[one] = true
 			}

@@ -82,12 +82,7 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	defer srv.closeTracing(ctx)
-	if cfg.TLS() {
-		if srv.certificate, err = loadCertificate(cfg, srv.log); err != nil {
-			return err
-		}
-	}
-	if srv.brand, err = openBrand(cfg); err != nil {
+	if err := srv.openFiles(); err != nil {
 		return err
 	}
 	if srv.stores, err = openStores(ctx, cfg, srv.log, migrateAlways); err != nil {

@@ -17,7 +17,7 @@ func Parse(s string) (Colour, error) {
 	if err != nil || len(s) != 7 || s[0] != '#' {
 		return Colour{}, fmt.Errorf("%q is not a colour; write it like #23408f", s)
 	}
-	return Colour{uint8(n >> 16), uint8(n >> 8), uint8(n)}, nil
+	return Colour{uint8(n >> 16 & 0xff), uint8(n >> 8 & 0xff), uint8(n & 0xff)}, nil
 }
 
 // String writes the colour like #23408f.

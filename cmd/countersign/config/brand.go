@@ -32,18 +32,26 @@ func (c *Config) validateBrand(fault faulter) {
 			fault("accent", "%v", err)
 		}
 	}
-	if c.Links == "" {
-		return
+	if c.Links != "" {
+		c.validateLinks(fault)
 	}
+}
+
+func (c *Config) validateLinks(fault faulter) {
 	links := c.FooterLinks()
 	if len(links) != strings.Count(c.Links, ",")+1 || len(links) > maxLinks {
 		fault("links", "takes up to %d links with commas between, each like Imprint=https://example.org/imprint", maxLinks)
 		return
 	}
 	for _, link := range links {
-		u, err := url.Parse(link[1])
-		if link[0] == "" || err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())) {
+		if link[0] == "" || !leads(link[1]) {
 			fault("links", "%q is no link; write it like Imprint=https://example.org/imprint", link[0]+"="+link[1])
 		}
 	}
+}
+
+// leads reports whether a page may link to the address.
+func leads(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname()))
 }
