@@ -115,3 +115,20 @@ func TestScriptsHelp(t *testing.T) {
 		}
 	}
 }
+
+// The table of clients fits into its card in every language: what is cut off
+// are the menus of the rows.
+func TestTableFitsInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	s, b := startPlain(t, sqlite), newTab(t)
+	b.see(looks[0])
+	enterSettings(s, b)
+	s.sampleClients()
+	for _, language := range []string{"de", "fr", "ar", "en"} {
+		b.open(s.settings("/oauth-clients"))
+		b.click(`button[name="language"][value="` + language + `"]`)
+		if cut := b.evaluate(`(() => { const t = document.querySelector("table.data").getBoundingClientRect(), c = document.querySelector(".sheet").getBoundingClientRect(); return t.right > c.right + 1 || t.left < c.left - 1 ? t.width + " in " + c.width : "" })()`); cut != "" {
+			t.Errorf("in %s the table is cut off: %s", language, cut)
+		}
+	}
+}
