@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -41,17 +42,18 @@ func domain(uri string) locale.Message {
 	return locale.Foreign(registered)
 }
 
-// grantAbilities say what a grant lets a client do.
+// grantAbilities say what a grant lets a client do. By the class, the style
+// sheet shows those of the grants that are ticked in a form.
 var grantAbilities = []struct {
-	grant    string
-	sentence locale.Message
+	grant, class string
+	sentence     locale.Message
 }{
-	{clientstore.GrantAuthorizationCode, "Send people here to sign in, and act for those who consent."},
-	{clientstore.GrantDeviceCode, "Act for people who type a code that a device shows them."},
-	{clientstore.GrantPassword, "Act for people who type their password into it."},
-	{clientstore.GrantRefreshToken, "Go on acting for them without asking again."},
-	{clientstore.GrantTokenExchange, "Exchange what the OAuth 1.0a clients that it is registered for were allowed for tokens of its own."},
-	{clientstore.GrantClientCredentials, "Act for itself, with nobody signed in."},
+	{clientstore.GrantAuthorizationCode, "able-code", "Send people here to sign in, and act for those who consent."},
+	{clientstore.GrantDeviceCode, "able-device", "Act for people who type a code that a device shows them."},
+	{clientstore.GrantPassword, "able-password", "Act for people who type their password into it."},
+	{clientstore.GrantRefreshToken, "able-refresh", "Go on acting for them without asking again."},
+	{clientstore.GrantTokenExchange, "able-exchange", "Exchange what the OAuth 1.0a clients that it is registered for were allowed for tokens of its own."},
+	{clientstore.GrantClientCredentials, "able-itself", "Act for itself, with nobody signed in."},
 }
 
 // scopeAbilities say what a scope lets a client learn.
@@ -73,12 +75,41 @@ var scopeAbilities = map[string]locale.Message{
 	clientstore.ScopeKeysWrite:      "Replace this server's keys, for administrators who let it.",
 }
 
+const (
+	threeLegged     locale.Message = "Send people here to allow it access, and act for those who do."
+	tokensInBrowser locale.Message = "Get access tokens through the browser, without proving who it is."
+)
+
+// able is what a client will be able to do when something in its form is
+// chosen.
+type able struct {
+	Class    string // by which the style sheet knows when
+	Scope    string // that has to be asked for, empty for none
+	Sentence locale.Message
+}
+
+// Abilities are what clients of the form could do, each shown while it is
+// chosen.
+func (clientForm) Abilities() []able {
+	list := []able{{Class: "able-oauth1", Sentence: threeLegged}}
+	for _, a := range grantAbilities {
+		list = append(list, able{Class: a.class, Sentence: a.sentence})
+	}
+	list = append(list, able{Class: "able-token", Sentence: tokensInBrowser})
+	standard := []string{"openid", "profile", "email", "address", "phone", "offline_access"}
+	ours := slices.DeleteFunc(slices.Sorted(maps.Keys(scopeAbilities)), func(s string) bool { return slices.Contains(standard, s) })
+	for _, scope := range append(standard, ours...) {
+		list = append(list, able{Class: "able-scope", Scope: scope, Sentence: scopeAbilities[scope]})
+	}
+	return list
+}
+
 // abilities say in sentences what the client will be able to do.
 func abilities(c *clientstore.Client) []locale.Message {
 	m := &c.Metadata
 	var list []locale.Message
 	if c.Type == clientstore.OAuth1 {
-		list = append(list, "Send people here to allow it access, and act for those who do.")
+		list = append(list, threeLegged)
 	}
 	for _, a := range grantAbilities {
 		if slices.Contains(m.GrantTypes, a.grant) {
@@ -86,7 +117,7 @@ func abilities(c *clientstore.Client) []locale.Message {
 		}
 	}
 	if slices.ContainsFunc(m.ResponseTypes, func(r string) bool { return slices.Contains(strings.Fields(r), "token") }) {
-		list = append(list, "Get access tokens through the browser, without proving who it is.")
+		list = append(list, tokensInBrowser)
 	}
 	var others []string
 	for _, s := range strings.Fields(m.Scope) {

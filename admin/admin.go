@@ -22,6 +22,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/locale"
 	"countersign/storage/session"
 	"countersign/storage/tryout"
 )
@@ -59,6 +60,8 @@ type Config struct {
 	BrowserCookie func(http.ResponseWriter, *http.Request) string
 	// LanguageCookie returns what keeps the language that somebody chose.
 	LanguageCookie func(*http.Request) string
+	// SchemeCookie returns light or dark as somebody chose, empty for neither.
+	SchemeCookie func(*http.Request) string
 	// SecondFactor lets in nobody who signed in with a password alone.
 	SecondFactor bool
 	// Sector fetches what is kept at a client's sector_identifier_uri, nil
@@ -70,8 +73,22 @@ type Config struct {
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script, under the issuer's.
 	Asset func(name string) string
+	// Contact is whom people ask who meet a problem, and ContactLink where that
+	// leads, empty when it is words.
+	Contact     locale.Message
+	ContactLink string
+	// Look is what the operator gave the pages of their own.
+	Look Look
 	// Now tells the time.
 	Now func() time.Time
+}
+
+// Look is how pages differ from those of other operators.
+type Look struct {
+	// Sheet and Logo are paths under the issuer's, empty for none.
+	Sheet, Logo string
+	// Links stand at the foot, words and URL of each.
+	Links [][2]string
 }
 
 // Finding is the outcome of a check of the server: ok, warning, failed or
@@ -137,7 +154,7 @@ func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error)
 	if !known {
 		p = internal()
 		if errors.Is(err, storage.ErrUnavailable) {
-			p = unavailable()
+			p = unavailable(r.Method)
 			w.Header().Set("Retry-After", "1")
 		}
 		h.cfg.Log.ErrorContext(r.Context(), "request failed",

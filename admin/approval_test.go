@@ -407,11 +407,46 @@ func TestApproveASoftwareOnAFailingDatabase(t *testing.T) {
 		})
 		res := d.send(page, form)
 		restore()
-		d.want(res, http.StatusOK, "One is approved.", "Two is not approved, and still waits. This server cannot reach its database.", "Three is approved.")
+		d.want(res, http.StatusOK, "One is approved.", "Two may have been approved or not: the database did not answer.", "Three is approved.")
 		for i, want := range []clientstore.Status{clientstore.Approved, clientstore.Pending, clientstore.Approved} {
 			if got := d.status(keys[i]); got != want {
 				t.Errorf("%d is %s; want %s", i, got, want)
 			}
 		}
+	})
+}
+
+// A database that is gone for good in the midst of it: the page tells what is
+// known of each, and not that nothing was decided.
+func TestApproveASoftwareOnADatabaseThatGoes(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		const page, software = "/settings/oauth-clients/software", "4NRB1-0XZ"
+		for _, name := range []string{"One", "Two"} {
+			_, _, err := d.clients.Register(t.Context(), root1, clientstore.Registration{
+				Type: clientstore.OIDC, Name: name, Metadata: clientstore.Metadata{RedirectURIs: []string{"https://app.example/cb"}, SoftwareID: software},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		form := d.open(page + "?id=" + software).fields("software_id")
+		form.Set("decision", "allow")
+		updates, gone := 0, false
+		restore := storagetest.FailStatements(d.db, func(statement string) bool {
+			if strings.HasPrefix(statement, `UPDATE "clients"`) || strings.HasPrefix(statement, "UPDATE `clients`") {
+				updates++
+			}
+			gone = gone || updates == 2
+			return gone
+		})
+		res := d.send(page, form)
+		other := d.send("/settings/oauth-clients/create", url.Values{"once": {"x"}})
+		restore()
+		d.want(res, http.StatusOK, "One is approved.", "may have been approved or not: the database did not answer.")
+		if strings.Contains(res.text(), "Nothing was decided") {
+			t.Errorf("the page says that nothing was decided:\n%s", res.text())
+		}
+		d.want(other, http.StatusServiceUnavailable, "E-UNAVAILABLE", "does not know whether what you sent was kept")
 	})
 }

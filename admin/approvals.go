@@ -48,6 +48,25 @@ func (p change) Entry(name string) entry { return clientForm{Faults: p.Faults}.E
 // manyCards is how many clients an administrator reviews on one page.
 const manyCards = 20
 
+// Places are where the redirect URIs lead, each domain once with its URIs.
+func (r review) Places() []placed {
+	var list []placed
+	for _, p := range r.Redirects {
+		i := slices.IndexFunc(list, func(of placed) bool { return of.Domain == p.Domain })
+		if i < 0 {
+			i, list = len(list), append(list, placed{Domain: p.Domain})
+		}
+		list[i].URIs = append(list[i].URIs, p.URI)
+	}
+	return list
+}
+
+// placed are the redirect URIs of one domain.
+type placed struct {
+	Domain locale.Message
+	URIs   []string
+}
+
 // Domains are where the redirect URIs lead, each once.
 func (r review) Domains() []locale.Message {
 	var list []locale.Message

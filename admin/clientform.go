@@ -39,7 +39,10 @@ type clientForm struct {
 	// Changed says who changed the client while it was edited; empty for nobody.
 	Changed locale.Message
 	// Key is that of the client that is edited, empty for a new one.
-	Key    string
+	Key string
+	// Added is the redirect URI that the form proposes beside those that the
+	// client has, empty for none.
+	Added  string
 	strict bool
 }
 

@@ -31,8 +31,8 @@ type clientList struct {
 	Previous, Next, First string
 	// ByName and ByTime lead to the list in another order.
 	ByName, ByTime, ByUse sortLink
-	// Export is the file of what is listed.
-	Export string
+	// CSV and JSON are files of what is listed.
+	CSV, JSON string
 }
 
 // tab is a type of client.
@@ -173,7 +173,7 @@ func (q listQuery) page(clients []clientstore.Client) clientList {
 	p := clientList{query: q, Tabs: q.tabs(), ByName: q.sortLink("Name", clientstore.ByName, clientstore.ByNameBack)}
 	p.ByTime = q.sortLink("Created", clientstore.Newest, clientstore.Oldest)
 	p.ByUse = q.sortLink("Last used", clientstore.LastUsed, clientstore.LeastUsed)
-	p.Export = q.exported()
+	p.CSV, p.JSON = q.exported("csv"), q.exported("json")
 	shown, more := q.cut(clients), len(clients) > pageSize
 	if len(shown) == 0 {
 		if q.after != "" || q.before != "" {

@@ -22,7 +22,7 @@ type details struct {
 	Signs     []string // by which methods a client of OAuth 1.0a signs
 	UsesKey   bool     // it signs with a key of its own
 	PublicKey string
-	Failures  []failure.Failure // what it was last refused
+	Failures  []refusal         // what it was last refused
 	Limits    limits            // what its approval is narrowed to
 	Undo      *clientstore.Undo // what can be taken back, nil for nothing
 	Waiting   *clientstore.WaitingSecret
@@ -85,9 +85,11 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 		return details{}, err
 	}
 	p.Impact = liveWords(impact)
-	if p.Failures, err = h.cfg.Failures.List(r.Context(), c.ID, failure.Kept); err != nil {
+	failures, err := h.cfg.Failures.List(r.Context(), c.ID, failure.Kept)
+	if err != nil {
 		return details{}, err
 	}
+	p.Failures = refusals(c, failures)
 	events, err := h.cfg.Audit.List(r.Context(), audit.Filter{TargetType: "client", TargetID: c.ID, Limit: trailShown})
 	p.Trail = describe(events)
 	return p, err

@@ -32,6 +32,9 @@ func (h *handler) showEdit(w http.ResponseWriter, r *http.Request, who *administ
 	if err != nil {
 		return err
 	}
+	if err := h.proposed(r, c, &f); err != nil {
+		return err
+	}
 	return h.show(w, r, who, screen{Template: "edit.html", Section: clientsPath, Page: f})
 }
 

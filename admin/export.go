@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -58,13 +59,17 @@ func timeCell(at *time.Time) string {
 }
 
 // exported is the address of the file of what is listed, all pages of it.
-func (q listQuery) exported() string {
+func (q listQuery) exported(format string) string {
 	q.path += "/export"
-	return q.from("", "")
+	at := q.from("", "")
+	if strings.Contains(at, "?") {
+		return at + "&format=" + format
+	}
+	return at + "?format=" + format
 }
 
 // exportClients serves GET /settings/oauth-clients/export: the clients that the
-// list has, in its order, as CSV.
+// list has, in its order, as CSV or as lines of JSON.
 func (h *handler) exportClients(w http.ResponseWriter, r *http.Request, _ *administrator) error {
 	f, err := h.readListQuery(r).filter()
 	if err != nil {
@@ -78,14 +83,14 @@ func (h *handler) exportClients(w http.ResponseWriter, r *http.Request, _ *admin
 	if err != nil {
 		return err
 	}
-	attach(w, "text/csv; charset=utf-8", "countersign-clients.csv")
+	begin := clientSheet
+	if r.URL.Query().Get("format") == "json" {
+		begin = clientLines
+	}
+	write := begin(w)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	write := sheet(w, []string{
-		"client_id", "client_name", "type", "status", "status_reason", "grant_types", "response_types", "redirect_uris", "scope",
-		"token_endpoint_auth_method", "created_at", "created_by", "last_used_at", "clients_file",
-	}, clientCells)
 	for {
 		if write(clients) != nil {
 			return nil //nolint:nilerr // the browser hung up
@@ -97,6 +102,30 @@ func (h *handler) exportClients(w http.ResponseWriter, r *http.Request, _ *admin
 		if clients, err = h.cfg.Clients.List(r.Context(), f); err != nil {
 			panic(http.ErrAbortHandler) // as in exportAudit
 		}
+	}
+}
+
+// clientSheet begins a file of CSV.
+func clientSheet(w http.ResponseWriter) func([]clientstore.Client) error {
+	attach(w, "text/csv; charset=utf-8", "countersign-clients.csv")
+	return sheet(w, []string{
+		"client_id", "client_name", "type", "status", "status_reason", "grant_types", "response_types", "redirect_uris", "scope",
+		"token_endpoint_auth_method", "created_at", "created_by", "last_used_at", "clients_file",
+	}, clientCells)
+}
+
+// clientLines begins a file of JSON, a document a line, as the API and the
+// command line have it.
+func clientLines(w http.ResponseWriter) func([]clientstore.Client) error {
+	attach(w, "application/jsonl", "countersign-clients.jsonl")
+	out := json.NewEncoder(w)
+	return func(clients []clientstore.Client) error {
+		for i := range clients {
+			if err := out.Encode(clients[i].Document()); err != nil { //nolint:gosec // the secret is not in it
+				return err
+			}
+		}
+		return nil
 	}
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -54,7 +55,13 @@ func TestExports(t *testing.T) {
 		if a := d.do(d.request(http.MethodHead, "/settings/oauth-clients/export", nil)); a.status != http.StatusOK {
 			t.Errorf("HEAD: %d", a.status)
 		}
-		d.want(d.open("/settings/oauth-clients"), http.StatusOK, "Export")
+		d.want(d.open("/settings/oauth-clients"), http.StatusOK, "Export CSV", "Export JSON")
+		w := httptest.NewRecorder()
+		d.handler.ServeHTTP(w, d.request(http.MethodGet, "/settings/oauth-clients/export?status=approved&format=json", nil))
+		var doc clientstore.Document
+		if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || doc.ClientName != "Bridge" || w.Header().Get("Content-Type") != "application/jsonl" {
+			t.Errorf("JSON: %v, %v, %s", err, w.Header(), w.Body)
+		}
 	})
 }
 

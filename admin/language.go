@@ -24,17 +24,26 @@ func (p *pages) language(r *http.Request) *locale.Language {
 
 // languages are the languages that a page offers.
 type languages struct {
-	Back string // the address of the page
+	Back   string // the address of the page
+	Scheme string // the colours that it has by choice
+}
+
+// scheme is what somebody chose, empty for what their system says.
+func (p *pages) scheme(r *http.Request) string {
+	if p.cfg.SchemeCookie == nil {
+		return ""
+	}
+	return p.cfg.SchemeCookie(r)
 }
 
 // offer is what an answer offers; nothing where the address does not lead to
 // the page again: it may show a secret once, or what somebody typed.
-func offer(r *http.Request) *languages {
+func offer(r *http.Request, scheme string) *languages {
 	if r.Method != http.MethodGet {
 		return nil
 	}
 	back := url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
-	return &languages{Back: back.String()}
+	return &languages{Back: back.String(), Scheme: scheme}
 }
 
 // parsed are the pages in one language, each parsed when it is first shown: a

@@ -33,7 +33,14 @@ type view struct {
 	Name      string
 	RequestID string
 	Languages *languages // nil where none can be chosen
+	Scheme    string     // light, dark, or empty for what the system says
 	Menu      *menu      // nil on pages outside of the Settings application
+}
+
+// contact is whom to ask, with a link when it is one.
+type contact struct {
+	Text locale.Message
+	Link string
 }
 
 // menu is what stands around every page of the Settings application.
@@ -59,15 +66,27 @@ func newPages(cfg Config, base string) (*pages, error) {
 
 func (p *pages) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset":  func(name string) string { return p.base + p.cfg.Asset(name) },
-		"path":   p.path,
-		"client": func(key string, rest ...string) string { return p.base + clientPath(key) + strings.Join(rest, "") },
-		"type":   typeName,
-		"status": statusName,
-		"lines":  func(list []string) string { return strings.Join(list, "\n") },
-		"words":  strings.Fields,
-		"dict":   dict,
+		"asset":   func(name string) string { return p.base + p.cfg.Asset(name) },
+		"path":    p.path,
+		"client":  func(key string, rest ...string) string { return p.base + clientPath(key) + strings.Join(rest, "") },
+		"type":    typeName,
+		"status":  statusName,
+		"lines":   func(list []string) string { return strings.Join(list, "\n") },
+		"words":   strings.Fields,
+		"dict":    dict,
+		"sheet":   func() string { return under(p.base, p.cfg.Look.Sheet) },
+		"logo":    func() string { return under(p.base, p.cfg.Look.Logo) },
+		"contact": func() contact { return contact{p.cfg.Contact, p.cfg.ContactLink} },
+		"links":   func() [][2]string { return p.cfg.Look.Links },
 	}
+}
+
+// under is the path under the base, empty where there is none.
+func under(base, path string) string {
+	if path == "" {
+		return ""
+	}
+	return base + path
 }
 
 // dict makes a map of names and values, for a template within a template.
@@ -97,7 +116,8 @@ func (p *pages) path(name string, query ...string) string {
 // render answers with a page. It is rendered to memory first, so that an error
 // never leaves half a page behind.
 func (p *pages) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) error {
-	v.Name, v.RequestID, v.Languages = p.cfg.Name, printable(r.Header.Get("X-Request-Id")), offer(r)
+	v.Name, v.RequestID, v.Scheme = p.cfg.Name, printable(r.Header.Get("X-Request-Id")), p.scheme(r)
+	v.Languages = offer(r, v.Scheme)
 	l := p.language(r)
 	all, err := p.parsed[l]()
 	if err != nil {
@@ -138,12 +158,15 @@ type screen struct {
 	Template string
 	Section  string // the path of its entry in the menu
 	Page     any
+	// Tells is whether the page tells what was done: then it is shown even if
+	// the database is gone since, without what waits in the menu.
+	Tells bool
 }
 
 // show answers with a page of the Settings application.
 func (h *handler) show(w http.ResponseWriter, r *http.Request, who *administrator, s screen) error {
 	waiting, err := h.cfg.Clients.Waiting(r.Context(), manyWaiting)
-	if err != nil {
+	if err != nil && !s.Tells {
 		return err
 	}
 	m := &menu{Username: printable(who.Username), Notice: notices[r.URL.Query().Get("done")]}

@@ -76,11 +76,18 @@ func internal() *problem {
 	}
 }
 
-func unavailable() *problem {
-	return &problem{
+// unavailable is a database that does not answer. What was sent may have been
+// kept all the same: the answer to a commit can be lost.
+func unavailable(method string) *problem {
+	p := &problem{
 		Status: http.StatusServiceUnavailable, Code: "E-UNAVAILABLE",
 		Title:  "Not available for the moment",
 		What:   "This server cannot reach its database. Nothing was decided and nothing is lost.",
 		Remedy: "Wait a moment and try again. `countersign doctor` looks for the cause.",
 	}
+	if method == http.MethodPost {
+		p.What = "This server cannot reach its database, so that it does not know whether what you sent was kept."
+		p.Remedy = "Wait a moment and look at what you wanted to change before you send it again. `countersign doctor` looks for the cause."
+	}
+	return p
 }

@@ -128,7 +128,7 @@ func (h *handler) answerSetup(w http.ResponseWriter, r *http.Request, p setupPag
 		return closedDoor()
 	case errors.Is(err, account.ErrBusy):
 		w.Header().Set("Retry-After", "1")
-		return unavailable()
+		return unavailable(http.MethodGet) // nothing was tried
 	case err != nil:
 		return err
 	}

@@ -36,7 +36,9 @@ type outcome struct {
 	// Changed, OwnWork and Gone say why it was not approved; Refused says any
 	// other reason.
 	Changed, OwnWork, Gone bool
-	Refused                locale.Message
+	// Unknown tells that the database did not say what became of it.
+	Unknown bool
+	Refused locale.Message
 }
 
 // family counts the pending clients with the software_id of this one.
@@ -56,7 +58,7 @@ func (h *handler) showSoftware(w http.ResponseWriter, r *http.Request, who *admi
 func (h *handler) software(w http.ResponseWriter, r *http.Request, who *administrator, p family) error {
 	list, err := h.cfg.Clients.OfSoftware(r.Context(), p.SoftwareID, manyCards+1)
 	if err != nil && len(p.Outcomes) > 0 { // what was done has to be told
-		return h.show(w, r, who, screen{Template: "software.html", Section: approvalsPath, Page: p})
+		return h.show(w, r, who, screen{Template: "software.html", Section: approvalsPath, Page: p, Tells: true})
 	}
 	if err != nil {
 		return err
@@ -65,12 +67,16 @@ func (h *handler) software(w http.ResponseWriter, r *http.Request, who *administ
 	for i := range list[:min(len(list), manyCards)] {
 		c := &list[i]
 		rv, err := h.review(r.Context(), c)
+		if err != nil && len(p.Outcomes) > 0 {
+			p.Members, p.More = nil, true
+			break
+		}
 		if err != nil {
 			return err
 		}
 		p.Members = append(p.Members, member{rv, c.Version, h.cfg.Clients.OwnWork(c, nil, who.AccountID)})
 	}
-	return h.show(w, r, who, screen{Template: "software.html", Section: approvalsPath, Page: p})
+	return h.show(w, r, who, screen{Template: "software.html", Section: approvalsPath, Page: p, Tells: len(p.Outcomes) > 0})
 }
 
 // approveSoftware serves POST /settings/oauth-clients/software: each of those
@@ -120,7 +126,7 @@ func (h *handler) outcome(ctx context.Context, of clientstore.Outcome) outcome {
 		o.Refused = reasonOf(of.Err)
 	default:
 		h.cfg.Log.ErrorContext(ctx, "a client was not approved with others of its software", "client_id", of.ID, "err", of.Err)
-		o.Refused = "This server cannot reach its database. Nothing was decided and nothing is lost."
+		o.Unknown = true
 	}
 	return o
 }

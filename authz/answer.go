@@ -56,8 +56,12 @@ func (d *door) note(r *http.Request, err error) {
 	}
 	f := failure.Failure{ClientID: id, Endpoint: strings.TrimPrefix(r.URL.Path, d.path), RequestID: r.Header.Get("X-Request-Id"), Address: address(r)}
 	if shown, ok := errors.AsType[*page.Problem](err); ok {
-		f.Code, f.Cause, f.Remedy = shown.Code, shown.What.String(), shown.Remedy.String()
-		if shown.Detail != "" {
+		f.Code, f.Cause, f.Remedy, f.RedirectURI = shown.Code, shown.What.String(), shown.Remedy.String(), shown.RedirectURI
+		switch {
+		case f.RedirectURI != "":
+			f.Cause = "It asked to be answered at " + protocol.Printable(f.RedirectURI) + ", which is not registered for it."
+			f.Remedy = "Redirect URIs are compared character by character. Add this one if it is the application's own."
+		case shown.Detail != "":
 			f.Cause += " " + shown.Detail
 		}
 		d.failures.Note(f)

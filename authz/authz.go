@@ -56,7 +56,9 @@ type Config struct {
 	// Name is what the server is called on its pages, and Contact whom they
 	// tell people to ask.
 	Name, Contact string
-	Lifetimes     engine.Lifetimes
+	// Look is how its pages differ from those of other operators.
+	Look      page.Look
+	Lifetimes engine.Lifetimes
 	// Registration is who may register clients by the endpoint; empty means
 	// nobody.
 	Registration registration.Mode
@@ -195,7 +197,7 @@ func newDoor(cfg Config) (*door, error) {
 		path: strings.TrimSuffix(issuer.Path, "/"), origin: clientstore.Origin(cfg.Issuer), clients: cfg.Clients, failures: cfg.Failures, imitates: cfg.TeamworkCloud, refused: cfg.Measure.Refused,
 		log: cfg.Log, sameOrigin: http.NewCrossOriginProtection(), strangers: limit.New(strangersPerSecond, strangersBurst, cfg.Now),
 	}
-	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset, Language: browser.New(issuer).Language})
+	d.pages, err = page.New(page.Config{Name: cfg.Name, Contact: cfg.Contact, IssuerPath: d.path, Asset: cfg.Asset, Language: browser.New(issuer).Language, Scheme: browser.New(issuer).Scheme, Look: cfg.Look})
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +227,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	d.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Clients: cfg.Clients, Sessions: cfg.Sessions,
 		Interactions: cfg.Interactions, Keys: cfg.Keys, Engine: e, Requests: requests, Pushed: cfg.Pushed, Authenticate: d.token.Authenticate, Refused: d.note, Pages: d.pages, Cookies: cookies, Log: cfg.Log, Now: cfg.Now,
-		SignUp: cfg.SignUp, Lender: cfg.Lender,
+		SignUp: cfg.SignUp, Lender: cfg.Lender, Approval: cfg.OSLC.Approval,
 	})
 	d.device = device.New(device.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,

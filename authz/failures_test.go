@@ -246,3 +246,19 @@ func TestProblemDetails(t *testing.T) {
 		}
 	})
 }
+
+// An address that is not registered is kept as it was sent, so that whoever
+// administers the client can add it.
+func TestFailuresKeepTheRedirectURI(t *testing.T) {
+	eachNoting(t, func(w *world, noted func(string) []failure.Failure) {
+		wrong := "https://web.example/cb/"
+		w.do(w.request(http.MethodGet, "/authorize?"+w.web.ask("redirect_uri", wrong).Encode(), "", ""))
+		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
+		w.do(w.signed(with1(begin(a), func(s *signing) { s.oauth["oauth_callback"] = wrong })))
+		for _, id := range []string{w.web.ID, a.ID} {
+			if list := noted(id); len(list) != 1 || list[0].RedirectURI != wrong {
+				w.Errorf("noted of %s: %+v", id, list)
+			}
+		}
+	})
+}

@@ -492,3 +492,21 @@ func TestWaitingClientsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// Who operates the server reads in its log where to approve what waits: when it
+// is registered, and when somebody wants to use it.
+func TestLogLeadsToTheApproval(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		const approval = "https://admin.example/settings/oauth-clients/approve"
+		w := newWorldWith(t, db, clientstore.Default, func(cfg *authz.Config) { cfg.OSLC.Approval = approval })
+		c, _, err := w.clients.Register(w.Context(), admin, clientstore.Registration{
+			Type: clientstore.OIDC, Name: "Waits", Metadata: clientstore.Metadata{RedirectURIs: []string{callback}},
+		})
+		w.must(err)
+		w.do(w.request(http.MethodGet, "/authorize?"+app{Client: c}.ask().Encode(), "", ""))
+		if want := approval + "?key=" + c.ID; !strings.Contains(w.logged.String(), want) {
+			t.Errorf("the log does not lead to %s:\n%s", want, w.logged)
+		}
+	})
+}

@@ -70,6 +70,7 @@ func (d *door) standard() []route {
 		{"/session/iframe", machine, on(d.logout.Frame, "GET", "HEAD")},
 
 		{"/language", pages, on(d.home.SetLanguage, "POST")},
+		{"/scheme", pages, on(d.home.SetScheme, "POST")},
 		{"/", pages, on(d.home.Show, "GET", "HEAD")},
 		{"/account/applications", pages, on(d.home.Applications, "GET", "HEAD")},
 		{"/account/applications/remove", pages, form(d.home.AskRemove, d.home.Remove)},

@@ -117,6 +117,7 @@ func mismatch(sent string, c *clientstore.Client) error {
 		"Tell the developer of the application, or your administrator, who can add the address if it is the application's own.")
 	p.Title = "The application's address does not match"
 	p.Detail = "redirect_uri sent by client " + c.ID + ": " + protocol.Printable(sent) + ". It must equal a registered redirect URI, character by character."
+	p.RedirectURI = sent
 	return protocol.About(c.ID, p)
 }
 

@@ -58,7 +58,10 @@ type Config struct {
 	Pages   *page.Pages
 	Cookies browser.Cookies
 	Log     *slog.Logger
-	Now     func() time.Time
+	// Approval is the page on which an administrator approves a client, for the
+	// log.
+	Approval string
+	Now      func() time.Time
 	// SignUp lets people create their accounts.
 	SignUp bool
 	// Lender lends redirect URIs for administrators' tests.

@@ -76,9 +76,14 @@ func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parame
 	switch {
 	case s.session == nil && slices.Contains(words(p.Get("prompt")), "none"):
 		return silenced()
-	case s.session == nil:
-		return h.ask(w, r, s, "/login")
-	case i == nil:
+	case s.session == nil, i == nil:
+		if v.Client.Status == clientstore.Pending {
+			h.cfg.Log.InfoContext(r.Context(), "a request waits for the approval of its client", "request_id", r.Header.Get("X-Request-Id"),
+				"client", &v.Client, "approve", h.cfg.Approval+"?"+url.Values{"key": {v.Client.ID}}.Encode())
+		}
+		if s.session == nil {
+			return h.ask(w, r, s, "/login")
+		}
 		return h.ask(w, r, s, ResumePath)
 	}
 	waiting := page.Waiting{

@@ -55,6 +55,27 @@ func (c Cookies) SetLanguage(w http.ResponseWriter, l *locale.Language, at time.
 	c.set(w, locale.Cookie, l.Choice(at), languageLifetime)
 }
 
+// scheme keeps whether somebody wants pages light or dark.
+const scheme = "scheme"
+
+// Scheme returns light or dark as somebody chose, empty for what the system
+// says. It opens nothing.
+func (c Cookies) Scheme(r *http.Request) string {
+	if value := c.get(r, scheme); value == "light" || value == "dark" {
+		return value
+	}
+	return ""
+}
+
+// SetScheme keeps the choice, empty for what the system says.
+func (c Cookies) SetScheme(w http.ResponseWriter, value string) {
+	if value == "" {
+		c.set(w, scheme, "", -time.Second)
+		return
+	}
+	c.set(w, scheme, value, languageLifetime)
+}
+
 // Session returns the value of the session cookie, empty when there is none
 // that could be ours.
 func (c Cookies) Session(r *http.Request) string {

@@ -155,6 +155,7 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		Shown:       v.shown(),
 		Access:      h.cfg.AccessToken,
 		Unproved:    v.unproved(),
+		Remembered:  v.client.Type != clientstore.OAuth1 && !v.client.IsImpersonable(),
 	}
 	switch {
 	case v.client.Type == clientstore.OAuth1:

@@ -86,7 +86,9 @@ func checkCallback(c *clientstore.Client, callback string) error {
 	case callback == grant.OutOfBand:
 		return rejected("oauth_callback", "The consumer is registered with addresses to come back to; oob is for those without.")
 	case !c.MatchRedirectURI(callback):
-		return rejected("oauth_callback", "The address is not registered for the consumer. It must equal a registered one, character by character.")
+		e := rejected("oauth_callback", "The address is not registered for the consumer. It must equal a registered one, character by character.")
+		e.callback = callback
+		return e
 	default:
 		return nil
 	}

@@ -19,7 +19,7 @@ func (h *Handler) noted(r *http.Request, request *received, err error) error {
 	}
 	f := failure.Failure{
 		ClientID: refusal.consumer, Endpoint: strings.TrimPrefix(r.URL.Path, h.cfg.IssuerPath), Code: refusal.Problem,
-		Cause: refusal.cause, Remedy: refusal.remedy, RequestID: r.Header.Get("X-Request-Id"), Address: address(r),
+		Cause: refusal.cause, Remedy: refusal.remedy, RedirectURI: refusal.callback, RequestID: r.Header.Get("X-Request-Id"), Address: address(r),
 	}
 	if f.Cause == "" {
 		f.Cause, f.Remedy = failure.Split(refusal.Advice)

@@ -31,6 +31,8 @@ type Error struct {
 	cause, remedy string
 	// consumer is the consumer key of a request that could not be read as one.
 	consumer string
+	// callback is one that is not registered.
+	callback string
 }
 
 func (e *Error) Error() string { return e.Problem + ": " + e.Advice }

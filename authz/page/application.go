@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"countersign/clientstore"
+	"countersign/storage/audit"
 )
 
 // Application is what a page says about a client. All of it was written by
@@ -29,6 +30,8 @@ type Application struct {
 	Logo string
 	// Approved tells whether an administrator vouches for the client.
 	Approved bool
+	// Itself tells that the application registered itself.
+	Itself bool
 	// sources are the destination, and where it may lead on to, as source
 	// expressions of a Content Security Policy.
 	sources string
@@ -69,6 +72,7 @@ func NewApplication(c *clientstore.Client, redirectURI string) Application {
 		Policy:   link(c.Metadata.PolicyURI),
 		Terms:    link(c.Metadata.TosURI),
 		Approved: c.Usable() == nil,
+		Itself:   c.CreatedBy == string(audit.ViaRegistration),
 	}
 	if a.Approved {
 		a.Logo = link(c.Metadata.LogoURI)

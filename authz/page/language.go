@@ -55,12 +55,21 @@ func (p *Pages) language(r *http.Request) *locale.Language {
 
 // languages are the languages that a page offers.
 type languages struct {
-	Back string // the address of the page in whatever language
+	Back   string // the address of the page in whatever language
+	Scheme string // the colours that it has by choice
+}
+
+// scheme is what somebody chose, empty for what their system says.
+func (p *Pages) scheme(r *http.Request) string {
+	if p.cfg.Scheme == nil {
+		return ""
+	}
+	return p.cfg.Scheme(r)
 }
 
 // offer is what a page offers; nothing where its address does not lead to it
 // again: it may show something once, or what somebody typed.
-func offer(r *http.Request, page Page) *languages {
+func offer(r *http.Request, page Page, scheme string) *languages {
 	_, once := page.(interface{ once() })
 	if once || r.Method != http.MethodGet {
 		return nil
@@ -70,7 +79,7 @@ func offer(r *http.Request, page Page) *languages {
 		q.Del("ui_locales")
 		back.RawQuery = q.Encode()
 	}
-	return &languages{Back: back.String()}
+	return &languages{Back: back.String(), Scheme: scheme}
 }
 
 // parsed are the pages in one language, each parsed when it is first shown: a

@@ -32,6 +32,19 @@ type Config struct {
 	// Language returns the cookie that keeps the language somebody chose, empty
 	// for none.
 	Language func(*http.Request) string
+	// Scheme returns light or dark as somebody chose, empty for what their
+	// system says.
+	Scheme func(*http.Request) string
+	// Look is what an operator gave the pages of their own.
+	Look Look
+}
+
+// Look is how pages differ from those of other operators.
+type Look struct {
+	// Sheet and Logo are paths under the issuer's, empty for none.
+	Sheet, Logo string
+	// Links stand at the foot, words and URL of each.
+	Links [][2]string
 }
 
 // Page is one of the pages of this package.
@@ -56,7 +69,18 @@ func (p *Pages) funcs() template.FuncMap {
 	return template.FuncMap{
 		"asset": func(name string) string { return p.cfg.IssuerPath + p.cfg.Asset(name) },
 		"path":  p.path,
+		"sheet": func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Sheet) },
+		"logo":  func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Logo) },
+		"links": func() [][2]string { return p.cfg.Look.Links },
 	}
+}
+
+// under is the path under the base, empty where there is none.
+func under(base, path string) string {
+	if path == "" {
+		return ""
+	}
+	return base + path
 }
 
 // every lists a value of each page, for its template.
@@ -69,6 +93,7 @@ type view struct {
 	Contact   contact
 	RequestID string
 	Languages *languages // nil where none can be chosen
+	Scheme    string     // light, dark, or empty for what the system says
 }
 
 // contact is whom to ask, with a link when it is one.
@@ -85,13 +110,19 @@ func newContact(s string) contact {
 	if s == string(unnamed) {
 		text = unnamed
 	}
-	if strings.HasPrefix(s, "https://") {
-		return contact{text, link(s)}
+	return contact{text, ContactLink(s)}
+}
+
+// ContactLink is where the contact leads, empty when it is words.
+func ContactLink(s string) string {
+	switch {
+	case strings.HasPrefix(s, "https://"):
+		return link(s)
+	case strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " <>?&"):
+		return "mailto:" + s
+	default:
+		return ""
 	}
-	if strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " <>?&") {
-		return contact{text, "mailto:" + s}
-	}
-	return contact{Text: text}
 }
 
 // path returns a path of this server, with a query of names and values.
@@ -121,12 +152,14 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 		return err
 	}
 	var body bytes.Buffer
+	scheme := p.scheme(r)
 	err = t.Execute(&body, view{
 		Page:      page,
 		Name:      p.cfg.Name,
 		Contact:   newContact(p.cfg.Contact),
 		RequestID: Plain(r.Header.Get("X-Request-Id")),
-		Languages: offer(r, page),
+		Languages: offer(r, page, scheme),
+		Scheme:    scheme,
 	})
 	if err != nil {
 		return fmt.Errorf("render %s: %w", page.template(), err)

@@ -538,3 +538,21 @@ func TestProblemSaysAll(t *testing.T) {
 		}
 	}
 }
+
+// Who registered the application is not always an administrator.
+func TestConsentSaysWhoRegistered(t *testing.T) {
+	t.Parallel()
+	p := newPages(t)
+	for by, want := range map[string]string{
+		"cli": "An administrator of Countersign, who approved it", "registration": "The application itself, and an administrator of Countersign approved it",
+	} {
+		a := NewApplication(&clientstore.Client{ID: "c", Name: "Tool", CreatedBy: by, Status: clientstore.Approved}, "https://tool.example/cb")
+		c := consent(a, Person{ID: "a", Username: "ada"})
+		c.Remembered = by == "cli"
+		_, doc := render(t, p, c)
+		body := strings.Join(strings.Fields(words(doc)), " ")
+		if !strings.Contains(body, want) || strings.Contains(body, "you are not asked for the same again") != c.Remembered {
+			t.Errorf("registered by %s:\n%s", by, body)
+		}
+	}
+}

@@ -135,6 +135,8 @@ type Consent struct {
 	// Unproved tells that whoever began the request may be somebody else than
 	// the person at the browser, and get what that one allows.
 	Unproved bool
+	// Remembered tells that an allowance holds for the next time.
+	Remembered bool
 	// Shown identifies what the page says, for the form to bring back.
 	Shown string
 }

@@ -23,6 +23,9 @@ type Problem struct { //nolint:errname // a page before all
 	Who Who
 	// Detail is for the developer of the application, folded away.
 	Detail string
+	// RedirectURI is what the application has not registered, for its
+	// administrators; the page does not show it.
+	RedirectURI string
 	// ReturnURL leads on, under the words of ReturnName.
 	ReturnURL  string
 	ReturnName locale.Message

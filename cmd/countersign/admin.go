@@ -10,6 +10,7 @@ import (
 	"countersign/authz"
 	"countersign/authz/browser"
 	"countersign/authz/outbound"
+	"countersign/authz/page"
 	"countersign/clientstore"
 	"countersign/cmd/countersign/assets"
 )
@@ -19,10 +20,11 @@ import (
 func (s *server) admin(applications *authz.Door) (http.Handler, error) {
 	cookies := browser.New(s.cfg.IssuerURL())
 	return admin.New(admin.Config{
-		Issuer: s.cfg.Issuer, Name: s.cfg.Name,
+		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Look: admin.Look(s.look()),
+		Contact: contact(s.cfg.Contact), ContactLink: page.ContactLink(s.cfg.Contact),
 		Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures,
-		SessionCookie: cookies.Session, BrowserCookie: cookies.EnsureBrowser, LanguageCookie: cookies.Language,
+		SessionCookie: cookies.Session, BrowserCookie: cookies.EnsureBrowser, LanguageCookie: cookies.Language, SchemeCookie: cookies.Scheme,
 		SecondFactor: s.cfg.AdminMFA(),
 		Sector: func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error) {
 			return outbound.Sector(ctx, s.stores.outbound, before, after)

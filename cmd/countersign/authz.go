@@ -28,7 +28,7 @@ func (s *server) sender() *logout.Sender {
 // authz builds the door for applications and resource owners.
 func (s *server) authz() (*authz.Door, error) {
 	return authz.New(authz.Config{
-		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Contact: s.cfg.Contact,
+		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Contact: s.cfg.Contact, Look: s.look(),
 		Lifetimes: engine.Lifetimes{
 			Code: s.cfg.CodeLifetime, AccessToken: s.cfg.AccessTokenLifetime, IDToken: s.cfg.IDTokenLifetime,
 			RefreshIdle: s.cfg.RefreshIdle, RefreshAbsolute: s.cfg.RefreshAbsolute, RefreshGrace: s.cfg.RefreshGrace,

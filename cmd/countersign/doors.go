@@ -54,7 +54,7 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 // named are the routes that log and metrics call by name. Whatever else is
 // requested is "other" there, so that strangers cannot make up names.
 var named = []string{
-	"/", "/authorize", "/authorize/resume", "/login", "/login/second", "/login/passkey", "/sign-up", "/language", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
+	"/", "/authorize", "/authorize/resume", "/login", "/login/second", "/login/passkey", "/sign-up", "/language", "/scheme", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
 	"/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/caddy",
 	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
 	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", discovery.RootservicesPath,
@@ -116,8 +116,9 @@ func forwardAuth() map[string][]string {
 var administrators = []string{"/setup", "/settings"}
 
 // shared are the pages of the applications' door that administrators need at
-// their own: to sign in, and out, and to choose a language.
-var shared = []string{"/login", "/sign-up", "/logout", "/language"}
+// their own: to sign in, and out, and to choose a language
+// and the colours.
+var shared = []string{"/login", "/sign-up", "/logout", "/language", "/scheme"}
 
 // doors builds the doors and puts them on the listeners: the administrators'
 // on its own one if there is one, and then nowhere else.
@@ -135,7 +136,7 @@ func (s *server) doors() (*doors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the door for administrators: %w", err)
 	}
-	static := door{strings.TrimSuffix(assets.Prefix, "/"), http.StripPrefix(base, assets.Handler())}
+	static := door{strings.TrimSuffix(assets.Prefix, "/"), http.StripPrefix(base, s.brand.Handler())}
 	d := &doors{
 		main:  dispatcher{base: base, doors: []door{static}, fallback: applications, keep: forwardAuth()},
 		admin: dispatcher{base: base, doors: []door{static, {api.Prefix, programs}}, fallback: admins},

@@ -17,16 +17,21 @@ import (
 )
 
 // output is the form in which a command prints: for people or for programs.
-type output struct{ format string }
+type output struct {
+	format string // table or json
+	yaml   bool   // write the JSON as YAML
+	quiet  bool   // write no more than identifiers
+}
 
-// addOutput gives a command the flag -o.
+// addOutput gives a command the flags -o and -q.
 func addOutput(cmd *cobra.Command) *output {
 	o := &output{}
 	cmd.Flags().StringVarP(&o.format, "output", "o", "table", "`form` of the output: table, json or yaml")
+	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "print identifiers only, one a line; what is shown once is not")
 	check := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if !slices.Contains([]string{"table", "json", "yaml"}, o.format) {
-			return usagef(cmd, "unknown form %q of output; use table, json or yaml", o.format)
+		if err := o.settle(cmd); err != nil {
+			return err
 		}
 		if check != nil {
 			return check(cmd, args)
@@ -36,16 +41,34 @@ func addOutput(cmd *cobra.Command) *output {
 	return o
 }
 
-// print writes value as JSON or YAML, or lets table write it for people.
-func (o *output) print(w io.Writer, value any, table func(*tabwriter.Writer)) error {
+// settle checks the flags. YAML is JSON that is written differently.
+func (o *output) settle(cmd *cobra.Command) error {
 	switch o.format {
-	case "json":
+	case "table", "json":
+	case "yaml":
+		o.format, o.yaml = "json", true
+	default:
+		return usagef(cmd, "unknown form %q of output; use table, json or yaml", o.format)
+	}
+	if o.quiet && cmd.Flags().Changed("output") {
+		return usagef(cmd, "--quiet prints identifiers and has no form; leave --output or --quiet")
+	}
+	return nil
+}
+
+// print writes value as JSON or YAML, what it is called by, or lets table write
+// it for people.
+func (o *output) print(w io.Writer, value any, table func(*tabwriter.Writer)) error {
+	switch {
+	case o.quiet:
+		return printIdentifiers(w, value)
+	case o.yaml:
+		return clientfile.WriteYAML(w, value)
+	case o.format == "json":
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(value)
-	case "yaml":
-		return clientfile.WriteYAML(w, value)
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	table(tw)

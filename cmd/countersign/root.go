@@ -27,7 +27,7 @@ func newRoot(p *program) *cobra.Command {
 	addSettings(root.PersistentFlags(), func(k config.Key) bool { return everywhere[k.Name] })
 	root.AddCommand(newServe(p), newUser(p), newClient(p), newToken(p), newKeys(p), newAPIKey(p), newMigrate(p),
 		newLogin(p), newLogout(p), newBackup(p), newRestore(p), newExport(p), newImport(p),
-		newAudit(p), newDoctor(p), newHealthcheck(p), newVersion(p))
+		newAudit(p), newConfig(p), newDoctor(p), newHealthcheck(p), newMan(p), newVersion(p))
 	nounWithoutVerb(root)
 	return root
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"countersign/cmd/countersign/assets"
 	"countersign/cmd/countersign/config"
 	"countersign/cmd/countersign/listen"
 	"countersign/cmd/countersign/metrics"
@@ -58,6 +59,7 @@ type server struct {
 	tracing     *tracing.Tracing    // nil unless the environment asks for it
 	certificate *listen.Certificate // nil without TLS
 	clients     *clientsFile        // nil without clients_file
+	brand       *assets.Brand
 	listeners   listeners
 	draining    atomic.Bool
 	behind      backlogs        // of the job that deletes
@@ -81,10 +83,8 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 		return err
 	}
 	defer srv.closeTracing(ctx)
-	if cfg.TLS() {
-		if srv.certificate, err = loadCertificate(cfg, srv.log); err != nil {
-			return err
-		}
+	if err := srv.openFiles(); err != nil {
+		return err
 	}
 	if srv.stores, err = openStores(ctx, cfg, srv.log, migrateAlways); err != nil {
 		return err
@@ -107,6 +107,7 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	srv.log.InfoContext(ctx, "configuration read; every other setting is at its default, as `countersign config show` shows", "settings", given(cfg))
 	for _, w := range cfg.Warnings() {
 		srv.log.WarnContext(ctx, w) //nolint:sloglint // the sentences are fixed, in another package
 	}
@@ -268,6 +269,8 @@ func (s *server) announce(ctx context.Context, p *program) error {
 	}
 	if s.listeners.admin != nil {
 		lines = append(lines, [2]string{"Admin", s.url(s.listeners.admin)})
+	} else {
+		lines = append(lines, [2]string{"Settings", s.cfg.AdminBase() + "/settings/"})
 	}
 	if s.listeners.private != nil {
 		lines = append(lines, [2]string{"Metrics", "http://" + s.listeners.private.Addr().String() + "/metrics"})

@@ -40,6 +40,9 @@ type Failure struct {
 	// empty.
 	Cause  string `json:"cause"`
 	Remedy string `json:"remedy,omitempty"`
+	// RedirectURI is the address that it asked to be answered at and has not
+	// registered, empty where another thing was refused.
+	RedirectURI string `json:"-"`
 	// RequestID is what the log knows the request by.
 	RequestID string `json:"request_id,omitempty"`
 	// Address is the network address that it came from.
@@ -66,7 +69,7 @@ func Split(advice string) (cause, remedy string) {
 // bounded is the failure as it can be kept: no text is longer than it should
 // be, or one that a database would not take.
 func (f Failure) bounded() Failure {
-	for _, text := range []*string{&f.Endpoint, &f.Code, &f.Cause, &f.Remedy, &f.RequestID, &f.Address} {
+	for _, text := range []*string{&f.Endpoint, &f.Code, &f.Cause, &f.Remedy, &f.RedirectURI, &f.RequestID, &f.Address} {
 		*text = cut(*text, maxText)
 	}
 	f.BaseString = cut(f.BaseString, maxBaseString)

@@ -105,10 +105,10 @@ func (s *Store) insert(ctx context.Context, f Failure) error {
 		f.Sealed = s.keys.Seal([]byte(f.BaseString), place(f.ID))
 	}
 	return storage.Err("keep failure", s.db.With(ctx).Exec(`
-		INSERT INTO client_failures (id, client_id, at, endpoint, code, cause, remedy, request_id, address, base_string)
-		SELECT @id, c.id, @at, @endpoint, @code, @cause, @remedy, @request, @address, @sealed FROM clients c WHERE c.id = @client`,
+		INSERT INTO client_failures (id, client_id, at, endpoint, code, cause, remedy, redirect_uri, request_id, address, base_string)
+		SELECT @id, c.id, @at, @endpoint, @code, @cause, @remedy, @redirect, @request, @address, @sealed FROM clients c WHERE c.id = @client`,
 		map[string]any{
-			"id": f.ID, "client": f.ClientID, "at": f.At, "endpoint": f.Endpoint, "code": f.Code, "cause": f.Cause, "remedy": f.Remedy,
+			"id": f.ID, "client": f.ClientID, "at": f.At, "endpoint": f.Endpoint, "code": f.Code, "cause": f.Cause, "remedy": f.Remedy, "redirect": f.RedirectURI,
 			"request": f.RequestID, "address": f.Address, "sealed": f.Sealed,
 		}).Error)
 }

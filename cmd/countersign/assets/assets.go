@@ -62,6 +62,11 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	asset.answer(w, r)
+}
+
+// answer serves the asset. Its name changes with its content.
+func (asset content) answer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "An asset can only be read.", http.StatusMethodNotAllowed)
@@ -134,6 +139,8 @@ func mediaType(ext string) string {
 		return "text/javascript; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
+	case ".webp":
+		return "image/webp"
 	default:
 		return mime.TypeByExtension(ext)
 	}

@@ -99,6 +99,21 @@ func TestStyleSheetNamesWhatIsServed(t *testing.T) {
 	}
 }
 
+// Who chose dark sees what those see whose system is dark.
+func TestDarkIsDarkEitherWay(t *testing.T) {
+	t.Parallel()
+	sheet := string(read("style.css"))
+	const begin = "--paper:"
+	var blocks []string
+	for _, part := range strings.Split(sheet, begin)[1:] {
+		block, _, _ := strings.Cut(part, "}")
+		blocks = append(blocks, strings.Join(strings.Fields(block), " "))
+	}
+	if len(blocks) != 4 || blocks[1] != blocks[2] { // light, dark twice, print
+		t.Errorf("%d blocks of colours:\n%s", len(blocks), strings.Join(blocks, "\n"))
+	}
+}
+
 // What a browser loads once, of all pages together.
 func TestFirstLoadIsSmall(t *testing.T) {
 	t.Parallel()
@@ -106,7 +121,42 @@ func TestFirstLoadIsSmall(t *testing.T) {
 	for name := range all.hashed {
 		total += len(body(t, get(t, http.MethodGet, Path(name), "gzip").Body))
 	}
-	if total > 15_000 {
+	if total > 16_500 {
 		t.Errorf("all assets together are %d bytes", total)
+	}
+}
+
+func TestBrand(t *testing.T) {
+	t.Parallel()
+	svg := []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><script>alert(1)</script></svg>`)
+	b, err := NewBrand("#0b5d3b", svg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		b.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w
+	}
+	sheet, logo := ask(b.Sheet()), ask(b.Logo())
+	if text := sheet.Body.String(); sheet.Code != http.StatusOK || !strings.Contains(text, "--accent: #0b5d3b;") || strings.Count(text, "--accent:") != 3 {
+		t.Errorf("%d:\n%s", sheet.Code, text)
+	}
+	if logo.Code != http.StatusOK || logo.Header().Get("Content-Type") != "image/svg+xml" || !strings.Contains(logo.Header().Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("%d %v", logo.Code, logo.Header())
+	}
+	if got := ask(Path("style.css")); got.Code != http.StatusOK || got.Header().Get("Content-Security-Policy") != "" {
+		t.Errorf("style.css: %d %v", got.Code, got.Header())
+	}
+	if none, err := NewBrand("", nil); err != nil || none.Sheet() != "" || none.Logo() != "" {
+		t.Errorf("no brand: %v, %v", none, err)
+	}
+	for name, logo := range map[string][]byte{"HTML": []byte("<html>"), "a large one": append(svg, make([]byte, MaxLogo)...)} {
+		if _, err := NewBrand("", logo); err == nil {
+			t.Errorf("%s is taken for a logo", name)
+		}
+	}
+	if _, err := NewBrand("#ffff00", nil); err == nil {
+		t.Error("an accent that nobody can read is taken")
 	}
 }

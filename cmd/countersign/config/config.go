@@ -151,6 +151,16 @@ type Config struct {
 	Name string `config:"name" usage:"what pages call this server"`
 	// Contact is whom pages tell people to ask: a name, an address or both.
 	Contact string `config:"contact" usage:"whom pages tell people to ask"`
+	// Accent is the colour of links and buttons, like #23408f. Text in it has to
+	// be readable (WCAG 2.2, 1.4.3): a colour that is too light is refused, with
+	// one that would do. Where pages are dark, it is as much lighter as it takes.
+	Accent string `config:"accent" usage:"colour of links and buttons, like #23408f"`
+	// LogoFile names a picture, SVG, PNG, WebP or JPEG of at most 24 KiB, which
+	// stands before the name on every page in the place of this server's own.
+	LogoFile string `config:"logo_file" usage:"file with a picture that stands before the name"`
+	// Links are what stands at the foot of every page, as words=URL with commas
+	// between: Imprint=https://example.org/imprint, Privacy=https://example.org/privacy.
+	Links string `config:"links" usage:"links at the foot of pages, words=URL"`
 	// SessionIdle ends the sign-in of a browser that sent no request for so
 	// long.
 	SessionIdle time.Duration `config:"session_idle" usage:"a sign-in ends after so long without a request"`
@@ -214,6 +224,8 @@ type Config struct {
 	// PasswordPasses is the number of passes of one password hash; 0 lets the
 	// server choose. Less than 2 is accepted on a loopback issuer only.
 	PasswordPasses int `config:"password_passes" usage:"passes of a password hash, 0 to measure"`
+
+	origin map[string]string // what gave each value; nothing for a default
 }
 
 // Default returns the configuration of a server that was told nothing.

@@ -30,6 +30,9 @@ func Keys() []Key {
 	for i := range defaults.NumField() {
 		f := defaults.Type().Field(i)
 		name := f.Tag.Get("config")
+		if name == "" { // it is no setting
+			continue
+		}
 		k := Key{
 			Name: name, Env: EnvPrefix + strings.ToUpper(name), Flag: strings.ReplaceAll(name, "_", "-"),
 			Usage: f.Tag.Get("usage"), Default: show(defaults.Field(i).Interface()), field: i,

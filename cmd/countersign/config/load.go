@@ -68,6 +68,7 @@ func Load(src Source) (*Config, error) {
 	if faults = append(faults, c.readSecrets(origin)...); errors.Join(faults...) != nil {
 		return nil, errors.Join(faults...)
 	}
+	c.origin = origin
 	c.derive(origin)
 	return c, c.validate(origin)
 }

@@ -107,6 +107,7 @@ func (c *Config) validate(origin map[string]string) error {
 	c.validateNumbers(fault)
 	c.validateOSLC(fault)
 	c.validateNotices(fault)
+	c.validateBrand(fault)
 	return errors.Join(faults...)
 }
 

@@ -70,6 +70,9 @@ let taken = !document.querySelector("button[data-keeps]");
 document.querySelector("button[data-keeps]")?.addEventListener("click", () => { taken = true; });
 addEventListener("beforeunload", (event) => { if (!taken) event.preventDefault(); });
 
+// Where the menu scrolls, the page that is open is in sight.
+document.querySelector(".side [aria-current]")?.scrollIntoView({inline: "center", block: "nearest"});
+
 // A menu closes when somebody is done with it.
 const menus = document.querySelectorAll("details.menu");
 if (menus.length) {
