@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -129,6 +130,22 @@ func TestTableFitsInEveryLanguage(t *testing.T) {
 		b.click(`button[name="language"][value="` + language + `"]`)
 		if cut := b.evaluate(`(() => { const t = document.querySelector("table.data").getBoundingClientRect(), c = document.querySelector(".sheet").getBoundingClientRect(); return t.right > c.right + 1 || t.left < c.left - 1 ? t.width + " in " + c.width : "" })()`); cut != "" {
 			t.Errorf("in %s the table is cut off: %s", language, cut)
+		}
+	}
+}
+
+// Where the system forces its colours, what is only a colour elsewhere has an
+// edge: the button that is meant first, badges, and the page that is open.
+func TestForcedColours(t *testing.T) {
+	t.Parallel()
+	s, b := startPlain(t, sqlite), newTab(t)
+	enterSettings(s, b)
+	s.sampleClients()
+	b.open(s.settings("/oauth-clients"))
+	b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}}))
+	for _, selector := range []string{".head .primary", ".badge.pending", ".badge.approved", ".tabs [aria-current]"} {
+		if edge := b.evaluate(`(() => { const s = getComputedStyle(document.querySelector(` + quote(selector) + `)); return s.borderBottomStyle + " " + s.borderBottomWidth })()`); !strings.HasPrefix(edge, "solid") || strings.HasSuffix(edge, " 0px") {
+			t.Errorf("%s has the edge %q", selector, edge)
 		}
 	}
 }
