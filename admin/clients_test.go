@@ -124,7 +124,7 @@ func TestClientListStatements(t *testing.T) {
 	}
 	counted := storagetest.CountStatements(d.db)
 	a := d.open("/settings/oauth-clients")
-	if n := counted.Count(); n != 4 || len(a.names()) != pageSize {
+	if n := counted.Count(); n != 5 || len(a.names()) != pageSize {
 		t.Errorf("%d statements for %d rows: %q", n, len(a.names()), counted.Statements())
 	}
 	d.want(a, http.StatusOK, "by ada")

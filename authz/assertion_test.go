@@ -396,7 +396,9 @@ func TestClientSecretJWT(t *testing.T) {
 
 		_, next, err := w.clients.RotateSecret(w.Context(), admin, a.ID, clientstore.Rotation{Overlap: time.Minute})
 		w.must(err)
+		w.wantSecretUse(a.ID, true, false)
 		w.wantError(w.postSigned("/token", by(next), unknownCode), 400, "invalid_grant")
+		w.wantSecretUse(a.ID, true, true)
 		w.wantError(w.postSigned("/token", by(a.secret), unknownCode), 400, "invalid_grant")
 		w.clock.Advance(time.Minute)
 		w.wantError(w.postSigned("/token", by(a.secret), unknownCode), 401, "invalid_client")

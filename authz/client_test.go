@@ -224,3 +224,17 @@ func TestBasicWithoutASecret(t *testing.T) {
 		}
 	})
 }
+
+// wantSecretUse checks which of the client's secrets it was believed by.
+func (w *world) wantSecretUse(id string, used ...bool) {
+	w.Helper()
+	_, err := w.clients.Purge(w.Context(), 100) // which writes it down
+	w.must(err)
+	c, err := w.clients.Get(w.Context(), id)
+	w.must(err)
+	for i, s := range c.Secrets {
+		if (s.UsedAt != nil) != used[i] {
+			w.Errorf("secret %d was last used at %v", i, s.UsedAt)
+		}
+	}
+}

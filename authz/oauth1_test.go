@@ -264,6 +264,7 @@ func TestOAuth1ThreeLegs(t *testing.T) {
 				w.Errorf("%s: %s %s", name, res.Status, got.body)
 			}
 		}
+		w.wantSecretUse(a.ID, true)
 	})
 }
 

@@ -59,6 +59,9 @@ type SecretDocument struct {
 	Algorithm SecretAlgorithm `json:"algorithm"`
 	CreatedAt time.Time       `json:"created_at"`
 	ExpiresAt *time.Time      `json:"expires_at,omitempty"`
+	// UsedAt is when the client was last believed by it, to within some minutes;
+	// nil when it never was.
+	UsedAt *time.Time `json:"used_at,omitempty"`
 }
 
 // Document returns the client as RFC 7591 writes it, without secrets.
@@ -88,7 +91,7 @@ func (c *Client) Document() Document {
 		d.Requested = &c.Requested
 	}
 	for i, s := range c.Secrets {
-		d.Secrets[i] = SecretDocument{s.ID, s.Prefix, s.Algorithm, s.CreatedAt, s.ExpiresAt}
+		d.Secrets[i] = SecretDocument{s.ID, s.Prefix, s.Algorithm, s.CreatedAt, s.ExpiresAt, s.UsedAt}
 	}
 	return d
 }
@@ -119,7 +122,7 @@ func (d Document) Client() *Client {
 	c.Metadata.RedirectURIs, c.Metadata.ResponseTypes = d.RedirectURIs, d.ResponseTypes
 	c.Metadata.GrantTypes = slices.DeleteFunc(slices.Clone(d.GrantTypes), func(g string) bool { return g == GrantImplicit })
 	for i, s := range d.Secrets {
-		c.Secrets[i] = Secret{ID: s.ID, Prefix: s.Prefix, Algorithm: s.Algorithm, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt}
+		c.Secrets[i] = Secret{ID: s.ID, Prefix: s.Prefix, Algorithm: s.Algorithm, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, UsedAt: s.UsedAt}
 	}
 	return c
 }

@@ -55,7 +55,7 @@ func (u *uses) take(limit int) []string {
 // they show which clients were used.
 func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 	var most int64
-	for _, one := range []func(context.Context, int) (int64, error){s.lapse, s.purgeLinks, s.purgeInitialTokens, s.purgeSubmissions, s.purgeWaiting, s.markUsed, s.expirePending, s.expireUnused} {
+	for _, one := range []func(context.Context, int) (int64, error){s.lapse, s.purgeLinks, s.purgeInitialTokens, s.purgeSubmissions, s.purgeWaiting, s.markUsed, s.markSecretsUsed, s.expirePending, s.expireUnused} {
 		n, err := one(ctx, limit)
 		if err != nil {
 			return most, err

@@ -110,7 +110,7 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Client, error) {
 		clients[i].end(s.db.Now())
 		read[i] = &clients[i]
 	}
-	return clients, s.nameAccounts(ctx, read...)
+	return clients, s.forReading(ctx, read...)
 }
 
 // Several returns the clients that have one of the keys, by key.

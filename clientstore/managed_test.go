@@ -328,7 +328,7 @@ func TestASecretThatSigns(t *testing.T) {
 	if p := apply(t, clients, oauth1); steps(p) != "keep modeler" {
 		t.Errorf("again: %s", steps(p))
 	}
-	if got := clients.RevealSecrets(owned(t, clients)); len(got) != 1 || string(got[0]) != firstSecret {
+	if got := clients.RevealSecrets(owned(t, clients)); len(got) != 1 || string(got[0].Value) != firstSecret {
 		t.Errorf("signs with %q", got)
 	}
 	signing := declared(func(d *clientstore.Declared) {

@@ -8,6 +8,14 @@ import (
 	"countersign/storage"
 )
 
+// forReading completes clients that an administrator reads.
+func (s *Store) forReading(ctx context.Context, clients ...*Client) error {
+	if err := s.dateSecrets(ctx, clients...); err != nil {
+		return err
+	}
+	return s.nameAccounts(ctx, clients...)
+}
+
 // nameAccounts says of the accounts that the clients name what people call them.
 func (s *Store) nameAccounts(ctx context.Context, clients ...*Client) error {
 	var ids []string
@@ -37,10 +45,12 @@ func (c *Client) accounts() []string {
 	return ids
 }
 
+// together is how many parameters a statement takes at least.
+const together = 500
+
 // usernames returns the usernames of those of the accounts that there are, by
 // identifier.
 func (s *Store) usernames(ctx context.Context, ids []string) (map[string]string, error) {
-	const together = 500 // a statement takes so many parameters at least
 	names := map[string]string{}
 	for chunk := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(ids))), together) {
 		var found []struct{ ID, Username string }
@@ -55,9 +65,10 @@ func (s *Store) usernames(ctx context.Context, ids []string) (map[string]string,
 }
 
 // Lasting is the client without what changes while nobody changes it: what people
-// call the accounts that it names, and when it was used.
+// call the accounts that it names, and when it and its secrets were used.
 func (c *Client) Lasting() *Client {
 	bare := *c
 	bare.FunctionalUsername, bare.Conditions.TestUsers, bare.UsedAt = "", nil, nil
+	bare.dateSecrets(nil)
 	return &bare
 }

@@ -112,7 +112,7 @@ func (s *Store) isSecret(ctx context.Context, c *Client, kept Secret, value stri
 		return s.typed.verify(ctx, kept, value)
 	case Sealed:
 		for _, clear := range s.open(c, []Secret{kept}) {
-			return subtle.ConstantTimeCompare(clear, []byte(value)) == 1, nil
+			return subtle.ConstantTimeCompare(clear.Value, []byte(value)) == 1, nil
 		}
 		return false, nil
 	default:

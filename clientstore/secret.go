@@ -32,6 +32,10 @@ type Secret struct {
 	Value     []byte          `json:"value"`
 	CreatedAt time.Time       `json:"created_at"`
 	ExpiresAt *time.Time      `json:"expires_at,omitempty"`
+
+	// UsedAt is when the client was last believed by it, to within some minutes,
+	// where an administrator reads the client; nil for never.
+	UsedAt *time.Time `json:"-"`
 }
 
 // LogValue keeps the value out of logs.

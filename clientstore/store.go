@@ -47,10 +47,11 @@ type Config struct {
 
 // Store keeps clients in the database.
 type Store struct {
-	db    *storage.DB
-	cfg   Config
-	typed *typedSecrets
-	uses  uses
+	db         *storage.DB
+	cfg        Config
+	typed      *typedSecrets
+	uses       uses
+	secretUses secretUses
 
 	memory     memory
 	statements sync.Map // texts by statementKey
@@ -71,7 +72,7 @@ func (s *Store) Get(ctx context.Context, id string) (*Client, error) {
 		return nil, err
 	}
 	c.end(s.db.Now())
-	return c, s.nameAccounts(ctx, c)
+	return c, s.forReading(ctx, c)
 }
 
 // read returns the client as the database holds it.

@@ -23,7 +23,7 @@ func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (
 		return false, nil
 	}
 	if c == nil {
-		s.verifyGenerated(nil, presented)
+		s.verifyGenerated(nil, nil, presented)
 		return false, nil
 	}
 	now := s.db.Now()
@@ -33,7 +33,7 @@ func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (
 			live = append(live, secret)
 		}
 	}
-	if s.verifyGenerated(live, presented) || s.verifySealed(c, live, presented) {
+	if s.verifyGenerated(c, live, presented) || s.verifySealed(c, live, presented) {
 		return true, nil
 	}
 	for _, secret := range live {
@@ -45,6 +45,7 @@ func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (
 			return false, fmt.Errorf("verify client secret: %w", err)
 		}
 		if ok {
+			s.NoteSecretUse(c.ID, secret.ID)
 			return true, nil
 		}
 	}
@@ -57,23 +58,31 @@ func (s *Store) VerifySecret(ctx context.Context, c *Client, presented string) (
 func (s *Store) Recognises(c *Client, presented string) bool {
 	now := s.db.Now()
 	live := slices.DeleteFunc(slices.Clone(c.Secrets), func(secret Secret) bool { return !secret.Live(now) })
-	return s.verifyGenerated(live, presented) || slices.ContainsFunc(live, func(secret Secret) bool {
-		return secret.Algorithm == Argon2id && s.typed.remembers(s.typed.entry(secret, presented))
+	return s.verifyGenerated(c, live, presented) || slices.ContainsFunc(live, func(secret Secret) bool {
+		known := secret.Algorithm == Argon2id && s.typed.remembers(s.typed.entry(secret, presented))
+		if known {
+			s.NoteSecretUse(c.ID, secret.ID)
+		}
+		return known
 	})
 }
 
 // verifyGenerated tries the secrets that the server generated. What has not
 // their checksum is none of them, which takes no hash to know.
-func (s *Store) verifyGenerated(secrets []Secret, presented string) bool {
+func (s *Store) verifyGenerated(c *Client, secrets []Secret, presented string) bool {
 	if !seal.WellFormed(seal.ClientSecret, presented) {
 		return false
 	}
 	hash := s.cfg.Keys.Hash(presented)
-	found := subtle.ConstantTimeCompare(hash, make([]byte, len(hash))) // for a client without any
-	for _, secret := range secrets {
+	found, which := subtle.ConstantTimeCompare(hash, make([]byte, len(hash))), 0 // for a client without any
+	for i, secret := range secrets {
 		if secret.Algorithm == KeyedHash {
-			found |= subtle.ConstantTimeCompare(hash, secret.Value)
+			same := subtle.ConstantTimeCompare(hash, secret.Value)
+			found, which = found|same, subtle.ConstantTimeSelect(same, i, which)
 		}
+	}
+	if found == 1 && c != nil {
+		s.NoteSecretUse(c.ID, secrets[which].ID)
 	}
 	return found == 1
 }
@@ -86,29 +95,38 @@ func (s *Store) verifySealed(c *Client, secrets []Secret, presented string) bool
 	}
 	found := 0
 	for _, kept := range s.open(c, secrets) {
-		found |= subtle.ConstantTimeCompare(kept, []byte(presented))
+		if subtle.ConstantTimeCompare(kept.Value, []byte(presented)) == 1 {
+			found = 1
+			s.NoteSecretUse(c.ID, kept.ID)
+		}
 	}
 	return found == 1
 }
 
 // RevealSecrets returns the client's live secrets in clear, for the check of
-// what the client signed with one of them. Those that are kept as hashes are
-// not among them.
-func (s *Store) RevealSecrets(c *Client) [][]byte {
+// what the client signed with one of them, which is then noted by
+// [Store.NoteSecretUse]. Those that are kept as hashes are not among them.
+func (s *Store) RevealSecrets(c *Client) []Revealed {
 	now := s.db.Now()
 	return s.open(c, slices.DeleteFunc(slices.Clone(c.Secrets), func(k Secret) bool { return !k.Live(now) }))
 }
 
+// Revealed is a secret in clear.
+type Revealed struct {
+	ID    string
+	Value []byte
+}
+
 // open opens the sealed ones. One that does not open was moved here from
 // another client, and counts for nothing.
-func (s *Store) open(c *Client, secrets []Secret) [][]byte {
-	var clear [][]byte
+func (s *Store) open(c *Client, secrets []Secret) []Revealed {
+	var clear []Revealed
 	for _, kept := range secrets {
 		if kept.Algorithm != Sealed {
 			continue
 		}
 		if secret, err := s.cfg.Keys.Open(kept.Value, secretPlace(c.ID, kept.ID)); err == nil {
-			clear = append(clear, secret)
+			clear = append(clear, Revealed{kept.ID, secret})
 		}
 	}
 	return clear

@@ -184,7 +184,7 @@ func TestASecretIsDecidedOnOnce(t *testing.T) {
 			}
 			n := 0
 			for _, s := range clients.RevealSecrets(used) {
-				if string(s) == secret {
+				if string(s.Value) == secret {
 					n++
 				}
 			}

@@ -57,6 +57,7 @@ var tables = map[string]string{
 	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
 	"idempotency_keys":      "hash fingerprint claim locked_until answer created_at expires_at",
 	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at command_line_at restored_at moved_at",
+	"secret_uses":           "client_id secret_id used_at",
 	"schema_support":        "id oldest",
 	"subject_salt":          "id salt created_at",
 	"logout_deliveries":     "session_id client_id subject uri algorithm encrypted dismissed attempts next_at created_at",

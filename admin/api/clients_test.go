@@ -233,7 +233,9 @@ func TestSecrets(t *testing.T) {
 		if valid(first) || !valid(second) {
 			w.Error("after the overlap the first is to be over, and the second not")
 		}
-		listed := w.want(w.do(call{method: "GET", path: at}), http.StatusOK, second[:10])
+		_, err := w.clients.Purge(w.Context(), 100) // which writes down what was used
+		w.must(err)
+		listed := w.want(w.do(call{method: "GET", path: at}), http.StatusOK, second[:10], `"used_at"`)
 		if strings.Contains(listed.text, second) {
 			w.Error("a value is listed")
 		}

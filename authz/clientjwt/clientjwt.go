@@ -90,7 +90,8 @@ func (v *Verifier) Verify(ctx context.Context, c *clientstore.Client, jwt string
 
 func (v *Verifier) bySecret(c *clientstore.Client, parsed *jose.JSONWebSignature) ([]byte, error) {
 	for _, secret := range v.cfg.Clients.RevealSecrets(c) {
-		if payload, err := parsed.Verify(secret); err == nil {
+		if payload, err := parsed.Verify(secret.Value); err == nil {
+			v.cfg.Clients.NoteSecretUse(c.ID, secret.ID)
 			return payload, nil
 		}
 	}

@@ -145,10 +145,11 @@ func (h *Handler) matchesSecret(s *signed, token string) (bool, error) {
 	for i := range clientstore.MaxSecrets {
 		secret, counts := h.unmatched, i < len(live)
 		if counts {
-			secret = string(live[i])
+			secret = string(live[i].Value)
 		}
 		if s.request.Verify(signature.Secrets{Client: secret, Token: token}) == nil && counts {
 			matched = true
+			h.cfg.Clients.NoteSecretUse(s.Client.ID, live[i].ID)
 		}
 	}
 	return matched, nil

@@ -81,7 +81,22 @@ func (s *server) work(ctx context.Context) {
 		s.noteFailures(ctx)
 		return nil
 	})
+	group.Go(func() error {
+		<-ctx.Done()
+		s.keepUses(ctx)
+		return nil
+	})
 	_ = group.Wait() // none returns an error
+}
+
+// keepUses writes down, at the end, which clients and secrets were used since
+// the last purge: requests have ended by then.
+func (s *server) keepUses(ctx context.Context) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastNotes)
+	defer cancel()
+	if err := s.stores.clients.KeepUses(last); err != nil {
+		s.log.WarnContext(last, "which clients were used in the last minute is not written down", "cause", err.Error())
+	}
 }
 
 // followClock keeps the time by the database's, and says when that differs from
