@@ -75,7 +75,7 @@ func (p *Plan) Tag() (string, error) {
 			versions[i] = before.Version
 		}
 	}
-	encoded, err := json.Marshal([]any{d, versions}) //nolint:gosec // it has no secret
+	encoded, err := json.Marshal([]any{d, versions})
 	if err != nil {
 		return "", fmt.Errorf("encode plan: %w", err)
 	}

@@ -33,6 +33,25 @@ func (s *Store) Register(ctx context.Context, by audit.Actor, r Registration) (*
 	return s.register(ctx, by, newKey(), r)
 }
 
+// acceptable completes the client by what it is registered with, and says what
+// is wrong with that.
+func (s *Store) acceptable(c *Client, r Registration) error {
+	if err := c.complete(s.cfg.Policy); err != nil {
+		return err
+	}
+	if err := c.Requested.check(); err != nil {
+		return err
+	}
+	if err := c.Metadata.checkSector(&Metadata{}, r.Sector); err != nil {
+		return err
+	}
+	if !c.UsesSecret() && r.Secret != "" {
+		return refuse("client_secret", "a client that authenticates by %s has none; leave it out, or choose another token_endpoint_auth_method",
+			c.Metadata.TokenEndpointAuthMethod)
+	}
+	return nil
+}
+
 // register is [Store.Register] of a client with this key.
 func (s *Store) register(ctx context.Context, by audit.Actor, key string, r Registration) (*Client, string, error) {
 	now := s.db.Now()
@@ -42,18 +61,8 @@ func (s *Store) register(ctx context.Context, by audit.Actor, key string, r Regi
 		Conditions: unconditional(), Authors: []string{},
 		CreatedAt: now, CreatedBy: actor(by), UpdatedAt: now, StatusAt: now,
 	}
-	if err := c.complete(s.cfg.Policy); err != nil {
+	if err := s.acceptable(c, r); err != nil {
 		return nil, "", err
-	}
-	if err := c.Requested.check(); err != nil {
-		return nil, "", err
-	}
-	if err := c.Metadata.checkSector(&Metadata{}, r.Sector); err != nil {
-		return nil, "", err
-	}
-	if !c.UsesSecret() && r.Secret != "" {
-		return nil, "", refuse("client_secret", "a client that authenticates by %s has none; leave it out, or choose another token_endpoint_auth_method",
-			c.Metadata.TokenEndpointAuthMethod)
 	}
 	var generated string
 	if c.UsesSecret() {

@@ -319,6 +319,16 @@ func (s *Store) replace(ctx context.Context, by audit.Actor, c *Client, e Enrolm
 	return secret, s.awaitDecision(ctx, c.ID, after.Version, "")
 }
 
+// ownRevision returns what the client wanted to become before, nil for nothing. A
+// change that an administrator made is in its way.
+func (s *Store) ownRevision(ctx context.Context, id string) (*Revision, error) {
+	waiting, err := s.Revision(ctx, id)
+	if err == nil && waiting != nil && waiting.Administered {
+		err = refuse("client_id", "is being changed by an administrator, which waits for approval; try again when that is decided")
+	}
+	return waiting, err
+}
+
 // revise keeps what an approved client wants to become.
 func (s *Store) revise(ctx context.Context, by audit.Actor, c *Client, e Enrolment) error {
 	edited, err := s.wanted(c, e)
@@ -328,12 +338,9 @@ func (s *Store) revise(ctx context.Context, by audit.Actor, c *Client, e Enrolme
 	if edited.IsPublic() != c.IsPublic() {
 		return refuse("token_endpoint_auth_method", "an approved client does not become public, nor cease to be; register another")
 	}
-	waiting, err := s.Revision(ctx, c.ID)
+	waiting, err := s.ownRevision(ctx, c.ID)
 	if err != nil {
 		return err
-	}
-	if waiting != nil && waiting.Administered {
-		return refuse("client_id", "is being changed by an administrator, which waits for approval; try again when that is decided")
 	}
 	columns, err := edited.editedColumns(c)
 	if err != nil {
@@ -350,6 +357,12 @@ func (s *Store) revise(ctx context.Context, by audit.Actor, c *Client, e Enrolme
 			return err
 		}
 	}
+	return s.keepWish(ctx, by, c, edited)
+}
+
+// keepWish keeps the client as it wants to become, until an administrator
+// decides.
+func (s *Store) keepWish(ctx context.Context, by audit.Actor, c, edited *Client) error {
 	r := &Revision{
 		ClientID: c.ID, ID: uuid.NewString(), Name: edited.Name, Metadata: edited.Metadata,
 		CreatedAt: s.db.Now(), CreatedBy: actor(by), Authors: []string{},

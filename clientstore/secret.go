@@ -97,16 +97,22 @@ func secretPlace(clientID, secretID string) string {
 	return "clients.secrets/" + clientID + "/" + secretID
 }
 
+// shortest is how many bytes a typed secret has at least.
+func (c *Client) shortest(p Policy) int {
+	switch {
+	case c.Type != OAuth1 && c.signsWithSecret():
+		return minSigning
+	case p == Strict:
+		return minStrict
+	default:
+		return minTyped
+	}
+}
+
 // typedFault says what is wrong with a secret that a person typed, without
 // repeating it.
 func (c *Client) typedFault(secret string, p Policy) string {
-	least := minTyped
-	if p == Strict {
-		least = minStrict
-	}
-	if c.Type != OAuth1 && c.signsWithSecret() {
-		least = minSigning
-	}
+	least := c.shortest(p)
 	switch {
 	case len(secret) < least:
 		return fmt.Sprintf("is shorter than %d characters; type a longer one, or have one generated", least)

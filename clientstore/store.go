@@ -140,6 +140,18 @@ func (ch change) prepare(ctx context.Context) error {
 	return ch.first(ctx)
 }
 
+// put writes the columns of a client that is still what was read.
+func (s *Store) put(ctx context.Context, action string, read *Client, columns map[string]any) error {
+	res := s.db.With(ctx).Table("clients").Where("id = ? AND version = ?", read.ID, read.Version).Updates(columns)
+	if res.Error != nil {
+		return storage.Err(action, res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return fmt.Errorf("%s: %w", action, storage.ErrConflict)
+	}
+	return nil
+}
+
 // change makes a change and its audit record in one transaction. The client is
 // read, changed under the condition that it is still what was read, and read
 // again, so that what is returned and recorded is what the database holds.
@@ -163,12 +175,8 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 			return err
 		}
 		columns["version"], columns["updated_at"] = before.Version+1, now
-		res := s.db.With(ctx).Table("clients").Where("id = ? AND version = ?", id, before.Version).Updates(columns)
-		if res.Error != nil {
-			return storage.Err(ch.action, res.Error)
-		}
-		if res.RowsAffected == 0 {
-			return fmt.Errorf("%s: %w", ch.action, storage.ErrConflict)
+		if err := s.put(ctx, ch.action, before, columns); err != nil {
+			return err
 		}
 		if after, err = s.Get(ctx, id); err != nil {
 			return err

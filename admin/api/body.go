@@ -154,7 +154,7 @@ func checkQuery(raw string, taken []string) error {
 }
 
 // limit reads the parameter of this name: how many of a list to answer.
-func (r *request) limit(most int) (int, error) {
+func (r *request) limit(most int) (int, error) { //nolint:unparam // each list says how many it has at most
 	text := r.URL.Query().Get("limit")
 	if text == "" {
 		return min(100, most), nil
