@@ -75,13 +75,17 @@ func (u *secretUses) putBack(taken map[secretKey]time.Time) {
 
 // keepSecretUse writes down when a secret was used, if its client is still there.
 // Replicas write in any order, and the last use stays.
+//
+//nolint:gosec // a statement, no credential
 const keepSecretUse = `INSERT INTO secret_uses (client_id, secret_id, used_at)
 	SELECT c.id, @secret, @at FROM clients c WHERE c.id = @client
-	ON CONFLICT (client_id, secret_id) DO UPDATE SET used_at = excluded.used_at WHERE secret_uses.used_at < excluded.used_at` //nolint:gosec // a statement, no credential
+	ON CONFLICT (client_id, secret_id) DO UPDATE SET used_at = excluded.used_at WHERE secret_uses.used_at < excluded.used_at`
 
 // forgetSecretUses forgets those of secrets that the client has no more.
+//
+//nolint:gosec // a statement, no credential
 const forgetSecretUses = `DELETE FROM secret_uses WHERE client_id = @client AND NOT EXISTS (
-	SELECT 1 FROM clients c WHERE c.id = @client AND c.secrets LIKE '%"' || secret_uses.secret_id || '"%')` //nolint:gosec // as above
+	SELECT 1 FROM clients c WHERE c.id = @client AND c.secrets LIKE '%"' || secret_uses.secret_id || '"%')`
 
 // markSecretsUsed writes down which secrets were used.
 func (s *Store) markSecretsUsed(ctx context.Context, limit int) (int64, error) {

@@ -163,22 +163,8 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 			return err
 		}
 		now := s.db.Now()
-		columns, err := ch.columns(before, now)
-		if err != nil || columns == nil {
-			after = before
-			return err
-		}
-		if err := before.lockedTo(ch, columns); err != nil {
-			return err
-		}
-		if err := ch.prepare(ctx); err != nil {
-			return err
-		}
-		columns["version"], columns["updated_at"] = before.Version+1, now
-		if err := s.put(ctx, ch.action, before, columns); err != nil {
-			return err
-		}
-		if after, err = s.Get(ctx, id); err != nil {
+		after, err = s.apply(ctx, ch, before, now)
+		if err != nil || after == before {
 			return err
 		}
 		if err := s.keepDead(ctx, before, after, now); err != nil {
@@ -190,6 +176,26 @@ func (s *Store) change(ctx context.Context, by audit.Actor, id string, ch change
 		return nil, err
 	}
 	return after, nil
+}
+
+// apply makes the change of the client and reads it again; it returns the same
+// one when there is nothing to change.
+func (s *Store) apply(ctx context.Context, ch change, before *Client, now time.Time) (*Client, error) {
+	columns, err := ch.columns(before, now)
+	if err != nil || columns == nil {
+		return before, err
+	}
+	if err := before.lockedTo(ch, columns); err != nil {
+		return nil, err
+	}
+	if err := ch.prepare(ctx); err != nil {
+		return nil, err
+	}
+	columns["version"], columns["updated_at"] = before.Version+1, now
+	if err := s.put(ctx, ch.action, before, columns); err != nil {
+		return nil, err
+	}
+	return s.Get(ctx, before.ID)
 }
 
 // record appends a change to the audit record. Either client may be nil.
