@@ -41,12 +41,12 @@ type outcome struct {
 	Refused locale.Message
 }
 
-// family counts the pending clients with the software_id of this one.
+// family counts the pending clients that say they are the same software as this one.
 func (h *handler) family(ctx context.Context, c *clientstore.Client) (int, error) {
-	if c.Status != clientstore.Pending || c.Metadata.SoftwareID == "" {
+	if c.Status != clientstore.Pending || c.Metadata.Software() == "" {
 		return 0, nil
 	}
-	list, err := h.cfg.Clients.OfSoftware(ctx, c.Metadata.SoftwareID, manyCards+1)
+	list, err := h.cfg.Clients.OfSoftware(ctx, c.Metadata.Software(), manyCards+1)
 	return len(list), err
 }
 

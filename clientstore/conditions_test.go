@@ -576,9 +576,10 @@ func TestClientsOfOneSoftware(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		clients := newStore(t, db)
-		for name, id := range map[string]string{"A": "4NRB1", "B": "4NRB1", "C": "other", "D": ""} {
+		const about = "https://modeler.example/about"
+		for name, id := range map[string]string{"A": "4NRB1", "B": "4NRB1", "C": "other", "D": "", "F": ""} {
 			r := webClient(name)
-			r.Metadata.SoftwareID = id
+			r.Metadata.SoftwareID, r.Metadata.ClientURI = id, about // which counts where there is no software_id
 			register(t, clients, r)
 		}
 		approved := webClient("E")
@@ -587,7 +588,7 @@ func TestClientsOfOneSoftware(t *testing.T) {
 		if _, err := clients.Approve(t.Context(), ada, c.ID); err != nil {
 			t.Fatal(err)
 		}
-		for id, want := range map[string]int{"4NRB1": 2, "other": 1, "": 0, "4nrb1": 0, "x\x00": 0} {
+		for id, want := range map[string]int{"4NRB1": 2, about: 2, about + "/": 0, "other": 1, "": 0, "4nrb1": 0, "x\x00": 0} {
 			if list, err := clients.OfSoftware(t.Context(), id, 10); err != nil || len(list) != want {
 				t.Errorf("%q: %d clients, %v; want %d", id, len(list), err, want)
 			}

@@ -1,25 +1,31 @@
 package clientstore
 
 import (
+	"cmp"
 	"context"
 
 	"countersign/storage"
 	"countersign/storage/audit"
 )
 
-// ofSoftware selects the pending clients with a software_id.
+// Software is what the client says it is an installation of: its software_id or,
+// where it has none, the address of the page about it (RFC 7591, section 2).
+// Clients with the same are reviewed together.
+func (m *Metadata) Software() string { return cmp.Or(m.SoftwareID, m.ClientURI) }
+
+// ofSoftware selects the pending clients that say they are the same software.
 var ofSoftware = map[storage.Dialect]string{
-	storage.SQLite:     `status = 'pending' AND json_extract(metadata, '$.software_id') = ?`,
-	storage.PostgreSQL: `status = 'pending' AND metadata::json ->> 'software_id' = ?`,
+	storage.SQLite:     `status = 'pending' AND COALESCE(json_extract(metadata, '$.software_id'), json_extract(metadata, '$.client_uri')) = ?`,
+	storage.PostgreSQL: `status = 'pending' AND COALESCE(metadata::json ->> 'software_id', metadata::json ->> 'client_uri') = ?`,
 }
 
 // OfSoftware returns the pending clients that say they are the same software
-// (RFC 7591, section 2), the oldest first, at most limit of them. It is what
+// ([Metadata.Software]), the oldest first, at most limit of them. It is what
 // each says of itself: nobody vouches for it.
 func (s *Store) OfSoftware(ctx context.Context, softwareID string, limit int) ([]Client, error) {
 	found := []Client{}
-	if softwareID == "" || checkText("", softwareID, maxText) != nil {
-		return found, nil //nolint:nilerr // no client has such a software_id
+	if softwareID == "" || checkText("", softwareID, maxURI) != nil {
+		return found, nil //nolint:nilerr // no client says such a thing
 	}
 	err := s.db.With(ctx).Where(ofSoftware[s.db.Dialect()], softwareID).Order("created_at, id").Limit(limit).Find(&found).Error
 	return found, storage.Err("find clients of the software", err)
@@ -27,7 +33,7 @@ func (s *Store) OfSoftware(ctx context.Context, softwareID string, limit int) ([
 
 // Together are clients of one software that are approved at once.
 type Together struct {
-	SoftwareID string
+	SoftwareID string // [Metadata.Software]
 	Members    []Member
 	// Conditions are those of each approval; nil keeps those that a client has.
 	Conditions *Conditions
@@ -65,7 +71,7 @@ func (s *Store) approveMember(ctx context.Context, by audit.Actor, t Together, m
 	if err != nil {
 		return "", err
 	}
-	if c.Metadata.SoftwareID != t.SoftwareID {
+	if c.Metadata.Software() != t.SoftwareID {
 		return c.Name, storage.Err("approve client of a software", storage.ErrConflict)
 	}
 	if t.May != nil {
