@@ -157,7 +157,7 @@ func (f *newFile) keep() error {
 		return remedy(err, "write "+f.path+": "+err.Error(), "make room, or name another file")
 	}
 	f.temp = nil
-	folder, err := os.Open(f.dir) //nolint:gosec // the operator names it
+	folder, err := os.Open(f.dir)
 	if err != nil {
 		return err
 	}

@@ -187,52 +187,68 @@ func changedMeanwhile(err error) error {
 
 func newClientDecision(p *program, d decision) *cobra.Command {
 	cmd := &cobra.Command{Use: d.verb + " CLIENT_ID", Short: d.short, Args: oneArg, Example: d.example}
-	reason := new(string)
+	f := &decisionFlags{decision: d}
 	if d.takesReason {
-		cmd.Flags().StringVar(reason, "reason", "", "the `reason`, for those who ask")
+		cmd.Flags().StringVar(&f.reason, "reason", "", "the `reason`, for those who ask")
 	}
-	revision := new(bool)
 	if d.decideRevision != nil {
-		cmd.Flags().BoolVar(revision, "revision", false, "decide about the change that the client asked for, not about the client")
+		cmd.Flags().BoolVar(&f.revision, "revision", false, "decide about the change that the client asked for, not about the client")
 	}
-	consumer := &approvalFlags{}
 	if d.takesConsumer {
-		consumer.add(cmd)
+		f.consumer.add(cmd)
 	}
 	addServer(cmd)
-	confirm, out := addConfirmation(cmd), addOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *revision && consumer.given(cmd) {
-			return usagef(cmd, "--revision decides about the change alone; leave --trusted, --functional-user, --redirect-uri and the conditions to another command")
-		}
-		return p.withClients(cmd, func(ctx context.Context, desk clientDesk) error {
-			seen, err := findClient(ctx, desk, args[0])
-			if err != nil {
-				return err
-			}
-			wanted, c, err := consumer.edit(ctx, cmd, desk, seen)
-			if err != nil {
-				return err
-			}
-			on, err := consumer.conditions(ctx, cmd, desk, seen)
-			if err != nil {
-				return err
-			}
-			decide := decideClient
-			switch {
-			case *revision:
-				decide = decideRevision
-			case d.takesConsumer:
-				warn(p, c)
-			}
-			after, err := decide(ctx, cmd, p, desk, question{seen, c, confirm, d, *reason, wanted, on})
-			if err != nil || after == nil {
-				return err
-			}
-			return printClient(p, out, after, "")
-		})
-	}
+	f.confirm, f.out = addConfirmation(cmd), addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.run(cmd, p, args[0]) }
 	return cmd
+}
+
+// decisionFlags are those of a command that decides about a client.
+type decisionFlags struct {
+	decision
+	reason   string
+	revision bool
+	consumer approvalFlags
+	confirm  *confirmation
+	out      *output
+}
+
+// run asks and decides about a client, or about its revision.
+func (f *decisionFlags) run(cmd *cobra.Command, p *program, id string) error {
+	if f.revision && f.consumer.given(cmd) {
+		return usagef(cmd, "--revision decides about the change alone; leave --trusted, --functional-user, --redirect-uri and the conditions to another command")
+	}
+	return p.withClients(cmd, func(ctx context.Context, desk clientDesk) error {
+		q, err := f.question(ctx, cmd, desk, id)
+		if err != nil {
+			return err
+		}
+		decide := decideClient
+		switch {
+		case f.revision:
+			decide = decideRevision
+		case f.takesConsumer:
+			warn(p, q.client)
+		}
+		after, err := decide(ctx, cmd, p, desk, q)
+		if err != nil || after == nil {
+			return err
+		}
+		return printClient(p, f.out, after, "")
+	})
+}
+
+// question is what the flags make of the client that the command names.
+func (f *decisionFlags) question(ctx context.Context, cmd *cobra.Command, d clientDesk, id string) (q question, err error) {
+	q = question{confirm: f.confirm, decision: f.decision, reason: f.reason}
+	if q.seen, err = findClient(ctx, d, id); err != nil {
+		return q, err
+	}
+	if q.wanted, q.client, err = f.consumer.edit(ctx, cmd, d, q.seen); err != nil {
+		return q, err
+	}
+	q.conditions, err = f.consumer.conditions(ctx, cmd, d, q.seen)
+	return q, err
 }
 
 // after returns the moment d from now, nil for 0.

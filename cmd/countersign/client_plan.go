@@ -73,6 +73,10 @@ func writeStep(w io.Writer, s *clientstore.StepDocument) {
 	if s.Action == clientstore.Orphan {
 		line(w, "    ! the file does not list it any more; --prune removes it, `countersign client release %s` gives it to the administrators", s.ClientID)
 	}
+	writeNotes(w, s)
+}
+
+func writeNotes(w io.Writer, s *clientstore.StepDocument) {
 	notes := s.Notes
 	if s.Changes() {
 		notes = slices.Concat(s.Warnings, notes)

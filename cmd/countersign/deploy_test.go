@@ -22,7 +22,7 @@ import (
 type object map[string]any
 
 // at follows the keys; a number is a place in a list.
-func (o object) at(keys ...string) any {
+func (o object) at(keys ...string) any { //nolint:ireturn // a document holds anything
 	var v any = map[string]any(o)
 	for _, key := range keys {
 		switch parent := v.(type) {

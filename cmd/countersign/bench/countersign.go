@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 
 	"countersign/cmd/countersign/bench/driver"
@@ -26,18 +25,22 @@ type installation struct {
 	clients  map[string]driver.Client
 }
 
-// command is a command of the program on the installation. Passwords are hashed
-// as cheaply as can be, because the scenarios measure the flows around that;
-// the flood of sign-ins is measured with the real cost.
-func (i *installation) command(cheap bool, args ...string) command {
+// command is a command of the program on the installation.
+func (i *installation) command(args ...string) command {
 	env := []string{
 		"COUNTERSIGN_LISTEN=" + i.listen, "COUNTERSIGN_DATA=" + i.folder, "COUNTERSIGN_DATABASE=" + i.database,
 		"COUNTERSIGN_SECRET=" + key, "COUNTERSIGN_LOG_FORMAT=json",
 	}
-	if cheap {
-		env = append(env, "COUNTERSIGN_PASSWORD_MEMORY=8", "COUNTERSIGN_PASSWORD_PASSES=1")
-	}
 	return command{name: i.name, path: i.binary, args: args, env: env, folder: i.folder}
+}
+
+// cheaply is a command that hashes passwords as cheaply as can be, because the
+// scenarios measure the flows around that; the flood of sign-ins is measured with
+// the real cost.
+func (i *installation) cheaply(args ...string) command {
+	c := i.command(args...)
+	c.env = append(c.env, "COUNTERSIGN_PASSWORD_MEMORY=8", "COUNTERSIGN_PASSWORD_PASSES=1")
+	return c
 }
 
 // scopes are what the clients of people may ask for.
@@ -57,11 +60,11 @@ var registrations = map[string][]string{
 
 // install migrates a database and makes the accounts and clients, by the
 // program's own commands.
-func (l *lab) install(ctx context.Context, i *installation, accounts int) (err error) {
+func (i *installation) install(ctx context.Context, accounts int) (err error) {
 	if i.listen, err = address(ctx); err != nil {
 		return err
 	}
-	if _, err := i.command(true, "migrate", "up").run(""); err != nil {
+	if _, err := i.cheaply("migrate", "up").run(""); err != nil {
 		return err
 	}
 	i.clients = map[string]driver.Client{}
@@ -75,7 +78,7 @@ func (l *lab) install(ctx context.Context, i *installation, accounts int) (err e
 
 func (i *installation) register(name string, args []string) error {
 	args = append([]string{"client", "create", "--name", "Bench " + name, "--approve", "-o", "json"}, args...)
-	text, err := i.command(true, args...).run("")
+	text, err := i.cheaply(args...).run("")
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (i *installation) people(accounts int) error {
 			places <- struct{}{}
 			defer func() { <-places }()
 			name := fmt.Sprintf("bench%d", n)
-			_, faults[n] = i.command(true, "user", "create", "--username", name, "--name", "Bench", "--email", name+"@example.org", "--password-stdin").run(secret)
+			_, faults[n] = i.cheaply("user", "create", "--username", name, "--name", "Bench", "--email", name+"@example.org", "--password-stdin").run(secret)
 		})
 	}
 	group.Wait()
@@ -113,18 +116,15 @@ func (i *installation) people(accounts int) error {
 	return nil
 }
 
-// serve starts the server on the installation and describes it.
-func (l *lab) serve(ctx context.Context, i *installation, cheap bool) (*driver.Server, func(), error) {
+// serve starts the server on the installation by the command and describes it.
+func (l *lab) serve(ctx context.Context, i *installation, by command) (*driver.Server, func(), error) {
 	s := &driver.Server{Name: i.name, Issuer: "http://" + i.listen, Clients: i.clients, Fields: map[string]string{
 		"username": "bench{w}", "password": secret, "decision": "allow", "user_code": "{user_code}",
 	}}
-	pid, stop, err := l.start(ctx, i.command(cheap, "serve"), s.Metadata())
+	pid, stop, err := l.start(ctx, by, s.Metadata())
 	if err != nil {
 		return nil, nil, err
 	}
 	s.Processes = []driver.Process{{Name: "server", PID: pid}}
 	return s, stop, s.Discover(ctx)
 }
-
-// onPostgres reports whether the installation is on PostgreSQL.
-func (i *installation) onPostgres() bool { return strings.HasPrefix(i.database, "postgres") }

@@ -32,7 +32,7 @@ func floods(ctx context.Context, l *lab, o options, r *report) error {
 			}
 			i.database = l.postgres.of("bench_flood")
 		}
-		if err := l.install(ctx, i, 1); err != nil {
+		if err := i.install(ctx, 1); err != nil {
 			return err
 		}
 		rows, err := l.flood(ctx, i, o)
@@ -49,7 +49,7 @@ func floods(ctx context.Context, l *lab, o options, r *report) error {
 
 // flood measures in turn: quiet, flooded, and quiet again.
 func (l *lab) flood(ctx context.Context, i *installation, o options) (rows [][]any, err error) {
-	server, stop, err := l.serve(ctx, i, false)
+	server, stop, err := l.serve(ctx, i, i.command("serve"))
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func growths(ctx context.Context, l *lab, o options, r *report) error {
 			return err
 		}
 		i := &installation{name: size, binary: l.built.countersign, folder: l.folder, database: l.postgres.of(name)}
-		if err := l.install(ctx, i, o.accounts()); err != nil {
+		if err := i.install(ctx, o.accounts()); err != nil {
 			return err
 		}
 		if size == "full" {
@@ -41,12 +41,12 @@ func growths(ctx context.Context, l *lab, o options, r *report) error {
 				return err
 			}
 		}
-		server, _, err := l.serve(ctx, i, true)
+		server, _, err := l.serve(ctx, i, i.cheaply("serve"))
 		if err != nil {
 			return err
 		}
 		server.Processes = append(server.Processes, driver.Process{Name: "database", PID: l.postgres.pid})
-		targets = append(targets, target{server, l.postgres.count(name)})
+		targets = append(targets, target{server, l.postgres.count(ctx, name)})
 	}
 	before := len(r.results)
 	if err := l.measure(ctx, o, targets, r); err != nil {
@@ -66,7 +66,7 @@ func (l *lab) fill(ctx context.Context, name string, o options) error {
 		if err := insert(ctx, db, one.statement, o); err != nil {
 			return fmt.Errorf("fill the database with %s: %w", one.what, err)
 		}
-		l.log.Info("filled", slog.String("with", one.what))
+		l.log.InfoContext(ctx, "filled", slog.String("with", one.what))
 	}
 	_, err = db.ExecContext(ctx, "VACUUM ANALYZE")
 	return err

@@ -47,7 +47,7 @@ func (l *lab) close() {
 	for i := len(l.closes) - 1; i >= 0; i-- {
 		l.closes[i]()
 	}
-	if err := os.RemoveAll(l.folder); err != nil {
+	if err := os.RemoveAll(l.folder); err != nil { //nolint:gosec // newLab made it
 		l.log.Warn("the folder was not deleted", "cause", err.Error())
 	}
 }
@@ -126,7 +126,7 @@ func (l *lab) output(name string) (io.WriteCloser, error) {
 	if l.logs == "" {
 		return nil, nil //nolint:nilnil // a process without an output has none
 	}
-	f, err := os.Create(filepath.Join(l.logs, name+".log"))
+	f, err := os.Create(filepath.Join(l.logs, name+".log")) //nolint:gosec // the command line names the folder
 	if err != nil {
 		return nil, fmt.Errorf("keep a log: %w", err)
 	}

@@ -50,10 +50,10 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 		}
 	}
 	i := &installation{name: "countersign, " + onPostgres, binary: b.countersign, database: pg.of("bench"), folder: l.folder}
-	if err := l.install(ctx, i, o.accounts()); err != nil {
+	if err := i.install(ctx, o.accounts()); err != nil {
 		return nil, err
 	}
-	own, _, err := l.serve(ctx, i, true)
+	own, _, err := l.serve(ctx, i, i.cheaply("serve"))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 	if err != nil {
 		return nil, err
 	}
-	list := []target{{own, pg.count("bench")}, {floor, pg.count("bench_floor")}, {joined, pg.count("bench_joined")}}
+	list := []target{{own, pg.count(ctx, "bench")}, {floor, pg.count(ctx, "bench_floor")}, {joined, pg.count(ctx, "bench_joined")}}
 	for _, t := range list {
 		t.Processes = append(t.Processes, driver.Process{Name: "database", PID: pg.pid})
 	}
@@ -74,10 +74,10 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 
 func (l *lab) onSQLite(ctx context.Context, o options, b binaries) ([]target, error) {
 	i := &installation{name: "countersign, " + onSQLite, binary: b.countersign, database: "sqlite://" + l.path("bench.db"), folder: l.folder}
-	if err := l.install(ctx, i, o.accounts()); err != nil {
+	if err := i.install(ctx, o.accounts()); err != nil {
 		return nil, err
 	}
-	own, _, err := l.serve(ctx, i, true)
+	own, _, err := l.serve(ctx, i, i.cheaply("serve"))
 	if err != nil {
 		return nil, err
 	}
@@ -95,22 +95,31 @@ func (l *lab) measure(ctx context.Context, o options, targets []target, into *re
 		}
 		for _, c := range o.concurrency {
 			for _, t := range targets {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				r, err := driver.Run(t.Server, driver.Load{Scenario: scenario, Concurrency: c, Warm: o.warm, For: o.benchtime, Count: t.count})
-				if _, lacks := errors.AsType[driver.Unsupported](err); lacks {
-					continue
-				}
-				if err != nil {
+				load := driver.Load{Scenario: scenario, Concurrency: c, Warm: o.warm, For: o.benchtime, Count: t.count}
+				if err := l.put(ctx, load, t.Server, into); err != nil {
 					return err
 				}
-				l.log.Info("measured", slog.String("server", t.Name), slog.String("scenario", name), slog.Int("concurrency", c),
-					slog.String("cpu_ms", fmt.Sprintf("%.3f + %.3f", r.CPU["server"], r.CPU["database"])), slog.Float64("per_second", r.PerSecond),
-					slog.Float64("p99_ms", r.P99), slog.Int64("errors", r.Errors), slog.String("first", r.FirstError))
-				into.add(*r)
 			}
 		}
 	}
+	return nil
+}
+
+// put puts a load on a server, unless that is one which cannot do it.
+func (l *lab) put(ctx context.Context, load driver.Load, on *driver.Server, into *report) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r, err := driver.Run(on, load)
+	if _, lacks := errors.AsType[driver.UnsupportedError](err); lacks {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.log.InfoContext(ctx, "measured", slog.String("server", on.Name), slog.String("scenario", load.Scenario.Name), slog.Int("concurrency", load.Concurrency),
+		slog.String("cpu_ms", fmt.Sprintf("%.3f + %.3f", r.CPU["server"], r.CPU["database"])), slog.Float64("per_second", r.PerSecond),
+		slog.Float64("p99_ms", r.P99), slog.Int64("errors", r.Errors), slog.String("first", r.FirstError))
+	into.add(*r)
 	return nil
 }

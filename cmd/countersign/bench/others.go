@@ -60,10 +60,10 @@ func (l *lab) peer(ctx context.Context, name string) (*driver.Server, error) {
 		return s, s.Discover(ctx)
 	}
 	folder := l.path("peer")
-	if err := os.Mkdir(folder, 0o700); err != nil {
+	if err := os.Mkdir(folder, 0o700); err != nil { //nolint:gosec // in the folder of this run
 		return nil, fmt.Errorf("make a folder for the peer: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "server.mjs"), peerProgram, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "server.mjs"), peerProgram, 0o600); err != nil { //nolint:gosec // in the folder of this run
 		return nil, fmt.Errorf("write the peer: %w", err)
 	}
 	npm := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", peerPackage)

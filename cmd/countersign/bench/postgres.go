@@ -70,9 +70,10 @@ func (c *cluster) of(name string) string {
 func (c *cluster) open(name string) (*sql.DB, error) { return sql.Open("pgx", c.of(name)) }
 
 // count returns what tells how many statements ran in a database.
-func (c *cluster) count(name string) func() (int64, error) {
+func (c *cluster) count(ctx context.Context, name string) func() (int64, error) {
+	ctx = context.WithoutCancel(ctx) // what goes on when the run is interrupted is still measured whole
 	return func() (n int64, err error) {
-		err = c.sql.QueryRowContext(context.Background(), `SELECT COALESCE(sum(calls), 0)::bigint FROM pg_stat_statements
+		err = c.sql.QueryRowContext(ctx, `SELECT COALESCE(sum(calls), 0)::bigint FROM pg_stat_statements
 			WHERE dbid = (SELECT oid FROM pg_database WHERE datname = $1)`, name).Scan(&n)
 		return n, err
 	}

@@ -36,7 +36,7 @@ func purges(ctx context.Context, l *lab, o options, r *report) error {
 		return err
 	}
 	i := &installation{name: "purge", binary: l.built.countersign, folder: l.folder, database: l.postgres.of(name)}
-	if err := l.install(ctx, i, 1); err != nil {
+	if err := i.install(ctx, 1); err != nil {
 		return err
 	}
 	db, err := l.postgres.open(name)
@@ -44,7 +44,7 @@ func purges(ctx context.Context, l *lab, o options, r *report) error {
 		return fmt.Errorf("open the database to fill: %w", err)
 	}
 	defer func() { _ = db.Close() }()
-	server, stop, err := l.serve(ctx, i, false)
+	server, stop, err := l.serve(ctx, i, i.command("serve"))
 	if err != nil {
 		return err
 	}

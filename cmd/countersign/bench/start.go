@@ -27,7 +27,7 @@ func starts(ctx context.Context, l *lab, o options, r *report) error {
 			}
 			i.database = l.postgres.of("bench_start")
 		}
-		if err := l.install(ctx, i, 1); err != nil {
+		if err := i.install(ctx, 1); err != nil {
 			return err
 		}
 		row, err := l.startOften(ctx, i)
@@ -37,7 +37,7 @@ func starts(ctx context.Context, l *lab, o options, r *report) error {
 		s.Rows = append(s.Rows, append([]any{database}, row...))
 	}
 	r.note(s)
-	info, err := os.Stat(l.built.countersign)
+	info, err := os.Stat(l.built.countersign) //nolint:gosec // build made it
 	if err != nil {
 		return fmt.Errorf("measure the program: %w", err)
 	}
@@ -49,7 +49,7 @@ func (l *lab) startOften(ctx context.Context, i *installation) ([]any, error) {
 	var times, memory []float64
 	for range startsMeasured {
 		begin := time.Now()
-		pid, stop, err := l.start(ctx, i.command(false, "serve"), "http://"+i.listen+"/.well-known/openid-configuration")
+		pid, stop, err := l.start(ctx, i.command("serve"), "http://"+i.listen+"/.well-known/openid-configuration")
 		if err != nil {
 			return nil, err
 		}

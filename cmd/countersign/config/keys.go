@@ -105,31 +105,19 @@ func (c *Config) set(k Key, value any) error {
 }
 
 func parse(like any, text string) (reflect.Value, error) {
-	var none reflect.Value
 	switch like.(type) {
 	case time.Duration:
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return none, fmt.Errorf("%q is not a duration; write it like 30s, 10m or 12h", text)
-		}
-		return reflect.ValueOf(d), nil
+		d, err := parseDuration(text)
+		return reflect.ValueOf(d), err
 	case bool:
-		if text != "true" && text != "false" {
-			return none, fmt.Errorf("%q is neither true nor false", text)
-		}
-		return reflect.ValueOf(text == "true"), nil
+		yes, err := parseBool(text)
+		return reflect.ValueOf(yes), err
 	case int:
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return none, fmt.Errorf("%q is not a whole number", text)
-		}
-		return reflect.ValueOf(n), nil
+		n, err := parseInt(text)
+		return reflect.ValueOf(n), err
 	case slog.Level:
-		var level slog.Level
-		if err := level.UnmarshalText([]byte(text)); err != nil {
-			return none, fmt.Errorf("%q is not a level; use debug, info, warn or error", text)
-		}
-		return reflect.ValueOf(level), nil
+		level, err := parseLevel(text)
+		return reflect.ValueOf(level), err
 	case []netip.Prefix:
 		list, err := parsePrefixes(text)
 		return reflect.ValueOf(list), err
@@ -140,6 +128,36 @@ func parse(like any, text string) (reflect.Value, error) {
 	default:
 		return reflect.ValueOf(text), nil
 	}
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration; write it like 30s, 10m or 12h", text)
+	}
+	return d, nil
+}
+
+func parseBool(text string) (bool, error) {
+	if text != "true" && text != "false" {
+		return false, fmt.Errorf("%q is neither true nor false", text)
+	}
+	return text == "true", nil
+}
+
+func parseInt(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a whole number", text)
+	}
+	return n, nil
+}
+
+func parseLevel(text string) (level slog.Level, err error) {
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return level, fmt.Errorf("%q is not a level; use debug, info, warn or error", text)
+	}
+	return level, nil
 }
 
 // entries are those of a list, with commas or white space between.

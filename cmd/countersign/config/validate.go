@@ -26,10 +26,7 @@ const minPublishBefore = 10 * time.Minute
 // derive fills in what follows from other settings.
 func (c *Config) derive(origin map[string]string) {
 	if c.Issuer == "" || origin["listen"] != "" && origin["issuer"] == "" {
-		c.Issuer = ""
-		if host, port, err := net.SplitHostPort(c.Listen); err == nil && IsLoopback(host) && port != "0" {
-			c.Issuer = c.localIssuer(port)
-		}
+		c.Issuer = c.derivedIssuer()
 	}
 	if c.Compat == CompatTeamworkCloud && origin["oauth1_realm"] == "" {
 		c.OAuth1Realm = teamworkCloudRealm
@@ -40,6 +37,16 @@ func (c *Config) derive(origin map[string]string) {
 	if c.PasswordPasses > 0 && c.PasswordMemory == 0 {
 		c.PasswordMemory = minPasswordMemory
 	}
+}
+
+// derivedIssuer is the issuer of a server that only this machine reaches, empty
+// where it is not known.
+func (c *Config) derivedIssuer() string {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || !IsLoopback(host) || port == "0" {
+		return ""
+	}
+	return c.localIssuer(port)
 }
 
 func (c *Config) localIssuer(port string) string {
@@ -64,25 +71,42 @@ func (c *Config) Listening(addr net.Addr) {
 // Warnings says, a sentence each, what is accepted but risky.
 func (c *Config) Warnings() []string {
 	var list []string
-	if c.PasswordMemory > 0 && (c.PasswordMemory < minPasswordMemory || c.PasswordPasses < minPasswordPasses) {
-		list = append(list, "passwords are hashed more cheaply than is safe; this is accepted because the issuer is a loopback address")
-	}
-	if host, _, err := net.SplitHostPort(c.PrivateListen); err == nil && !IsLoopback(host) {
-		list = append(list, "private_listen is an address that other machines may reach; metrics are served there without sign-in")
-	}
-	if c.AdminListen != "" && c.AdminURL == "" {
-		list = append(list, "admin_listen is set and admin_url is not: the rootservices document and the answers to consumers lead administrators "+
-			"to the issuer, where their pages are not; set admin_url to the URL by which they reach admin_listen")
-	}
-	if strings.HasPrefix(c.Issuer, "https:") && !c.TLS() && len(c.TrustedProxies) == 0 {
-		list = append(list, "the issuer is https and something in front speaks TLS, but trusted_proxies is empty: "+
-			"to the throttles and the audit trail everybody has the proxy's address; set trusted_proxies to it")
-	}
-	if c.FourEyes && c.Registration == "open" {
-		list = append(list, "four_eyes is set and registration is open: an administrator can register a client as anybody can, "+
-			"and approve it alone; set registration to token or off")
+	for _, risk := range []struct {
+		taken bool
+		text  string
+	}{
+		{
+			c.PasswordMemory > 0 && (c.PasswordMemory < minPasswordMemory || c.PasswordPasses < minPasswordPasses),
+			"passwords are hashed more cheaply than is safe; this is accepted because the issuer is a loopback address",
+		},
+		{c.privateExposed(), "private_listen is an address that other machines may reach; metrics are served there without sign-in"},
+		{
+			c.AdminListen != "" && c.AdminURL == "",
+			"admin_listen is set and admin_url is not: the rootservices document and the answers to consumers lead administrators " +
+				"to the issuer, where their pages are not; set admin_url to the URL by which they reach admin_listen",
+		},
+		{
+			strings.HasPrefix(c.Issuer, "https:") && !c.TLS() && len(c.TrustedProxies) == 0,
+			"the issuer is https and something in front speaks TLS, but trusted_proxies is empty: " +
+				"to the throttles and the audit trail everybody has the proxy's address; set trusted_proxies to it",
+		},
+		{
+			c.FourEyes && c.Registration == "open",
+			"four_eyes is set and registration is open: an administrator can register a client as anybody can, " +
+				"and approve it alone; set registration to token or off",
+		},
+	} {
+		if risk.taken {
+			list = append(list, risk.text)
+		}
 	}
 	return list
+}
+
+// privateExposed reports whether other machines may reach the private listener.
+func (c *Config) privateExposed() bool {
+	host, _, err := net.SplitHostPort(c.PrivateListen)
+	return err == nil && !IsLoopback(host)
 }
 
 // BehindProxy reports whether a listener speaks plain http to other machines,

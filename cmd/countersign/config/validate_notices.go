@@ -10,17 +10,25 @@ const minHookSecret = 32 // characters
 
 // validateNotices checks how somebody is told of what waits for approval.
 func (c *Config) validateNotices(fault faulter) {
-	if u, err := url.Parse(c.ApprovalWebhook); c.ApprovalWebhook != "" {
-		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())) {
-			fault("approval_webhook", "must be an https URL without a user; http is for this machine only")
-		}
-		if len(c.ApprovalWebhookSecret) < minHookSecret {
-			fault("approval_webhook_secret", "is needed with approval_webhook, and has %d characters or more; make one with `openssl rand -hex 32`", minHookSecret)
-		}
+	if c.ApprovalWebhook != "" {
+		c.validateWebhook(fault)
 	}
-	if len(c.ApprovalMail) == 0 {
-		return
+	if len(c.ApprovalMail) != 0 {
+		c.validateMail(fault)
 	}
+}
+
+func (c *Config) validateWebhook(fault faulter) {
+	u, err := url.Parse(c.ApprovalWebhook)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())) {
+		fault("approval_webhook", "must be an https URL without a user; http is for this machine only")
+	}
+	if len(c.ApprovalWebhookSecret) < minHookSecret {
+		fault("approval_webhook_secret", "is needed with approval_webhook, and has %d characters or more; make one with `openssl rand -hex 32`", minHookSecret)
+	}
+}
+
+func (c *Config) validateMail(fault faulter) {
 	for _, address := range c.ApprovalMail {
 		if _, err := mail.ParseAddress(address); err != nil {
 			fault("approval_mail", "%q is no mail address; write it like ops@example.org", address)

@@ -59,7 +59,7 @@ func axeCore(t testing.TB) string {
 func TestAccessibility(t *testing.T) {
 	t.Parallel()
 	axe := axeCore(t)
-	s, b := startPlain(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
+	s, b := startPlain(t, setting{"NAME", "Countersign"}), newTab(t)
 	tour(t, s, b, func(name string) { b.examine(name, axe, looks) })
 }
 

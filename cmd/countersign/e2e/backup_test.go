@@ -36,7 +36,6 @@ type belongings struct {
 	credentials               *oauth1.Token
 	signed                    *http.Request // by the consumer, and taken
 	assertion                 string        // of the signer, and taken
-	hint                      tokens
 }
 
 // furnish makes one of everything.

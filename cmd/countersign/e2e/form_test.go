@@ -12,7 +12,7 @@ import (
 // to do, what is wrong with a redirect URI, and how good a secret is.
 func TestFormTellsWhileItIsFilledIn(t *testing.T) {
 	t.Parallel()
-	s, b := startPlain(t, sqlite), newTab(t)
+	s, b := startPlain(t), newTab(t)
 	enterSettings(s, b)
 	b.open(s.settings("/oauth-clients/create?type=oidc"))
 	shown := func(selector string) string {
@@ -59,7 +59,7 @@ func TestFormTellsWhileItIsFilledIn(t *testing.T) {
 // Dark is a choice that holds against the system, and is taken back.
 func TestSchemeByChoice(t *testing.T) {
 	t.Parallel()
-	s, b := startPlain(t, sqlite), newTab(t)
+	s, b := startPlain(t), newTab(t)
 	background := func() string { return b.evaluate(`getComputedStyle(document.body).backgroundColor`) }
 	b.see(looks[0])
 	b.open(s.issuer + "/login")
@@ -81,7 +81,7 @@ func TestSchemeByChoice(t *testing.T) {
 // looked at, and a secret that nobody took along asks before it is left behind.
 func TestScriptsHelp(t *testing.T) {
 	t.Parallel()
-	s, b := startPlain(t, sqlite), newTab(t)
+	s, b := startPlain(t), newTab(t)
 	b.open(s.issuer + "/login")
 	press := func(on string) string {
 		return b.evaluate(`document.querySelector("#password").dispatchEvent(new KeyboardEvent("keydown", {key: "A", modifierCapsLock: ` + on + `})); document.querySelector("#caps").textContent`)
@@ -121,7 +121,7 @@ func TestScriptsHelp(t *testing.T) {
 // are the menus of the rows.
 func TestTableFitsInEveryLanguage(t *testing.T) {
 	t.Parallel()
-	s, b := startPlain(t, sqlite), newTab(t)
+	s, b := startPlain(t), newTab(t)
 	b.see(looks[0])
 	enterSettings(s, b)
 	s.sampleClients()
@@ -138,7 +138,7 @@ func TestTableFitsInEveryLanguage(t *testing.T) {
 // edge: the button that is meant first, badges, and the page that is open.
 func TestForcedColours(t *testing.T) {
 	t.Parallel()
-	s, b := startPlain(t, sqlite), newTab(t)
+	s, b := startPlain(t), newTab(t)
 	enterSettings(s, b)
 	s.sampleClients()
 	b.open(s.settings("/oauth-clients"))

@@ -16,7 +16,7 @@ func TestRightToLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal("axe-core is not installed: run `make test`, or `npm ci` in cmd/countersign/e2e/node")
 	}
-	s, b := startPlain(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
+	s, b := startPlain(t, setting{"NAME", "Countersign"}), newTab(t)
 	ada := s.administrator()
 	web := s.register("--name", "Modeling Tool", "--redirect-uri", webRedirect, "--scope", "openid profile email offline_access", "--approve")
 	seen := []look{looks[0], looks[4]}

@@ -104,14 +104,18 @@ const editedRedirect = "https://rp.example/other"
 
 var breadths = []breadth{
 	{
-		"oauth1", url.Values{"redirect_uris": {webRedirect}}, url.Values{"redirect_uris": {editedRedirect}},
+		"oauth1",
+		url.Values{"redirect_uris": {webRedirect}},
+		url.Values{"redirect_uris": {editedRedirect}},
 		func(s *server, c *client) bool { return getsTemporary(s, c, c.RedirectURIs[0]) },
 		func(s *server, c *client, _ *user) bool {
 			return getsTemporary(s, c, editedRedirect) && !getsTemporary(s, c, webRedirect)
 		},
 	},
 	{
-		"oauth2", url.Values{"grant": {"client_credentials"}, "response": {}, "scope": {"models:read metrics:write"}}, url.Values{"scope": {"models:read"}},
+		"oauth2",
+		url.Values{"grant": {"client_credentials"}, "response": {}, "scope": {"models:read metrics:write"}},
+		url.Values{"scope": {"models:read"}},
 		getsTokenForItself,
 		func(s *server, c *client, _ *user) bool {
 			ask := func(scope string) int {
@@ -121,7 +125,9 @@ var breadths = []breadth{
 		},
 	},
 	{
-		"oidc", url.Values{"redirect_uris": {webRedirect}}, url.Values{"redirect_uris": {editedRedirect}},
+		"oidc",
+		url.Values{"redirect_uris": {webRedirect}},
+		url.Values{"redirect_uris": {editedRedirect}},
 		beginsSignIn,
 		func(s *server, c *client, u *user) bool {
 			b, edited := s.browse(), *c

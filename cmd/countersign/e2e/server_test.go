@@ -121,11 +121,11 @@ func start(t testing.TB, database string, settings ...setting) *server {
 	return s
 }
 
-// startPlain is start with the program as users build it, for tests that look
-// at its pages: others race the same code.
-func startPlain(t testing.TB, database string, settings ...setting) *server {
+// startPlain is start on SQLite with the program as users build it, for tests that
+// look at its pages: others race the same code.
+func startPlain(t testing.TB, settings ...setting) *server {
 	t.Helper()
-	s := prepare(t, database, settings...)
+	s := prepare(t, sqlite, settings...)
 	s.bin = e2etest.PlainBinary(t)
 	s.Start()
 	t.Cleanup(s.finish)

@@ -249,7 +249,7 @@ func TestSettingsAccessibility(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, b := startPlain(t, sqlite, setting{"NAME", "Countersign"}), newTab(t)
+			s, b := startPlain(t, setting{"NAME", "Countersign"}), newTab(t)
 			tour(s, b, func(name, path string) {
 				t.Helper()
 				if path != "" {

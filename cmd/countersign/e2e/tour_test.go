@@ -64,7 +64,7 @@ func (s *server) robot(name, metadata string) (c *client, at, token string) {
 func TestDecisionAccessibility(t *testing.T) {
 	t.Parallel()
 	axe, post := axeCore(t), newPostbox(t)
-	s, b := startPlain(t, sqlite, setting{"NAME", "Countersign"}, setting{"REGISTRATION", "open"}, setting{"OUTBOUND_ALLOW", "127.0.0.0/8"},
+	s, b := startPlain(t, setting{"NAME", "Countersign"}, setting{"REGISTRATION", "open"}, setting{"OUTBOUND_ALLOW", "127.0.0.0/8"},
 		setting{"APPROVAL_WEBHOOK", post.address}, setting{"APPROVAL_WEBHOOK_SECRET", newVerifier()}), newTab(t)
 	enterSettings(s, b)
 	stop := func(name, path string) {

@@ -157,7 +157,7 @@ func TestTryoutCode(t *testing.T) {
 // TestTryoutOthers tests clients with the flows that are left.
 func TestTryoutOthers(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, s *server) {
+	each(t, func(_ *testing.T, s *server) {
 		own := s.tryout(s.Client("--type", "oauth2", "--grant", "client_credentials", "--scope", "metrics:write"))
 		own.begin(ownFlow(nil))
 		own.shows("Tokens are asked for", "client_credentials", "200 OK", "is introspected", `true`, "revoked")

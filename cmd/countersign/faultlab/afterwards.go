@@ -122,13 +122,15 @@ func searchLog(log string, secrets map[string]string) string {
 			return "a crash: " + sign
 		}
 	}
-	words := strings.FieldsFunc(log, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.')
-	})
-	for _, word := range words {
+	for _, word := range strings.FieldsFunc(log, func(c rune) bool { return !ofSecret(c) }) {
 		if kind, ok := secrets[word]; ok {
 			return kind
 		}
 	}
 	return ""
+}
+
+// ofSecret reports whether a secret may hold the character.
+func ofSecret(c rune) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-.", c)
 }

@@ -110,29 +110,63 @@ func newRecord(ops []*Op) *record {
 
 // endings notes which families an operation ends, or may.
 func (r *record) endings(o *Op) {
+	if o.Kind == "disapprove" {
+		r.disapproved(o)
+		return
+	}
 	f := r.families[o.arg("family")]
-	switch {
-	case o.Kind == "disapprove" && o.Result != Refused:
-		for _, one := range r.families {
-			if one.client == o.Key && one.asked < o.End {
-				one.end(o, "INV-06", o.Result == OK && one.born < o.Start)
-			}
-		}
-	case f == nil:
-	case o.Kind == "revoke":
-		f.end(o, "INV-05", o.Result == OK)
-	case o.Kind == "reuse":
-		f.end(o, "INV-03", o.Result == Refused)
-	case o.Kind == "logout" && !f.offline:
-		f.end(o, "INV-23", o.Result == OK)
-	case (o.Kind == "redeem" || o.Kind == "poll_device") && o.Start != f.asked: // a code that was used again
-		f.end(o, "INV-03", o.Result == Refused && o.Start > f.born)
+	if f == nil {
+		return
+	}
+	switch why, surely := f.ends(o); {
+	case surely:
+		f.endBy(o, why)
+	case why != "":
+		f.mayEndBy(o)
 	}
 }
 
-func (f *lifespan) end(o *Op, why string, surely bool) {
-	f.mayEnd = min(f.mayEnd, o.Start)
-	if surely && o.End < f.ended {
+// disapproved ends what a client got before it was disapproved.
+func (r *record) disapproved(o *Op) {
+	if o.Result == Refused {
+		return
+	}
+	for _, f := range r.families {
+		switch {
+		case f.client != o.Key || f.asked >= o.End:
+		case o.Result == OK && f.born < o.Start:
+			f.endBy(o, "INV-06")
+		default:
+			f.mayEndBy(o)
+		}
+	}
+}
+
+// ends tells by which invariant an operation ends the family, empty when it
+// cannot, and whether it surely did.
+func (f *lifespan) ends(o *Op) (why string, surely bool) {
+	switch o.Kind {
+	case "revoke":
+		return "INV-05", o.Result == OK
+	case "reuse":
+		return "INV-03", o.Result == Refused
+	case "logout":
+		if !f.offline {
+			return "INV-23", o.Result == OK
+		}
+	case "redeem", "poll_device":
+		if o.Start != f.asked { // a code that was used again
+			return "INV-03", o.Result == Refused && o.Start > f.born
+		}
+	}
+	return "", false
+}
+
+func (f *lifespan) mayEndBy(o *Op) { f.mayEnd = min(f.mayEnd, o.Start) }
+
+func (f *lifespan) endBy(o *Op, why string) {
+	f.mayEndBy(o)
+	if o.End < f.ended {
 		f.ended, f.why = o.End, why
 	}
 }
@@ -151,7 +185,7 @@ func (r *record) repeats() {
 			continue
 		}
 		if f := r.families[o.arg("family")]; f != nil && o.End-began > refreshGrace-time.Second {
-			f.mayEnd = min(f.mayEnd, o.Start)
+			f.mayEndBy(o)
 		}
 	}
 }

@@ -47,6 +47,7 @@ func checkApproval(r *record) (found []violation) {
 	}
 	for client, ops := range history {
 		switch porcupine.CheckOperationsTimeout(approvals, ops, modelPatience) {
+		case porcupine.Ok:
 		case porcupine.Illegal:
 			found = append(found, violation{"INV-06", "the approval of " + client + " is not one register", nil})
 		case porcupine.Unknown:
@@ -83,42 +84,62 @@ func approvalStep(o *Op) (e porcupine.Operation, ok bool) {
 
 // checkAudit holds acknowledged decisions against the audit record: one row for
 // each, none without one, and for unknown outcomes at most one.
-func checkAudit(r *record) (found []violation) {
-	rows := map[string][]*Op{} // by request
-	acked, unknown, recorded := map[string]bool{}, map[string]int{}, map[string]int{}
+func checkAudit(r *record) []violation {
+	t := trail{rows: map[string][]*Op{}, acked: map[string]bool{}, unknown: map[string]int{}}
 	for _, o := range r.ops {
 		if o.Kind == "audit" {
-			rows[o.RequestID] = append(rows[o.RequestID], o)
+			t.rows[o.RequestID] = append(t.rows[o.RequestID], o)
 		}
 	}
 	for _, o := range r.ops {
-		if o.Kind != "approve" && o.Kind != "disapprove" {
-			continue
-		}
-		switch o.Result {
-		case OK:
-			acked[o.RequestID] = true
-			if n := len(rows[o.RequestID]); n != 1 {
-				found = append(found, violation{"INV-10", fmt.Sprintf("an acknowledged decision has %d rows in the audit record", n), o})
-			}
-		case Unknown:
-			unknown[o.Kind+" "+o.Key]++
-		case Refused:
-			if len(rows[o.RequestID]) != 0 {
-				found = append(found, violation{"INV-10", "a refused decision is in the audit record", o})
-			}
+		if o.Kind == "approve" || o.Kind == "disapprove" {
+			t.decided(o)
 		}
 	}
-	for id, of := range rows {
-		if acked[id] {
-			continue
-		}
-		for _, row := range of {
-			thing := row.arg("action") + " " + row.Key
-			if recorded[thing]++; recorded[thing] > unknown[thing] {
-				found = append(found, violation{"INV-10", "the audit record has a decision that nobody made", row})
-			}
-		}
-	}
-	return found
+	t.findUnmade()
+	return t.found
 }
+
+// trail is the audit record beside what was decided.
+type trail struct {
+	rows    map[string][]*Op // by request
+	acked   map[string]bool  // by request
+	unknown map[string]int   // by decision and client
+	found   []violation
+}
+
+// decided holds a decision against its rows.
+func (t *trail) decided(o *Op) {
+	rows := len(t.rows[o.RequestID])
+	switch o.Result {
+	case OK:
+		t.acked[o.RequestID] = true
+		if rows != 1 {
+			t.add(o, fmt.Sprintf("an acknowledged decision has %d rows in the audit record", rows))
+		}
+	case Unknown:
+		t.unknown[o.Kind+" "+o.Key]++
+	case Refused:
+		if rows != 0 {
+			t.add(o, "a refused decision is in the audit record")
+		}
+	}
+}
+
+// findUnmade looks for rows of what was neither acknowledged nor unknown.
+func (t *trail) findUnmade() {
+	recorded := map[string]int{}
+	for id, rows := range t.rows {
+		if t.acked[id] {
+			continue
+		}
+		for _, row := range rows {
+			thing := row.arg("action") + " " + row.Key
+			if recorded[thing]++; recorded[thing] > t.unknown[thing] {
+				t.add(row, "the audit record has a decision that nobody made")
+			}
+		}
+	}
+}
+
+func (t *trail) add(o *Op, says string) { t.found = append(t.found, violation{"INV-10", says, o}) }

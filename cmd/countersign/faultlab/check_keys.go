@@ -32,17 +32,22 @@ func checkPublished(r *record) (found []violation) {
 			continue
 		}
 		signed[kid] = true
-		for _, f := range fetches {
-			if f.Start <= o.End-jwksAge || slices.Contains(strings.Fields(f.out("kids")), kid) {
-				continue
-			}
-			if f.Start < o.End {
-				found = append(found, violation{"INV-14", "a key signs that was not published long enough", o})
-			} else {
-				found = append(found, violation{"INV-14", "a key that signed is published no more", f})
-			}
-			break
-		}
+		found = append(found, unpublished(o, kid, fetches)...)
 	}
 	return found
+}
+
+// unpublished looks for a fetch without the key that o was signed with, of those
+// that should have brought it.
+func unpublished(o *Op, kid string, fetches []*Op) []violation {
+	for _, f := range fetches {
+		if f.Start <= o.End-jwksAge || slices.Contains(strings.Fields(f.out("kids")), kid) {
+			continue
+		}
+		if f.Start < o.End {
+			return []violation{{"INV-14", "a key signs that was not published long enough", o}}
+		}
+		return []violation{{"INV-14", "a key that signed is published no more", f}}
+	}
+	return nil
 }

@@ -29,7 +29,7 @@ var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, j
 
 // verify checks an ID token and notes whose it is.
 func (k *keyCache) verify(ctx context.Context, raw string, o *Op, nonce string) {
-	signed, err := jose.ParseSigned(raw, algorithms)
+	signed, err := jose.ParseSignedCompact(raw, algorithms)
 	if err != nil || len(signed.Signatures) != 1 {
 		o.Out["verified"] = "no: it is no JWT"
 		return

@@ -59,13 +59,13 @@ func open(ctx context.Context, cfg config) (l *lab, err error) {
 			l.close()
 		}
 	}()
-	file, err := os.Create(filepath.Join(cfg.dir, "history.jsonl")) //nolint:gosec // our own folder
+	file, err := os.Create(filepath.Join(cfg.dir, "history.jsonl"))
 	if err != nil {
 		return l, err
 	}
 	l.onClose(func() { _ = file.Close() })
 	l.history = newHistory(file)
-	if l.watch, err = openWatchdog(); err != nil {
+	if l.watch, err = openWatchdog(ctx); err != nil {
 		return l, err
 	}
 	l.onClose(l.watch.close)
@@ -95,7 +95,7 @@ func (l *lab) openReplicas(ctx context.Context) (err error) {
 		return err
 	}
 	for i := range l.cfg.replicas {
-		r, err := newReplica(l.cfg.bin, l.cfg.dir, fmt.Sprintf("r%d", i+1), l.watch)
+		r, err := newReplica(ctx, l.cfg.bin, l.cfg.dir, fmt.Sprintf("r%d", i+1), l.watch)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (l *lab) openReplicas(ctx context.Context) (err error) {
 		l.balancer.backends = append(l.balancer.backends, r.front)
 	}
 	for _, r := range l.replicas {
-		if err := r.start(); err != nil {
+		if err := r.start(ctx); err != nil {
 			return err
 		}
 		if err := r.await(ctx); err != nil { // one after another: the first brings the schema up to date

@@ -59,7 +59,7 @@ func (l *lab) killReplicas(ctx context.Context) error {
 func (l *lab) revive(ctx context.Context, r *replica, more ...string) error {
 	ctx = context.WithoutCancel(ctx)
 	o := l.history.begin(-1, "start", r.name)
-	err := r.start(more...)
+	err := r.start(ctx, more...)
 	if err == nil {
 		err = r.await(ctx)
 	}

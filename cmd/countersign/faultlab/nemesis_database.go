@@ -150,12 +150,30 @@ type failing struct{ table, event string }
 
 // stores are the operations that the program's stores live on.
 var stores = []failing{
-	{"access_tokens", "INSERT"}, {"refresh_tokens", "INSERT"}, {"refresh_tokens", "UPDATE"}, {"grants", "INSERT"}, {"grants", "UPDATE"},
-	{"authorization_codes", "INSERT"}, {"authorization_codes", "UPDATE"}, {"interactions", "INSERT"}, {"interactions", "UPDATE"},
-	{"sessions", "INSERT"}, {"sessions", "UPDATE"}, {"consents", "INSERT"}, {"consents", "UPDATE"}, {"session_clients", "INSERT"},
-	{"device_codes", "INSERT"}, {"device_codes", "UPDATE"}, {"used_jtis", "INSERT"}, {"temporary_credentials", "INSERT"},
-	{"temporary_credentials", "UPDATE"}, {"token_credentials", "INSERT"}, {"sign_in_throttles", "INSERT"}, {"clients", "UPDATE"},
-	{"account_activities", "INSERT"}, {"application_uses", "INSERT"},
+	{"access_tokens", "INSERT"},
+	{"refresh_tokens", "INSERT"},
+	{"refresh_tokens", "UPDATE"},
+	{"grants", "INSERT"},
+	{"grants", "UPDATE"},
+	{"authorization_codes", "INSERT"},
+	{"authorization_codes", "UPDATE"},
+	{"interactions", "INSERT"},
+	{"interactions", "UPDATE"},
+	{"sessions", "INSERT"},
+	{"sessions", "UPDATE"},
+	{"consents", "INSERT"},
+	{"consents", "UPDATE"},
+	{"session_clients", "INSERT"},
+	{"device_codes", "INSERT"},
+	{"device_codes", "UPDATE"},
+	{"used_jtis", "INSERT"},
+	{"temporary_credentials", "INSERT"},
+	{"temporary_credentials", "UPDATE"},
+	{"token_credentials", "INSERT"},
+	{"sign_in_throttles", "INSERT"},
+	{"clients", "UPDATE"},
+	{"account_activities", "INSERT"},
+	{"application_uses", "INSERT"},
 }
 
 // failStores is NM-20: each operation of the stores fails in its turn.

@@ -53,7 +53,7 @@ func TestPointInTimeRecovery(t *testing.T) {
 	w.query(`SELECT pg_switch_wal()`)
 	w.goBack()
 
-	w.must(w.r.start())
+	w.must(w.r.start(t.Context()))
 	w.must(w.r.await(t.Context()))
 	if w.ask(resource, pathIntrospect, url.Values{"token": {token}}, http.StatusOK)["active"] != true {
 		t.Error("the database did not go back: the test tells nothing")
@@ -62,7 +62,7 @@ func TestPointInTimeRecovery(t *testing.T) {
 	file := filepath.Join(dir, "of-the-result.backup")
 	w.must(w.r.cli(t.Context(), nil, "backup", file))
 	w.must(w.r.cli(t.Context(), nil, "restore", file, "--replace", "--yes"))
-	w.must(w.r.start())
+	w.must(w.r.start(t.Context()))
 	w.must(w.r.await(t.Context()))
 	w.ask(resource, pathIntrospect, url.Values{"token": {token}}, http.StatusUnauthorized) // nobody asks before an administrator approves
 	var renewed struct {

@@ -54,12 +54,13 @@ func (r *replica) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start runs the server. More are settings for this life only.
-func (r *replica) start(more ...string) error {
+// start runs the server, which lives on when ctx ends. More are settings for this
+// life only.
+func (r *replica) start(ctx context.Context, more ...string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.extra = more
-	cmd := r.command(context.Background(), "serve")
+	cmd := r.command(context.WithoutCancel(ctx), "serve")
 	cmd.Stdout, cmd.Stderr = r.logs, r.logs
 	if err := cmd.Start(); err != nil {
 		return err
@@ -88,9 +89,9 @@ func (r *replica) await(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-r.exited:
+		case <-r.exited: //nolint:errcheck // its log says why it ended
 			time.Sleep(100 * time.Millisecond)
-			if err := r.start(r.extra...); err != nil {
+			if err := r.start(ctx, r.extra...); err != nil {
 				return err
 			}
 		case <-time.After(20 * time.Millisecond):
@@ -121,7 +122,7 @@ func (r *replica) signal(s os.Signal) error {
 func (r *replica) kill() {
 	_ = r.signal(syscall.SIGKILL) // it may have ended
 	if r.cmd != nil {
-		<-r.exited
+		<-r.exited //nolint:errcheck // that it was killed is known
 		r.cmd = nil
 	}
 }
@@ -170,7 +171,7 @@ func (r *replica) cliWith(ctx context.Context, stdin string, into any, args ...s
 
 // newReplica makes a replica that does not run yet, with settings that tests of
 // it need on any database.
-func newReplica(bin, dir, name string, w *watchdog) (*replica, error) {
+func newReplica(ctx context.Context, bin, dir, name string, w *watchdog) (*replica, error) {
 	r := &replica{name: name, bin: bin, dir: filepath.Join(dir, name), watch: w}
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		return nil, err
@@ -180,7 +181,7 @@ func newReplica(bin, dir, name string, w *watchdog) (*replica, error) {
 		return nil, err
 	}
 	for _, at := range []*string{&r.address, &r.private} {
-		port, err := freePort(context.Background())
+		port, err := freePort(ctx)
 		if err != nil {
 			return nil, err
 		}

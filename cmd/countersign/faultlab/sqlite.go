@@ -100,7 +100,7 @@ func (l *lab) readOnlySQLite(ctx context.Context) error {
 	if err := remount(ctx, r, "ro"); err != nil {
 		return err
 	}
-	if err := r.start(); err != nil {
+	if err := r.start(ctx); err != nil {
 		return err
 	}
 	select {

@@ -27,8 +27,8 @@ while read -r sign pid; do
 done
 for pid in $pids; do kill -9 "$pid"; done`
 
-func openWatchdog() (*watchdog, error) {
-	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", watchScript)
+func openWatchdog(ctx context.Context) (*watchdog, error) {
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", watchScript)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -29,7 +29,6 @@ type worker struct {
 	who      *person
 	families []*family
 	keys     *keyCache
-	count    int
 }
 
 // deed is something that a worker does, and how often of a hundred times.

@@ -174,11 +174,7 @@ func (m *Metrics) Audited(action string) { m.audited.inc(action) }
 
 // LogoutToken counts an attempt to deliver a logout token.
 func (m *Metrics) LogoutToken(delivered bool) {
-	if delivered {
-		m.deliveries.inc("delivered")
-		return
-	}
-	m.deliveries.inc("failed")
+	m.deliveries.inc(map[bool]string{true: "delivered", false: "failed"}[delivered])
 }
 
 // Waiting keeps how many clients wait for approval and how many logout tokens

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,7 +12,7 @@ import (
 // traced returns a chain with or without traces.
 func traced(trace func(*http.Request, string, string) (*http.Request, func(int))) http.Handler {
 	return Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), Config{
-		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Now: time.Now, Trace: trace,
+		Log: slog.New(slog.DiscardHandler), Now: time.Now, Trace: trace,
 		Route: func(*http.Request) string { return "/route" },
 		Hosts: Hosts{Issuer: &url.URL{Scheme: "http", Host: "localhost"}},
 	})

@@ -35,10 +35,10 @@ type browser struct {
 	fields map[string]string
 }
 
-func newBrowser(w *worker, userCode string) *browser {
+func newBrowser(w *worker) *browser {
 	jar, _ := cookiejar.New(nil) // fails for no options
 	b := &browser{conn: w.conn, jar: jar}
-	b.fill(w, userCode)
+	b.fill(w, "")
 	return b
 }
 

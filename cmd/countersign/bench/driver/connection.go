@@ -74,7 +74,7 @@ func (c *connection) close() {
 
 func (c *connection) open(host string) error {
 	dialer := net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: c.from}}
-	conn, err := dialer.Dial("tcp", host) //nolint:noctx // it has a timeout
+	conn, err := dialer.Dial("tcp", host)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func TestWhatAServerLacksIsToldApart(t *testing.T) {
 func TestFormIsFilledInAndSent(t *testing.T) {
 	t.Parallel()
 	w := &worker{server: &Server{Fields: map[string]string{"username": "bench{w}", "decision": "allow"}}, number: 7}
-	b := newBrowser(w, "")
+	b := newBrowser(w)
 	got := b.values(`<input type="hidden" name="interaction" value="i&amp;1"><input name="username"><input type="checkbox" name="no" value="1">
 		<button name="decision" value="deny">No</button><button name="other" value="x">`).Encode()
 	if want := "decision=allow&interaction=i%261&username=bench7"; got != want {

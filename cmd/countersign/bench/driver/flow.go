@@ -11,8 +11,9 @@ import (
 type tokens struct{ access, refresh string }
 
 // authorize runs the code flow with PKCE and OpenID Connect in the browser.
-// Where the browser is new to the server, the client's own parameters are added.
-func (w *worker) authorize(c Client, b *browser, anew bool) (tokens, error) {
+// More are parameters beside those: the client's own, where the browser is new to
+// the server.
+func (w *worker) authorize(c Client, b *browser, more map[string]string) (tokens, error) {
 	to, err := w.server.endpoint("authorization")
 	if err != nil {
 		return tokens{}, err
@@ -23,10 +24,8 @@ func (w *worker) authorize(c Client, b *browser, anew bool) (tokens, error) {
 		"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {c.RedirectURI}, "scope": {c.Scope}, "state": {state}, "nonce": {rand.Text()},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	}
-	if anew {
-		for name, value := range c.Authorize {
-			q.Set(name, value)
-		}
+	for name, value := range more {
+		q.Set(name, value)
 	}
 	from := *to
 	from.RawQuery = q.Encode()
@@ -60,9 +59,9 @@ func codeAnew(w *worker) error {
 		return err
 	}
 	w.step = func() error {
-		b := newBrowser(w, "")
+		b := newBrowser(w)
 		b.conn = &connection{from: somewhere(), over: w.conn.over}
-		_, err := w.authorize(c, b, true)
+		_, err := w.authorize(c, b, c.Authorize)
 		b.conn.close()
 		w.conn.sent += b.conn.sent
 		return err
@@ -77,12 +76,12 @@ func codeLive(w *worker) error {
 	if err != nil {
 		return err
 	}
-	b := newBrowser(w, "")
-	if _, err := w.authorize(c, b, true); err != nil {
+	b := newBrowser(w)
+	if _, err := w.authorize(c, b, c.Authorize); err != nil {
 		return err
 	}
 	w.step = func() error {
-		_, err := w.authorize(c, b, false)
+		_, err := w.authorize(c, b, nil)
 		return err
 	}
 	return w.step()
@@ -99,7 +98,7 @@ func deviceLive(w *worker) error {
 	if err != nil {
 		return err
 	}
-	b := newBrowser(w, "")
+	b := newBrowser(w)
 	w.step = func() error {
 		a, err := w.ask(start, `"device_code"`)
 		if err != nil {

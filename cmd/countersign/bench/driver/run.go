@@ -69,7 +69,7 @@ type run struct {
 	first  error
 }
 
-// Run puts the load on the server and returns what it cost. [Unsupported] says
+// Run puts the load on the server and returns what it cost. [UnsupportedError] says
 // that the server cannot do it.
 func Run(server *Server, load Load) (*Result, error) {
 	r := &run{server: server, load: load}

@@ -29,8 +29,8 @@ type Scenario struct {
 
 // Scenarios are all of them.
 var Scenarios = []Scenario{
-	{"cc", "client_credentials, opaque token", tokenByClient("cc", false)},
-	{"cc_jwt", "client_credentials, ES256 token", tokenByClient("cc_jwt", true)},
+	{"cc", "client_credentials, opaque token", tokenByClient("cc", opaque)},
+	{"cc_jwt", "client_credentials, ES256 token", tokenByClient("cc_jwt", signed)},
 	{"introspect", "introspection by a resource server", introspect},
 	{"userinfo", "userinfo", userinfo},
 	{"refresh", "refresh with rotation and an ID token", refresh},
@@ -94,7 +94,14 @@ func (w *worker) byClient(name string) (*request, error) {
 	return w.post("token", c, url.Values{"grant_type": {"client_credentials"}, "scope": {c.Scope}})
 }
 
-func tokenByClient(name string, signed bool) func(*worker) error {
+func signed(token string) bool {
+	return strings.Count(token, ".") == 2 && strings.HasPrefix(token, "eyJ")
+}
+
+func opaque(token string) bool { return !signed(token) }
+
+// tokenByClient asks for tokens of the form that is meant.
+func tokenByClient(name string, meant func(token string) bool) func(*worker) error {
 	return func(w *worker) error {
 		r, err := w.byClient(name)
 		if err != nil {
@@ -104,8 +111,8 @@ func tokenByClient(name string, signed bool) func(*worker) error {
 		if err != nil {
 			return err
 		}
-		if token := a.member("access_token"); signed != (strings.Count(token, ".") == 2 && strings.HasPrefix(token, "eyJ")) {
-			return Unsupported("the client " + name + " gets a token of the other form")
+		if !meant(a.member("access_token")) {
+			return UnsupportedError("the client " + name + " gets a token of the other form")
 		}
 		w.step = func() error {
 			_, err := w.ask(r, `"access_token"`)
@@ -153,7 +160,7 @@ func (w *worker) signedIn() (Client, tokens, error) {
 	if err != nil {
 		return Client{}, tokens{}, err
 	}
-	t, err := w.authorize(c, newBrowser(w, ""), true)
+	t, err := w.authorize(c, newBrowser(w), c.Authorize)
 	return c, t, err
 }
 

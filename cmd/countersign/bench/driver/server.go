@@ -94,11 +94,11 @@ func (s *Server) Discover(ctx context.Context) error {
 }
 
 // endpoint returns the address of an endpoint; a server without it is
-// [Unsupported].
+// [UnsupportedError].
 func (s *Server) endpoint(name string) (*url.URL, error) {
 	address := s.Endpoints[name]
 	if address == "" {
-		return nil, Unsupported("no " + name + " endpoint")
+		return nil, UnsupportedError("no " + name + " endpoint")
 	}
 	return url.Parse(address)
 }
@@ -106,12 +106,12 @@ func (s *Server) endpoint(name string) (*url.URL, error) {
 func (s *Server) client(name string) (Client, error) {
 	c, ok := s.Clients[name]
 	if !ok {
-		return c, Unsupported("no client for " + name)
+		return c, UnsupportedError("no client for " + name)
 	}
 	return c, nil
 }
 
-// Unsupported says why a server cannot be asked for something.
-type Unsupported string
+// UnsupportedError says why a server cannot be asked for something.
+type UnsupportedError string
 
-func (u Unsupported) Error() string { return string(u) }
+func (u UnsupportedError) Error() string { return string(u) }

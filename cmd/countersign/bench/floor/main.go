@@ -50,7 +50,7 @@ func serve(listen, postgres, file string, join bool) error { //nolint:revive // 
 }
 
 // open opens the database that is named.
-func open(ctx context.Context, postgres, file string) (store, error) {
+func open(ctx context.Context, postgres, file string) (store, error) { //nolint:ireturn // there are two
 	if file != "" {
 		return openSQLite(ctx, file)
 	}

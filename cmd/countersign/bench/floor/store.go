@@ -33,9 +33,9 @@ var schema = []string{
 
 const (
 	selectClient = `SELECT secret FROM floor_clients WHERE id = $1`
-	selectToken  = `SELECT t.client, t.scope, t.expires, c.secret FROM floor_clients c JOIN floor_tokens t ON t.hash = $2 WHERE c.id = $1`
-	insertToken  = `INSERT INTO floor_tokens SELECT $1, c.id, $3, $4 FROM floor_clients c WHERE c.id = $2`
-	insertTokens = `INSERT INTO floor_tokens SELECT n.hash, c.id, n.scope, n.expires
+	selectRow    = `SELECT t.client, t.scope, t.expires, c.secret FROM floor_clients c JOIN floor_tokens t ON t.hash = $2 WHERE c.id = $1`
+	insertRow    = `INSERT INTO floor_tokens SELECT $1, c.id, $3, $4 FROM floor_clients c WHERE c.id = $2`
+	insertRows   = `INSERT INTO floor_tokens SELECT n.hash, c.id, n.scope, n.expires
 		FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[]) n (hash, client, scope, expires) JOIN floor_clients c ON c.id = n.client`
 )
 
@@ -71,7 +71,7 @@ func (p postgres) client(ctx context.Context, id string) (secret []byte, err err
 func (p postgres) keep(ctx context.Context, rows ...row) error {
 	if len(rows) == 1 {
 		one := rows[0]
-		_, err := p.pool.Exec(ctx, insertToken, one.hash, one.client, one.scope, one.expires.Unix())
+		_, err := p.pool.Exec(ctx, insertRow, one.hash, one.client, one.scope, one.expires.Unix())
 		return err
 	}
 	hashes, clients := make([][]byte, len(rows)), make([]string, len(rows))
@@ -79,13 +79,13 @@ func (p postgres) keep(ctx context.Context, rows ...row) error {
 	for i, one := range rows {
 		hashes[i], clients[i], scopes[i], ends[i] = one.hash, one.client, one.scope, one.expires.Unix()
 	}
-	_, err := p.pool.Exec(ctx, insertTokens, hashes, clients, scopes, ends)
+	_, err := p.pool.Exec(ctx, insertRows, hashes, clients, scopes, ends)
 	return err
 }
 
 func (p postgres) read(ctx context.Context, caller string, hash []byte) (found row, secret []byte, err error) {
 	var expires int64
-	err = p.pool.QueryRow(ctx, selectToken, caller, hash).Scan(&found.client, &found.scope, &expires, &secret)
+	err = p.pool.QueryRow(ctx, selectRow, caller, hash).Scan(&found.client, &found.scope, &expires, &secret)
 	found.expires = time.Unix(expires, 0)
 	return found, secret, err
 }
@@ -114,7 +114,7 @@ func openSQLite(ctx context.Context, file string) (store, error) { //nolint:iret
 		into *(*sql.Stmt)
 		db   *sql.DB
 		text string
-	}{{&s.find, reader, selectClient}, {&s.insert, writer, insertToken}, {&s.look, reader, selectToken}} {
+	}{{&s.find, reader, selectClient}, {&s.insert, writer, insertRow}, {&s.look, reader, selectRow}} {
 		if *one.into, err = one.db.PrepareContext(ctx, one.text); err != nil { //nolint:sqlclosecheck // they live as long as the program
 			return nil, fmt.Errorf("prepare statement: %w", err)
 		}

@@ -39,7 +39,7 @@ func (f *Form) take(n *html.Node) {
 	}
 	kind := Attr(n, "type")
 	switch {
-	case n.Data == "button" && kind != "button", n.Data == "input" && kind == "submit":
+	case sends(n):
 		f.Buttons = append(f.Buttons, Button{Attr(n, "name"), Attr(n, "value"), strings.TrimSpace(Text(n))})
 	case n.Data == "input" && (kind == "checkbox" || kind == "radio"):
 		if hasAttr(n, "checked") {
@@ -52,6 +52,12 @@ func (f *Form) take(n *html.Node) {
 	case n.Data == "select":
 		f.Values.Set(Attr(n, "name"), chosen(n))
 	}
+}
+
+// sends reports whether an element is a button that sends its form.
+func sends(n *html.Node) bool {
+	kind := Attr(n, "type")
+	return n.Data == "button" && kind != "button" || n.Data == "input" && kind == "submit"
 }
 
 // chosen is the value of the option that is selected, of the first one when
