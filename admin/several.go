@@ -136,7 +136,7 @@ func (h *handler) whyNotApprove(ctx context.Context, who *administrator, c *clie
 		return approvedInFile(c.ManagedBy, c.ManagedHandle), false, nil
 	case h.cfg.Clients.OwnWork(c, nil, who.AccountID):
 		return "You registered or edited it yourself: another administrator has to approve it.", false, nil
-	case c.ApprovalEnded():
+	case c.Conditions.Until != nil && !h.cfg.Now().Before(*c.Conditions.Until):
 		return "Its approval was for a time, which is over. Approve it by itself, until a later day or without an end.", false, nil
 	default:
 		return "", false, nil
