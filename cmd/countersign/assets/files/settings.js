@@ -71,6 +71,6 @@ for (const all of document.querySelectorAll("[data-ticks]")) {
   });
   for (const box of boxes) box.addEventListener("change", look);
   document.addEventListener("ticked", look);
+  addEventListener("pageshow", look); // a page that is gone back to has its ticks
   all.closest("label").hidden = false;
-  look();
 }
