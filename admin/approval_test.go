@@ -292,8 +292,8 @@ func TestApproveASoftwareDespiteRefusals(t *testing.T) {
 		form := d.open(page + "?id=" + software).fields("software_id")
 		form.Set("decision", "allow")
 		d.want(d.send(page, form), http.StatusOK, "One is approved.", "Zwei is approved.",
-			"Filed is not approved, and still waits. It belongs to the clients file platform/clients.yaml, as the-app",
-			"Late is not approved, and still waits. until: Is past")
+			"Filed is not approved. It belongs to the clients file platform/clients.yaml, as the-app",
+			"Late is not approved. until: Is past")
 		for name, want := range map[string]clientstore.Status{
 			"One": clientstore.Approved, "Filed": clientstore.Pending, "Late": clientstore.Pending, "Zwei": clientstore.Approved,
 		} {
@@ -407,7 +407,7 @@ func TestApproveASoftwareOnAFailingDatabase(t *testing.T) {
 		})
 		res := d.send(page, form)
 		restore()
-		d.want(res, http.StatusOK, "One is approved.", "Two may have been approved or not: the database did not answer.", "Three is approved.")
+		d.want(res, http.StatusOK, "One is approved.", "Two may have been decided on or not: the database did not answer.", "Three is approved.")
 		for i, want := range []clientstore.Status{clientstore.Approved, clientstore.Pending, clientstore.Approved} {
 			if got := d.status(keys[i]); got != want {
 				t.Errorf("%d is %s; want %s", i, got, want)
@@ -443,7 +443,7 @@ func TestApproveASoftwareOnADatabaseThatGoes(t *testing.T) {
 		res := d.send(page, form)
 		other := d.send("/settings/oauth-clients/create", url.Values{"once": {"x"}})
 		restore()
-		d.want(res, http.StatusOK, "One is approved.", "may have been approved or not: the database did not answer.")
+		d.want(res, http.StatusOK, "One is approved.", "may have been decided on or not: the database did not answer.")
 		if strings.Contains(res.text(), "Nothing was decided") {
 			t.Errorf("the page says that nothing was decided:\n%s", res.text())
 		}

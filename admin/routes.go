@@ -51,6 +51,7 @@ func (h *handler) routes() []route {
 		{clientsPath + "/create", administrators, form(h.showCreate, h.create)},
 		{clientsPath + "/approve", administrators, form(h.showApprove, h.approve)},
 		{clientsPath + "/software", administrators, form(h.showSoftware, h.approveSoftware)},
+		{severalPath, administrators, form(h.showSeveral, h.decideSeveral)},
 		{client, administrators, shown(h.showClient)},
 		{client + "/edit", administrators, form(h.showEdit, h.edit)},
 		{client + "/secrets", administrators, form(h.showSecrets, h.changeSecrets)},

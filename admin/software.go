@@ -2,14 +2,10 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 
 	"countersign/clientstore"
-	"countersign/storage"
 	"countersign/storage/locale"
 )
 
@@ -27,18 +23,6 @@ type member struct {
 	review
 	Version int64
 	OwnWork bool
-}
-
-// outcome is what became of a member.
-type outcome struct {
-	Name, Key string
-	Approved  bool
-	// Changed, OwnWork and Gone say why it was not approved; Refused says any
-	// other reason.
-	Changed, OwnWork, Gone bool
-	// Unknown tells that the database did not say what became of it.
-	Unknown bool
-	Refused locale.Message
 }
 
 // family counts the pending clients that say they are the same software as this one.
@@ -93,42 +77,8 @@ func (h *handler) approveSoftware(w http.ResponseWriter, r *http.Request, who *a
 	p := family{SoftwareID: form.Get("software_id")}
 	ticked := form["client"]
 	ticked = ticked[:min(len(ticked), manyCards)]
-	t := clientstore.Together{SoftwareID: p.SoftwareID, Members: make([]clientstore.Member, len(ticked))}
-	for i, one := range ticked {
-		key, version, _ := strings.Cut(one, " ")
-		seen, _ := strconv.ParseInt(version, 10, 64) // what is no number is no version either
-		t.Members[i] = clientstore.Member{ID: key, Version: seen}
-	}
-	for _, o := range h.cfg.Clients.ApproveTogether(r.Context(), who.actor(r), t) {
-		p.Outcomes = append(p.Outcomes, h.outcome(r.Context(), o))
-	}
+	p.Outcomes = h.approveTogether(r, who, clientstore.Together{SoftwareID: p.SoftwareID, Members: membersOf(ticked)})
 	return h.software(w, r, who, p)
-}
-
-// outcome says what became of a member. A failure that is nobody's mistake is
-// told of the one that it befell: others may be approved by then.
-func (h *handler) outcome(ctx context.Context, of clientstore.Outcome) outcome {
-	o := outcome{Name: of.Name, Key: of.ID}
-	managed, isManaged := errors.AsType[*clientstore.ManagedError](of.Err)
-	_, isRefused := errors.AsType[*clientstore.MetadataError](of.Err)
-	switch {
-	case of.Err == nil:
-		o.Approved = true
-	case errors.Is(of.Err, storage.ErrConflict):
-		o.Changed = true
-	case errors.Is(of.Err, clientstore.ErrOwnWork):
-		o.OwnWork = true
-	case errors.Is(of.Err, storage.ErrNotFound):
-		o.Gone = true
-	case isManaged:
-		o.Refused = locale.Sprintf("It belongs to the clients file %s, as %s, and is approved there.", printable(managed.File), printable(managed.Handle))
-	case isRefused:
-		o.Refused = reasonOf(of.Err)
-	default:
-		h.cfg.Log.ErrorContext(ctx, "a client was not approved with others of its software", "client_id", of.ID, "err", of.Err)
-		o.Unknown = true
-	}
-	return o
 }
 
 // AllDomains are the domains that the members lead to, each once: of one

@@ -80,11 +80,19 @@ func (s *Store) approved(c *Client, by audit.Actor, now time.Time, on Conditions
 // The reason is for the people who meet the client's error page, and may be
 // empty.
 func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason string) (*Client, error) {
+	return s.disapproveIf(ctx, by, id, reason, func(*Client) error { return nil })
+}
+
+// disapproveIf disapproves the client if check agrees.
+func (s *Store) disapproveIf(ctx context.Context, by audit.Actor, id, reason string, check func(*Client) error) (*Client, error) {
 	reason = strings.TrimSpace(reason)
 	if err := checkText("status_reason", reason, maxReason); err != nil {
 		return nil, err
 	}
 	return s.change(ctx, by, id, change{action: "client.disapprove", columns: func(c *Client, now time.Time) (map[string]any, error) {
+		if err := check(c); err != nil {
+			return nil, err
+		}
 		return disapproved(c, by, now, reason), nil
 	}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, id) }})
 }

@@ -35,7 +35,7 @@ func (c *Client) lockedTo(ch change, columns map[string]any) error {
 	case "client.disapprove", "client.revoke_secret", "client.release", "client.lapse", "client.undo":
 		return nil
 	case "client.approve":
-		if _, edits := columns["metadata"]; !edits && (c.ManagedStatus == "" || c.Stopped()) {
+		if _, edits := columns["metadata"]; !edits && !c.FileApproves() {
 			return nil
 		}
 	case "client.rotate_secret", "client.confirm_secret":
@@ -44,6 +44,12 @@ func (c *Client) lockedTo(ch change, columns map[string]any) error {
 		}
 	}
 	return &ManagedError{ID: c.ID, Name: c.Name, File: c.ManagedBy, Handle: c.ManagedHandle}
+}
+
+// FileApproves reports whether the client belongs to a file that decides whether
+// it is approved, so that nobody else approves it.
+func (c *Client) FileApproves() bool {
+	return c.ManagedBy != "" && c.ManagedStatus != "" && !c.Stopped()
 }
 
 // Stopped reports whether somebody disapproved the client although the file

@@ -3,6 +3,7 @@ package clientstore
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"countersign/storage"
 	"countersign/storage/audit"
@@ -31,13 +32,17 @@ func (s *Store) OfSoftware(ctx context.Context, softwareID string, limit int) ([
 	return found, storage.Err("find clients of the software", err)
 }
 
-// Together are clients of one software that are approved at once.
+// Together are clients that are decided on at once.
 type Together struct {
-	SoftwareID string // [Metadata.Software]
+	// SoftwareID is the software that each of them has to be ([Metadata.Software]);
+	// empty for any, or for none.
+	SoftwareID string
 	Members    []Member
 	// Conditions are those of each approval; nil keeps those that a client has.
 	Conditions *Conditions
-	// May says why the caller may not approve a client; nil lets all.
+	// Reason is that of each disapproval, as [Store.Disapprove] takes it.
+	Reason string
+	// May says why the caller may not decide on a client; nil lets all.
 	May func(*Client) error
 }
 
@@ -47,8 +52,8 @@ type Member struct {
 	Version int64
 }
 
-// Outcome is what became of a member: approved, or Err says why not. The name
-// is empty when the client is not there.
+// Outcome is what became of a member: it was decided on, or Err says why not.
+// The name is empty when the client is not there.
 type Outcome struct {
 	ID, Name string
 	Err      error
@@ -58,27 +63,50 @@ type Outcome struct {
 // that cannot be approved keeps no other from it. A member that is not of the
 // software any more has changed ([storage.ErrConflict]).
 func (s *Store) ApproveTogether(ctx context.Context, by audit.Actor, t Together) []Outcome {
+	return s.together(ctx, t, func(m Member) error {
+		_, err := s.ApproveOn(ctx, by, m.ID, Approval{Version: m.Version, Conditions: t.Conditions})
+		return err
+	})
+}
+
+// DisapproveTogether is [Store.Disapprove] of each member, as it was looked at
+// and on its own. One that changed meanwhile is [storage.ErrConflict], and stays
+// what it is.
+func (s *Store) DisapproveTogether(ctx context.Context, by audit.Actor, t Together) []Outcome {
+	return s.together(ctx, t, func(m Member) error {
+		_, err := s.disapproveIf(ctx, by, m.ID, t.Reason, func(c *Client) error {
+			if c.Version != m.Version {
+				return fmt.Errorf("disapprove client: %w", storage.ErrConflict)
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+func (s *Store) together(ctx context.Context, t Together, decide func(Member) error) []Outcome {
 	outcomes := make([]Outcome, len(t.Members))
 	for i, m := range t.Members {
 		outcomes[i].ID = m.ID
-		outcomes[i].Name, outcomes[i].Err = s.approveMember(ctx, by, t, m)
+		outcomes[i].Name, outcomes[i].Err = s.member(ctx, t, m)
+		if outcomes[i].Err == nil {
+			outcomes[i].Err = decide(m)
+		}
 	}
 	return outcomes
 }
 
-func (s *Store) approveMember(ctx context.Context, by audit.Actor, t Together, m Member) (name string, err error) {
+// member returns the name of a client that may be decided on with the others.
+func (s *Store) member(ctx context.Context, t Together, m Member) (name string, err error) {
 	c, err := s.Get(ctx, m.ID)
 	if err != nil {
 		return "", err
 	}
-	if c.Metadata.Software() != t.SoftwareID {
-		return c.Name, storage.Err("approve client of a software", storage.ErrConflict)
+	if t.SoftwareID != "" && c.Metadata.Software() != t.SoftwareID {
+		return c.Name, storage.Err("decide on client of a software", storage.ErrConflict)
 	}
 	if t.May != nil {
-		if err := t.May(c); err != nil {
-			return c.Name, err
-		}
+		err = t.May(c)
 	}
-	_, err = s.ApproveOn(ctx, by, m.ID, Approval{Version: m.Version, Conditions: t.Conditions})
 	return c.Name, err
 }

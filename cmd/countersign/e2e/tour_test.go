@@ -78,6 +78,7 @@ func TestDecisionAccessibility(t *testing.T) {
 	tourOfLinks(s, b, post, stop)
 	tourOfConditions(s, b, stop)
 	tourOfRejections(s, b, stop)
+	tourOfSeveral(s, b, stop)
 	tourOfFamily(s, b, stop)
 }
 
@@ -156,6 +157,22 @@ func (b *tab) wantWholeNames() {
 	if names := b.evaluate(broken); names != "" {
 		b.t.Errorf("on a narrow phone these are broken in two: %s", names)
 	}
+}
+
+// tourOfSeveral decides on all clients of the table at once.
+func tourOfSeveral(s *server, b *tab, stop func(name, path string)) {
+	s.t.Helper()
+	s.robot("Plant Viewer", `"redirect_uris":["https://plant.example.org/callback","http://plant.example.net/old"]`)
+	for _, decision := range []string{"approve", "disapprove"} {
+		b.open(s.settings("/oauth-clients"))
+		b.run(chromedp.Click("th [data-ticks]", chromedp.ByQuery))
+		stop("clients, all ticked to "+decision, "")
+		b.click(`button[value="` + decision + `"]`)
+		stop("several to "+decision, "")
+		b.click(`button[value="` + decision + `"]`)
+		stop("several, after "+decision, "")
+	}
+	stop("several, none left", "/oauth-clients/several?decision=disapprove&key=unknown")
 }
 
 // tourOfFamily approves clients of one software together, one of which changes

@@ -56,3 +56,21 @@ for (const hint of document.querySelectorAll("[data-strength]")) {
     hint.textContent = !bits ? "" : bits < 60 ? hint.dataset.sayWeak : bits < 100 ? hint.dataset.sayFair : hint.dataset.sayStrong;
   });
 }
+
+// All rows of a table are ticked at once.
+for (const all of document.querySelectorAll("[data-ticks]")) {
+  const boxes = [...document.getElementById(all.dataset.ticks).elements].filter((box) => box.name === "key");
+  const look = () => {
+    const ticked = boxes.filter((box) => box.checked).length;
+    all.checked = ticked === boxes.length;
+    all.indeterminate = ticked > 0 && !all.checked;
+  };
+  all.addEventListener("change", () => {
+    for (const box of boxes) box.checked = all.checked;
+    document.dispatchEvent(new Event("ticked"));
+  });
+  for (const box of boxes) box.addEventListener("change", look);
+  document.addEventListener("ticked", look);
+  addEventListener("pageshow", look); // a page that is gone back to has its ticks
+  all.closest("label").hidden = false;
+}
