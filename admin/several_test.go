@@ -264,7 +264,7 @@ func TestSeveralRefusals(t *testing.T) {
 // there on: the page tells of each what is known.
 func TestSeveralOnAFailingDatabase(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *desk) {
+	each(t, func(_ *testing.T, d *desk) {
 		for _, forGood := range []bool{false, true} {
 			all := d.several("One", "Two", "Three")
 			keys := []string{d.approve(all["One"]).ID, d.approve(all["Two"]).ID, d.approve(all["Three"]).ID}
