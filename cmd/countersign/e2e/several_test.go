@@ -26,7 +26,7 @@ func TestSeveralClients(t *testing.T) {
 	}
 }
 
-func (b *tab) severalClients(s *server, scripts bool) {
+func (b *tab) severalClients(s *server, scripts bool) { //nolint:revive // it is how the test does it
 	u, name := s.administrator(), "Several "+newVerifier()[:8]
 	var clients []*client
 	for _, one := range []string{" 1", " 2", " 3"} {
