@@ -35,8 +35,10 @@ test: ## Test everything: vet, -race, SQLite and PostgreSQL, Chromium, npm's ope
 	.ci/need go gcc postgresql chromium node curl openssl
 	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
 	go vet $(RACE) ./...
-	GOGC=400 COUNTERSIGN_TEST_RACE=1 .ci/with-postgres go test -vet=off -timeout 60m ./cmd/countersign/e2e/...
-	GOGC=400 .ci/with-postgres go test $(RACE) -vet=off -timeout 60m $$(go list ./... | grep -v /e2e)
+	failed=0; \
+	GOGC=400 COUNTERSIGN_TEST_RACE=1 .ci/with-postgres go test -vet=off -timeout 60m ./cmd/countersign/e2e/... || failed=1; \
+	GOGC=400 .ci/with-postgres go test $(RACE) -vet=off -timeout 60m $$(go list ./... | grep -v /e2e) || failed=1; \
+	exit $$failed
 
 .PHONY: quick
 quick: ## Test all but the whole program, on SQLite and PostgreSQL, without -race.
