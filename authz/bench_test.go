@@ -39,7 +39,7 @@ func newBench(b *testing.B, db *storage.DB) *bench {
 	b.Helper()
 	cfg := doorConfig(b, db, clientstore.Default, benchIssuer)
 	// What is logged is written, as it is by the server.
-	cfg.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))
+	cfg.Log = slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // formatting is part of what is measured
 	w := &bench{B: b, db: db, clients: cfg.Clients, grants: cfg.Grants, cfg: cfg}
 	var err error
 	w.door, err = authz.New(w.cfg)
@@ -78,7 +78,7 @@ func (w *bench) serve(r *http.Request, status int) *httptest.ResponseRecorder {
 	return res
 }
 
-func (w *bench) form(path string, a app, form url.Values) *http.Request {
+func (*bench) form(path string, a app, form url.Values) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, benchIssuer+path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", formType)
 	r.SetBasicAuth(url.QueryEscape(a.ID), url.QueryEscape(a.secret))

@@ -357,9 +357,9 @@ func TestTestUsersNamedInFlight(t *testing.T) {
 		tester, err := w.accounts.Create(w.Context(), admin, accountOf(w))
 		w.must(err)
 		once, codes := sync.Once{}, int64(0)
-		w.db.SetHook(func(_ context.Context, statement string) error { //nolint:contextcheck // the statement's own context may end with it
+		w.db.SetHook(func(_ context.Context, statement string) error {
 			if strings.Contains(statement, "INSERT INTO grants") { // the client was found to admit everybody
-				once.Do(func() {
+				once.Do(func() { //nolint:contextcheck // the statement's own context may end with it
 					w.db.SetHook(nil)
 					w.must(w.db.With(context.WithoutCancel(w.Context())).Exec("UPDATE clients SET approved_test_accounts = ? WHERE id = ?", `["`+tester.ID+`"]`, w.web.ID).Error)
 				})

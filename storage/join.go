@@ -116,7 +116,7 @@ func (j *Joiner[T]) carry(batch []waiter[T]) {
 }
 
 // try is flush, whose panic would end the program here, where no request is.
-func (j *Joiner[T]) try(ctx context.Context, all []T) (kept []bool, err error, panicked any) { //nolint:revive,staticcheck,ireturn // a panic is anything, and none of the errors
+func (j *Joiner[T]) try(ctx context.Context, all []T) (kept []bool, err error, panicked any) { //nolint:staticcheck,ireturn // a panic is anything, and none of the errors
 	defer func() { panicked = recover() }()
 	kept, err = j.flush(ctx, all)
 	return kept, err, nil

@@ -124,7 +124,7 @@ func lacking(had []string, form url.Values) string {
 
 // narrow prepares a further access token of the client's own grant. Whom a
 // token is for can be narrowed and not changed.
-func (e *Engine) narrow(f *flow, asked TokenRequest) error {
+func (*Engine) narrow(f *flow, asked TokenRequest) error {
 	s, audience := asked.Subject, asked.Form.Get("audience")
 	g := s.Grant
 	g.ExpiresAt = earlier(g.ExpiresAt, s.ExpiresAt)

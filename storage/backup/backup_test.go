@@ -93,7 +93,7 @@ func (s *site) backup() []byte {
 func (s *site) export() ([]byte, backup.Header) {
 	s.Helper()
 	var b bytes.Buffer
-	h, err := s.writer().Export(s.Context(), s.url, time.Now().UTC().Truncate(time.Microsecond), &b, func() error { return nil })
+	h, err := s.writer().Export(s.Context(), s.url, time.Now().UTC().Truncate(time.Microsecond), &b, func() error { return nil }) //nolint:forbidigo // what the file says is real time
 	s.must(err)
 	return b.Bytes(), h
 }
@@ -306,7 +306,7 @@ func TestOldExportOverWhatWentOn(t *testing.T) {
 		refused := func(over *site, file []byte) {
 			t.Helper()
 			over.exec(`UPDATE clients SET status = 'disapproved'`)
-			over.exec(`UPDATE grants SET revoked_at = ?`, time.Now().UTC())
+			over.exec(`UPDATE grants SET revoked_at = ?`, time.Now().UTC()) //nolint:forbidigo // what the file says is real time
 			before := over.contents()
 			_, err := s.read(file).Import(s.Context(), over.target(), by)
 			if _, ok := errors.AsType[*backup.WentOnError](err); !ok {
@@ -326,7 +326,7 @@ func TestOldExportOverWhatWentOn(t *testing.T) {
 
 		third := newSite(s.T, storagetest.SQLiteURL(s.T))
 		third.fill()
-		third.exec(`UPDATE installation SET created_at = ?, moved_at = NULL`, time.Now().UTC())
+		third.exec(`UPDATE installation SET created_at = ?, moved_at = NULL`, time.Now().UTC()) //nolint:forbidigo // what the file says is real time
 		_, err = s.read(back).Import(s.Context(), third.target(), by)
 		s.must(err) // another installation goes, as is asked for
 	})
@@ -537,7 +537,7 @@ func TestNothingIsTouched(t *testing.T) {
 				s.Errorf("export while it is open: %v; want ErrInUse", err)
 			}
 		})
-		_, err = s.writer().Export(s.Context(), s.url, time.Now(), &bytes.Buffer{}, func() error { return errors.New("disk full") })
+		_, err = s.writer().Export(s.Context(), s.url, time.Now(), &bytes.Buffer{}, func() error { return errors.New("disk full") }) //nolint:forbidigo // what the file says is real time
 		if err == nil {
 			s.Error("an export that could not be kept succeeded")
 		}
