@@ -263,7 +263,7 @@ func TestTestUsers(t *testing.T) {
 	each(t, func(w *world) {
 		a, tool := w.everyWay(), w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"})
 		tokens, credentials := w.tokens(a), w.credentials(tool)
-		requestToken, _, err := w.library(tool, nil).RequestToken()
+		requestToken, _, err := w.dghubble(tool, nil).RequestToken()
 		w.must(err)
 		tester, err := w.accounts.Create(w.Context(), admin, accountOf(w))
 		w.must(err)

@@ -87,7 +87,7 @@ func TestFunctionalAccount(t *testing.T) {
 func TestTrustedConsumer(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Trusted", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models", OAuth1Trusted: true})
-		c := w.library(a, nil)
+		c := w.dghubble(a, nil)
 		begin := func() (token, secret, resume string) {
 			token, secret, err := c.RequestToken()
 			w.must(err)
@@ -133,7 +133,7 @@ func TestTrustedConsumer(t *testing.T) {
 		}
 		// What a person has to carry is asked about.
 		oob := w.consumer("Terminal", clientstore.Metadata{OAuth1Trusted: true})
-		c = w.library(oob, nil)
+		c = w.dghubble(oob, nil)
 		c.CallbackURL = "oob"
 		_, _, at = begin()
 		b = w.browse()

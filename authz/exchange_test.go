@@ -200,7 +200,7 @@ func TestTokenExchangeRefusesOAuth1(t *testing.T) {
 		functional := w.consumer("Functional", clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models", OAuth1FunctionalAccount: w.user.ID})
 		own := w.register(exchangeRegistration("Functional's", "models", functional.ID))
 		w.wantRefused("a functional account", w.exchange(own, typeOAuth1, m.subject(func(s *signing) { s.app, s.token, s.secret = functional, "", "" })), "invalid_request", "parameter_absent")
-		temporary, secret, err := w.library(m.tool, nil).RequestToken()
+		temporary, secret, err := w.dghubble(m.tool, nil).RequestToken()
 		w.must(err)
 		w.wantRefused("temporary credentials", w.exchange(m.next, typeOAuth1, m.subject(func(s *signing) { s.token, s.secret = temporary, secret })), "invalid_request", "token_rejected")
 		w.wantRefused("TX-04 not allowed to the tool", m.exchange("scope", "models api"), "invalid_scope", "not good for the scope api")

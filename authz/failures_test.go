@@ -42,7 +42,7 @@ func TestFailuresOfAConsumer(t *testing.T) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
 		signer := w.consumer("Signer", clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1PublicKey: w.publicKey()})
 		plain := w.consumer("Plain", clientstore.Metadata{RedirectURIs: []string{callback}, OAuth1SignatureMethods: []string{"PLAINTEXT"}})
-		token, secret, err := w.library(a, nil).RequestToken()
+		token, secret, err := w.dghubble(a, nil).RequestToken()
 		w.must(err)
 		for _, tt := range []struct {
 			name     string

@@ -459,7 +459,7 @@ func probeOAuth1(w *world, value any) {
 		return address
 	}
 	a := w.consumer("Probe", clientstore.Metadata{RedirectURIs: []string{callback}})
-	c := w.library(a, nil)
+	c := w.dghubble(a, nil)
 	c.Endpoint = oauth1.Endpoint{
 		RequestTokenURL: at("oauth1_request_token_endpoint"), AuthorizeURL: at("oauth1_authorization_endpoint"), AccessTokenURL: at("oauth1_access_token_endpoint"),
 	}

@@ -169,7 +169,7 @@ func want(rt *rapid.T, what string, res answer, ok bool) { //nolint:revive // th
 	}
 }
 
-// one draws a thing that there may be none of.
+// one draws a thing that there may be none of: then rapid takes another step.
 func one[T any](rt *rapid.T, what string, all []T) T {
 	if len(all) == 0 {
 		rt.Skip("nothing of it is there")

@@ -50,8 +50,8 @@ func (w *world) publicKey() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-// library is a client that we did not write, for the consumer.
-func (w *world) library(a app, signer oauth1.Signer) *oauth1.Config {
+// dghubble is a client that we did not write, for the consumer.
+func (w *world) dghubble(a app, signer oauth1.Signer) *oauth1.Config {
 	return &oauth1.Config{
 		ConsumerKey: a.ID, ConsumerSecret: a.secret, CallbackURL: callback, Signer: signer, Realm: "Countersign",
 		Endpoint: oauth1.Endpoint{
@@ -120,7 +120,7 @@ func (w *world) allowed(token string) string {
 // credentials are token credentials that the user allowed the consumer.
 func (w *world) credentials(a app) *oauth1.Token {
 	w.Helper()
-	c := w.library(a, nil)
+	c := w.dghubble(a, nil)
 	token, secret, err := c.RequestToken()
 	w.must(err)
 	token, secret, err = c.AccessToken(token, secret, w.allowed(token))
@@ -251,7 +251,7 @@ func TestOAuth1ThreeLegs(t *testing.T) {
 			"HMAC-SHA256": {a, &oauth1.HMAC256Signer{ConsumerSecret: a.secret}},
 			"RSA-SHA1":    {signer, &oauth1.RSASigner{PrivateKey: consumerKey()}},
 		} {
-			c := w.library(tt.app, tt.signer)
+			c := w.dghubble(tt.app, tt.signer)
 			token, secret, err := c.RequestToken()
 			w.must(err)
 			token, secret, err = c.AccessToken(token, secret, w.allowed(token))
@@ -389,7 +389,7 @@ func TestOAuth1Exchange(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
 		b := w.consumer("Other", clientstore.Metadata{RedirectURIs: []string{callback}})
-		c := w.library(a, nil)
+		c := w.dghubble(a, nil)
 		exchange := func(app app, token, secret, verifier string) answer {
 			return w.do(w.signed(signing{
 				method: http.MethodPost, path: "/oauth1/access_token", app: app, token: token, secret: secret, oauth: map[string]string{"oauth_verifier": verifier},
@@ -433,7 +433,7 @@ func TestOAuth1Exchange(t *testing.T) {
 func TestOAuth1OutOfBand(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Terminal", clientstore.Metadata{})
-		c := w.library(a, nil)
+		c := w.dghubble(a, nil)
 		c.CallbackURL = "oob"
 		token, secret, err := c.RequestToken()
 		w.must(err)
@@ -477,7 +477,7 @@ func TestOAuth1Races(t *testing.T) {
 		if n := won(50, func() *http.Request { return first.Clone(w.Context()) }); n != 1 {
 			w.Errorf("one nonce was taken %d times", n)
 		}
-		c := w.library(a, nil)
+		c := w.dghubble(a, nil)
 		token, secret, err := c.RequestToken()
 		w.must(err)
 		verifier := w.allowed(token)
@@ -603,7 +603,7 @@ func TestOAuth1OnAFailingDatabase(t *testing.T) {
 func TestO118SecretsAreSealed(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
-		token, secret, err := w.library(a, nil).RequestToken()
+		token, secret, err := w.dghubble(a, nil).RequestToken()
 		w.must(err)
 		access := w.credentials(a)
 		var dump []struct{ Text string }

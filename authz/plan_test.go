@@ -230,7 +230,7 @@ func (w *world) useOAuth1() {
 	header := w.consumerSigned(tool, token, http.MethodGet, "/models?name=a+b&x")
 	w.ask(asking{proxy: forward.Nginx, site: site, header: header})
 	w.post("/oauth1/verify", site, url.Values{"method": {http.MethodGet}, "url": {modelsOrigin + "/models"}, "authorization": {header.Get("Authorization")}})
-	denied, _, err := w.library(tool, nil).RequestToken()
+	denied, _, err := w.dghubble(tool, nil).RequestToken()
 	w.must(err)
 	w.decideOAuth1(denied, "deny")
 	old := w.original(clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"})

@@ -62,7 +62,7 @@ func TestGuessingSecretsOfOAuth1IsSlowedDown(t *testing.T) {
 func TestOAuth1CallbackThatIsTakenAway(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback, "https://rp.example/new"}})
-		token, _, err := w.library(a, nil).RequestToken()
+		token, _, err := w.dghubble(a, nil).RequestToken()
 		w.must(err)
 		m := a.Metadata
 		m.RedirectURIs = []string{"https://rp.example/new"}
@@ -79,7 +79,7 @@ func TestOAuth1CallbackThatIsTakenAway(t *testing.T) {
 func TestConsentByOAuth1SaysWhatIsGiven(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
-		token, _, err := w.library(a, nil).RequestToken()
+		token, _, err := w.dghubble(a, nil).RequestToken()
 		w.must(err)
 		b := w.browse()
 		res := w.open(b, "/oauth1/authorize?oauth_token="+url.QueryEscape(token))

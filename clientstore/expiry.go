@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"countersign/storage"
@@ -15,38 +14,13 @@ import (
 // usedEvery is how often a client's use is written down at most.
 const usedEvery = 5 * time.Minute
 
-// uses are clients that were used and for some minutes were not seen to be.
-// They wait in memory for the next purge, so that a request costs no
-// statement for it; what a crash forgets, the client's next request says again.
-type uses struct {
-	mu  sync.Mutex
-	ids map[string]struct{}
-}
-
 // NoteUse notes that the client was used: it proved who it is, or got tokens.
 // That it was ever used is also known by what it was granted.
 func (s *Store) NoteUse(c *Client) {
 	if c.UsedAt != nil && s.db.Now().Sub(*c.UsedAt) < usedEvery {
 		return
 	}
-	s.uses.mu.Lock()
-	defer s.uses.mu.Unlock()
-	if s.uses.ids == nil {
-		s.uses.ids = map[string]struct{}{}
-	}
-	s.uses.ids[c.ID] = struct{}{}
-}
-
-// take returns at most limit of the notes and forgets them.
-func (u *uses) take(limit int) []string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	ids := slices.Collect(maps.Keys(u.ids))
-	ids = ids[:min(len(ids), limit)]
-	for _, id := range ids {
-		delete(u.ids, id)
-	}
-	return ids
+	s.uses.add(c.ID, s.db.Now())
 }
 
 // Purge notes which approvals have ended, and removes clients that registered themselves and were not approved, or
@@ -76,14 +50,13 @@ const granted = `EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)`
 
 // markUsed writes down which clients were used, each every few minutes.
 func (s *Store) markUsed(ctx context.Context, limit int) (int64, error) {
-	noted, now := s.uses.take(limit), s.db.Now()
+	taken, now := s.uses.take(limit), s.db.Now()
+	noted := slices.Collect(maps.Keys(taken))
 	res := s.db.With(ctx).Exec(`UPDATE clients SET used_at = @now WHERE id IN @noted
 			OR id IN (SELECT id FROM clients WHERE used_at IS NULL AND `+granted+` LIMIT @limit)`,
 		map[string]any{"now": now, "noted": append(noted, ""), "limit": limit})
 	if res.Error != nil {
-		for _, id := range noted {
-			s.NoteUse(&Client{ID: id})
-		}
+		s.uses.putBack(taken)
 	} else {
 		s.memory.used(noted, now)
 	}

@@ -14,13 +14,25 @@ import (
 // secretKey names a secret of a client.
 type secretKey struct{ client, secret string }
 
-// secretUses are secrets that somebody proved a client by, and whose use was not
-// written down for some minutes. They wait in memory for the next purge, as uses
-// of clients do: a request costs no statement for it.
-type secretUses struct {
-	mu      sync.Mutex
-	waiting map[secretKey]time.Time
-	noted   map[secretKey]time.Time // when each waited last
+// recent are secrets whose use was noted in the last minutes and need not be
+// again.
+type recent struct {
+	mu    sync.Mutex
+	noted map[secretKey]time.Time
+}
+
+// add reports whether the use is to be noted.
+func (r *recent) add(key secretKey, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.noted[key]; ok && now.Sub(at) < usedEvery && !now.Before(at) {
+		return false
+	}
+	if r.noted == nil || len(r.noted) >= maxNoted {
+		r.noted = map[secretKey]time.Time{}
+	}
+	r.noted[key] = now
+	return true
 }
 
 func (k secretKey) compare(other secretKey) int {
@@ -34,43 +46,9 @@ const maxNoted = 10_000
 // NoteSecretUse notes that the client was believed by its secret: it sent it, or
 // signed with it.
 func (s *Store) NoteSecretUse(clientID, secretID string) {
-	key, now := secretKey{clientID, secretID}, s.db.Now()
-	u := &s.secretUses
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if at, ok := u.noted[key]; ok && now.Sub(at) < usedEvery && !now.Before(at) {
-		return
+	if key, now := (secretKey{clientID, secretID}), s.db.Now(); s.recentSecrets.add(key, now) {
+		s.secretUses.add(key, now)
 	}
-	if u.noted == nil || len(u.noted) >= maxNoted {
-		u.noted = map[secretKey]time.Time{}
-	}
-	if u.waiting == nil {
-		u.waiting = map[secretKey]time.Time{}
-	}
-	u.noted[key], u.waiting[key] = now, now
-}
-
-// take returns at most limit of the notes and forgets them.
-func (u *secretUses) take(limit int) map[secretKey]time.Time {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	taken := map[secretKey]time.Time{}
-	for key, at := range u.waiting {
-		if len(taken) == limit {
-			break
-		}
-		taken[key] = at
-		delete(u.waiting, key)
-	}
-	return taken
-}
-
-// putBack has the notes wait again, where nothing newer does.
-func (u *secretUses) putBack(taken map[secretKey]time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	maps.Copy(taken, u.waiting)
-	u.waiting = taken
 }
 
 // keepSecretUse writes down when a secret was used, if its client is still there.
@@ -118,7 +96,7 @@ const usesTogether = 500
 // KeepUses writes down all uses of clients and secrets that wait for the next
 // purge. It is for a server that stops.
 func (s *Store) KeepUses(ctx context.Context) error {
-	for waits := true; waits; waits = s.uses.waits() || s.secretUses.waits() {
+	for waits := true; waits; waits = s.uses.any() || s.secretUses.any() {
 		if _, err := s.markUsed(ctx, usesTogether); err != nil {
 			return err
 		}
@@ -127,18 +105,6 @@ func (s *Store) KeepUses(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (u *uses) waits() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.ids) > 0
-}
-
-func (u *secretUses) waits() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.waiting) > 0
 }
 
 // dateSecrets says of the clients' secrets when they were last used.

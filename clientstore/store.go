@@ -47,11 +47,14 @@ type Config struct {
 
 // Store keeps clients in the database.
 type Store struct {
-	db         *storage.DB
-	cfg        Config
-	typed      *typedSecrets
-	uses       uses
-	secretUses secretUses
+	db    *storage.DB
+	cfg   Config
+	typed *typedSecrets
+	// What was used waits here for the next purge, and for the end of the server:
+	// what a crash forgets, the next request says again.
+	uses          notes[string]
+	secretUses    notes[secretKey]
+	recentSecrets recent
 
 	memory     memory
 	statements sync.Map // texts by statementKey
