@@ -1,9 +1,11 @@
 package qr
 
+import "sync"
+
 // draw places the codewords and picks the mask that is easiest to read.
 func draw(number int, v version, codewords []byte) *Code {
-	c := &Code{size: 17 + 4*number}
-	c.dark, c.fixed = grid(c.size), grid(c.size)
+	size := 17 + 4*number
+	c := &Code{size: size, dark: make([]line, size), fixed: make([]line, size)}
 	c.patterns(v)
 	c.format(0) // keeps its place free
 	if number >= 7 {
@@ -24,18 +26,11 @@ func draw(number int, v version, codewords []byte) *Code {
 	return c
 }
 
-func grid(size int) [][]bool {
-	g := make([][]bool, size)
-	for i := range g {
-		g[i] = make([]bool, size)
-	}
-	return g
-}
-
 // set fixes a module.
 func (c *Code) set(row, column int, dark bool) {
 	if row >= 0 && column >= 0 && row < c.size && column < c.size {
-		c.dark[row][column], c.fixed[row][column] = dark, true
+		c.dark[row].put(column, dark)
+		c.fixed[row].put(column, true)
 	}
 }
 
@@ -132,8 +127,8 @@ func (c *Code) place(codewords []byte) {
 			if up {
 				row = c.size - 1 - row
 			}
-			if !c.fixed[row][column] && n < 8*len(codewords) {
-				c.dark[row][column] = codewords[n/8]>>(7-n%8)&1 == 1
+			if !c.fixed[row].has(column) && n < 8*len(codewords) {
+				c.dark[row].put(column, codewords[n/8]>>(7-n%8)&1 == 1)
 				n++
 			}
 		}
@@ -142,7 +137,7 @@ func (c *Code) place(codewords []byte) {
 }
 
 // masks say which modules are inverted (table 10 of the standard).
-var masks = []func(row, column int) bool{
+var masks = [...]func(row, column int) bool{
 	func(i, j int) bool { return (i+j)%2 == 0 },
 	func(i, _ int) bool { return i%2 == 0 },
 	func(_, j int) bool { return j%3 == 0 },
@@ -153,12 +148,22 @@ var masks = []func(row, column int) bool{
 	func(i, j int) bool { return ((i+j)%2+i*j%3)%2 == 0 },
 }
 
-func (c *Code) mask(number int) {
-	for i := range c.size {
-		for j := range c.size {
-			if !c.fixed[i][j] && masks[number](i, j) {
-				c.dark[i][j] = !c.dark[i][j]
+// maskRows are the masks as lines. Each repeats itself after twelve rows: the
+// remainders are of two and three, of halves and thirds.
+var maskRows = sync.OnceValue(func() (rows [len(masks)][12]line) {
+	for number, inverted := range masks {
+		for i := range rows[number] {
+			for j := range 8 * 8 {
+				rows[number][i].put(j, inverted(i, j))
 			}
 		}
+	}
+	return rows
+})
+
+func (c *Code) mask(number int) {
+	rows := maskRows()
+	for i := range c.dark {
+		c.dark[i] ^= rows[number][i%12] & ^c.fixed[i] & (1<<c.size - 1)
 	}
 }

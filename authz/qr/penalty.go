@@ -5,32 +5,38 @@ import "math/bits"
 // line is a row or a column, a bit a module: no version here has more than 57.
 type line uint64
 
+func (l line) has(at int) bool { return l>>at&1 == 1 }
+
+func (l *line) put(at int, dark bool) {
+	*l &^= 1 << at
+	if dark {
+		*l |= 1 << at
+	}
+}
+
 // penalty says how hard the code is to read (section 7.8.3 of the standard).
 func (c *Code) penalty() int {
 	total, dark := 0, 0
-	rows, columns := c.lines()
-	for i := range rows {
-		total += rows[i].penalty(c.size) + columns[i].penalty(c.size)
+	columns := c.columns()
+	for i, row := range c.dark {
+		total += row.penalty(c.size) + columns[i].penalty(c.size)
 		if i > 0 {
-			total += 3 * rows[i].blocks(rows[i-1], c.size)
+			total += 3 * row.blocks(c.dark[i-1], c.size)
 		}
-		dark += bits.OnesCount64(uint64(rows[i]))
+		dark += bits.OnesCount64(uint64(row))
 	}
 	off := 20*dark - 10*c.size*c.size
 	return total + max(off, -off)/(c.size*c.size)*10
 }
 
-func (c *Code) lines() (rows, columns []line) {
-	rows, columns = make([]line, c.size), make([]line, c.size)
+func (c *Code) columns() []line {
+	columns := make([]line, c.size)
 	for i, row := range c.dark {
-		for j, dark := range row {
-			if dark {
-				rows[i] |= 1 << j
-				columns[j] |= 1 << i
-			}
+		for ; row != 0; row &= row - 1 {
+			columns[bits.TrailingZeros64(uint64(row))] |= 1 << i
 		}
 	}
-	return rows, columns
+	return columns
 }
 
 // same has a bit for each module that is like the one after it.

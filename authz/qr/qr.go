@@ -5,7 +5,8 @@ package qr
 
 import (
 	"errors"
-	"fmt"
+	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -40,8 +41,8 @@ const wideCount = 10
 // Code is a QR code.
 type Code struct {
 	size  int
-	dark  [][]bool // by row and column
-	fixed [][]bool // modules that hold no data
+	dark  []line // by row
+	fixed []line // modules that hold no data
 }
 
 // Encode makes the smallest code that holds the text.
@@ -154,17 +155,22 @@ const margin = 4
 func (c *Code) SVG() (size int, path string) {
 	var b strings.Builder
 	for i, row := range c.dark {
-		for j := 0; j < c.size; j++ {
-			from := j
-			for j < c.size && row[j] {
-				j++
-			}
-			if n := j - from; n > 0 {
-				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", from+margin, i+margin, n, n)
-			}
+		for at := 0; row>>at != 0; {
+			from := at + bits.TrailingZeros64(uint64(row>>at))
+			n := bits.TrailingZeros64(^uint64(row >> from))
+			run(&b, from+margin, i+margin, n)
+			at = from + n
 		}
 	}
 	return c.size + 2*margin, b.String()
+}
+
+// run draws n dark modules in a row.
+func run(b *strings.Builder, x, y, n int) {
+	length := strconv.Itoa(n)
+	for _, part := range []string{"M", strconv.Itoa(x), " ", strconv.Itoa(y), "h", length, "v1h-", length, "z"} {
+		b.WriteString(part)
+	}
 }
 
 // quiet is the margin in modules: the standard wants 4, and on a screen with
@@ -174,9 +180,7 @@ const quiet = 2
 // Lines draws the code with half blocks, two rows of modules a line: dark
 // modules are the foreground.
 func (c *Code) Lines() []string {
-	dark := func(row, column int) bool {
-		return row >= 0 && column >= 0 && row < c.size && column < c.size && c.dark[row][column]
-	}
+	dark := func(row, column int) bool { return row >= 0 && row < c.size && column >= 0 && c.dark[row].has(column) }
 	var lines []string
 	for row := -quiet; row < c.size+quiet; row += 2 {
 		var line strings.Builder

@@ -46,11 +46,11 @@ func TestEncodeIsWhatOthersEncode(t *testing.T) {
 func (c *Code) rows() []string {
 	var rows []string
 	for _, row := range c.dark {
-		var line strings.Builder
-		for _, dark := range row {
-			line.WriteByte("01"[map[bool]int{true: 1}[dark]])
+		var text strings.Builder
+		for j := range c.size {
+			text.WriteByte('0' + byte(row>>j&1))
 		}
-		rows = append(rows, line.String())
+		rows = append(rows, text.String())
 	}
 	return rows
 }
@@ -84,7 +84,7 @@ func TestLines(t *testing.T) {
 			for row, dark := range map[int]bool{2*i - quiet: upper, 2*i - quiet + 1: lower} {
 				column := j - quiet
 				inside := row >= 0 && column >= 0 && row < c.size && column < c.size
-				if dark != (inside && c.dark[row][column]) {
+				if dark != (inside && c.dark[row].has(column)) {
 					t.Fatalf("line %d, column %d: %q", i, j, r)
 				}
 			}
@@ -102,7 +102,10 @@ func TestSVG(t *testing.T) {
 	if size != c.size+8 { // the standard's margin
 		t.Errorf("%d modules wide for %d", size, c.size)
 	}
-	drawn := grid(size)
+	drawn := make([][]bool, size)
+	for i := range drawn {
+		drawn[i] = make([]bool, size)
+	}
 	for run := range strings.SplitSeq(strings.TrimSuffix(path, "z"), "z") {
 		var x, y, n, back int
 		if _, err := fmt.Sscanf(run, "M%d %dh%dv1h-%d", &x, &y, &n, &back); err != nil || n != back {
@@ -115,9 +118,21 @@ func TestSVG(t *testing.T) {
 	for i := range size {
 		for j := range size {
 			inside := i >= 4 && j >= 4 && i < size-4 && j < size-4
-			if drawn[i][j] != (inside && c.dark[i-4][j-4]) {
+			if drawn[i][j] != (inside && c.dark[i-4].has(j-4)) {
 				t.Fatalf("row %d, column %d is wrong", i, j)
 			}
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	for b.Loop() {
+		c, err := Encode("https://id.example/device?user_code=BCDF-GHJK")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, path := c.SVG(); path == "" {
+			b.Fatal("no path")
 		}
 	}
 }

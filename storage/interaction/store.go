@@ -89,12 +89,17 @@ func (s *Store) Get(ctx context.Context, id, browser string) (*Interaction, erro
 	return i, nil
 }
 
+var row = `SELECT ` + storage.Columns("i", Interaction{}) + ` FROM interactions i WHERE i.id = @id`
+
 func (s *Store) read(ctx context.Context, id string) (*Interaction, error) {
-	var i Interaction
-	if err := s.db.With(ctx).Where("id = ?", id).Take(&i).Error; err != nil {
+	found, err := storage.Select[Interaction](ctx, s.db, row, map[string]any{"id": id})
+	if err == nil && len(found) == 0 {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
 		return nil, storage.Err("read interaction", err)
 	}
-	return &i, nil
+	return &found[0], nil
 }
 
 // claim binds the interaction to a browser unless one was quicker, and reads

@@ -2,13 +2,11 @@ package session
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"countersign/storage"
 	"countersign/storage/seal"
@@ -115,15 +113,14 @@ func (s *Store) insert(ctx context.Context, sess *Session) error {
 // renew gives the live session of the old cookie to sess, if both are of the
 // same account, and reports whether there was one.
 func (s *Store) renew(ctx context.Context, old []byte, sess *Session) (bool, error) {
-	var was Session
-	err := s.live(s.db.With(ctx)).Where("sessions.hash = ? AND sessions.account_id = ?", old, sess.AccountID).Take(&was).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && was.AccountEpoch != sess.AccountEpoch {
-		return false, nil
-	}
+	found, err := s.live(ctx, "s.hash = @hash AND s.account_id = @account", map[string]any{"hash": old, "account": sess.AccountID})
 	if err != nil {
 		return false, storage.Err("renew session", err)
 	}
-	next := *sess
+	if len(found) == 0 || found[0].AccountEpoch != sess.AccountEpoch {
+		return false, nil
+	}
+	was, next := found[0], *sess
 	next.ID, next.CreatedAt = was.ID, was.CreatedAt
 	res := s.db.With(ctx).Select("Hash", "AuthTime", "ACR", "AMR", "IP", "UserAgent", "LastSeenAt", "ExpiresAt").
 		Where("hash = ? AND ended_at IS NULL", old).Updates(&next)
@@ -143,23 +140,29 @@ func (s *Store) Get(ctx context.Context, cookie string) (*Session, error) {
 	if hash == nil {
 		return nil, storage.ErrNotFound
 	}
-	var sess Session
-	if err := s.live(s.db.With(ctx)).Where("sessions.hash = ?", hash).Take(&sess).Error; err != nil {
+	found, err := s.live(ctx, "s.hash = @hash", map[string]any{"hash": hash})
+	if err == nil && len(found) == 0 {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
 		return nil, storage.Err("read session", err)
 	}
-	if err := s.Touch(ctx, &sess); err != nil {
+	if err := s.Touch(ctx, &found[0]); err != nil {
 		return nil, err
 	}
-	return &sess, nil
+	return &found[0], nil
 }
 
-// live selects the sessions that are live, with their account's standing in
-// the same statement: what ended a moment ago on another replica is not found.
-func (s *Store) live(q *gorm.DB) *gorm.DB {
+// liveRow selects live sessions, with their account's standing in the same
+// statement: what ended a moment ago on another replica is not found.
+var liveRow = `SELECT ` + storage.Columns("s", Session{}) + ` FROM sessions s
+	JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch
+	WHERE s.ended_at IS NULL AND s.expires_at > @now AND s.last_seen_at > @idle AND `
+
+func (s *Store) live(ctx context.Context, condition string, args map[string]any) ([]Session, error) {
 	now := s.db.Now()
-	return q.Select(storage.Columns("sessions", Session{})).
-		Joins("JOIN accounts ON accounts.id = sessions.account_id AND accounts.disabled_at IS NULL AND accounts.epoch = sessions.account_epoch").
-		Where("sessions.ended_at IS NULL AND sessions.expires_at > ? AND sessions.last_seen_at > ?", now, now.Add(-s.cfg.Idle))
+	args["now"], args["idle"] = now, now.Add(-s.cfg.Idle)
+	return storage.Select[Session](ctx, s.db, liveRow+condition, args)
 }
 
 // Live reports whether a session read by a joined query is live, but for its
@@ -197,9 +200,7 @@ func (s *Store) Hash(cookie string) []byte {
 
 // List returns the live sessions of the account, newest first.
 func (s *Store) List(ctx context.Context, accountID string) ([]Session, error) {
-	var list []Session
-	err := s.live(s.db.With(ctx)).Where("sessions.account_id = ?", accountID).
-		Order("sessions.auth_time DESC, sessions.id").Find(&list).Error
+	list, err := s.live(ctx, "s.account_id = @account ORDER BY s.auth_time DESC, s.id", map[string]any{"account": accountID})
 	return list, storage.Err("list sessions", err)
 }
 
