@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/ory/fosite"
 
 	"countersign/clientstore"
@@ -95,7 +94,7 @@ func (e *Engine) newAnswer(a Authorization) *grant.Answer {
 	now := e.cfg.Now()
 	authTime := a.Session.AuthTime
 	g := grant.Grant{
-		ID: uuid.NewString(), Kind: clientstore.GrantAuthorizationCode,
+		ID: grant.NewID(), Kind: clientstore.GrantAuthorizationCode,
 		ClientID: a.Client.ID, AccountID: a.Session.AccountID, SessionID: a.Session.ID,
 		Subject: e.Subject(a.Client, a.Session.AccountID), Scope: strings.Join(a.Scope, " "), Claims: a.Claims, Nonce: a.Nonce,
 		ACR: a.Session.ACR, AMR: strings.Join(a.Session.AMR, " "), AuthTime: &authTime,

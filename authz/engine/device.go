@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/ory/fosite"
 
 	"countersign/clientstore"
@@ -136,7 +135,7 @@ func (h *deviceHandler) PopulateTokenEndpointResponse(ctx context.Context, r fos
 func (e *Engine) DeviceGrant(c *clientstore.Client, s *session.Session, d *grant.Device, scope []string) grant.Grant {
 	authTime := s.AuthTime
 	g := grant.Grant{
-		ID: uuid.NewString(), Kind: clientstore.GrantDeviceCode, ClientID: c.ID, AccountID: s.AccountID, SessionID: s.ID,
+		ID: grant.NewID(), Kind: clientstore.GrantDeviceCode, ClientID: c.ID, AccountID: s.AccountID, SessionID: s.ID,
 		Subject: e.Subject(c, s.AccountID), Scope: strings.Join(scope, " "), ACR: s.ACR, AMR: strings.Join(s.AMR, " "), AuthTime: &authTime,
 		ExpiresAt: earlier(d.ExpiresAt.Add(e.cfg.Lifetimes.AccessToken), s.ExpiresAt),
 	}

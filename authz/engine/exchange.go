@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage/grant"
@@ -151,7 +149,7 @@ func (e *Engine) derive(f *flow, asked TokenRequest) error {
 		return protocol.Refuse(protocol.InvalidRequest, "The subject_token was itself made by an exchange, of another client. Exchange the token that it was made of.")
 	}
 	f.own = &grant.Grant{
-		ID: uuid.NewString(), Kind: clientstore.GrantTokenExchange, ClientID: f.client.ID, ParentID: parent.ID,
+		ID: grant.NewID(), Kind: clientstore.GrantTokenExchange, ClientID: f.client.ID, ParentID: parent.ID,
 		AccountID: parent.AccountID, Subject: e.Subject(f.client, parent.AccountID),
 		Scope: strings.Join(f.scope, " "), Audience: asked.Form.Get("audience"), ACR: parent.ACR, AuthTime: parent.AuthTime,
 		// It has no session but its parent's.

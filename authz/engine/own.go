@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"countersign/authz/claims"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
@@ -24,7 +22,7 @@ func (e *Engine) actForItself(f *flow, form url.Values) error {
 	}
 	f.scope = slices.DeleteFunc(scope, aboutAPerson)
 	f.own = &grant.Grant{
-		ID: uuid.NewString(), Kind: clientstore.GrantClientCredentials, ClientID: f.client.ID, Subject: f.client.ID,
+		ID: grant.NewID(), Kind: clientstore.GrantClientCredentials, ClientID: f.client.ID, Subject: f.client.ID,
 		Scope: strings.Join(f.scope, " "), Offline: true, ExpiresAt: e.cfg.Now().Add(e.cfg.Lifetimes.AccessToken),
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/ory/fosite"
 
 	"countersign/authz/protocol"
@@ -46,7 +45,7 @@ func (e *Engine) actOnPassword(ctx context.Context, f *flow, asked TokenRequest)
 	now := e.cfg.Now()
 	f.scope = scope
 	f.own = &grant.Grant{
-		ID: uuid.NewString(), Kind: clientstore.GrantPassword, ClientID: f.client.ID,
+		ID: grant.NewID(), Kind: clientstore.GrantPassword, ClientID: f.client.ID,
 		AccountID: a.ID, AccountEpoch: a.Epoch, Subject: e.Subject(f.client, a.ID), Scope: strings.Join(scope, " "),
 		ACR: protocol.ACRPassword, AMR: "pwd", AuthTime: &now,
 		// There is no session that it could end with.

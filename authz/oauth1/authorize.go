@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"countersign/authz/page"
 	"countersign/clientstore"
 	"countersign/storage"
@@ -254,7 +252,7 @@ func (v *visit) verifier() string {
 func (h *Handler) grant(v *visit) grant.Grant {
 	authTime := v.session.AuthTime
 	return grant.Grant{
-		ID: uuid.NewString(), Kind: grant.KindOAuth1, ClientID: v.Client.ID, AccountID: v.session.AccountID, SessionID: v.session.ID,
+		ID: grant.NewID(), Kind: grant.KindOAuth1, ClientID: v.Client.ID, AccountID: v.session.AccountID, SessionID: v.session.ID,
 		Subject: v.session.AccountID, Scope: strings.Join(v.scope, " "), ACR: v.session.ACR, AMR: strings.Join(v.session.AMR, " "),
 		AuthTime: &authTime, Offline: true, ExpiresAt: v.temporary.ExpiresAt.Add(h.cfg.Token + grant.CredentialKept),
 	}

@@ -558,3 +558,17 @@ func TestPurgeLeavesTheTokenBesideAnAbandonedCode(t *testing.T) {
 		}
 	})
 }
+
+// What is granted later comes later in every index, so that an index of ten
+// million grants takes a new one at its end.
+func TestGrantsAreInTheOrderOfTime(t *testing.T) {
+	t.Parallel()
+	last := grant.NewID()
+	for range 1000 {
+		next := grant.NewID()
+		if next <= last {
+			t.Fatalf("%s came after %s", next, last)
+		}
+		last = next
+	}
+}
