@@ -24,12 +24,13 @@ func Plain(s string) string {
 			continue
 		case !unicode.IsGraphic(r) || r == unicode.ReplacementChar:
 			continue // bidirectional controls, zero-width characters, bytes that are no text
-		case count == MaxText:
-			return b.String() + "…"
 		case gap:
 			b.WriteByte(' ')
 			gap = false
 			count++
+		}
+		if count >= MaxText {
+			return strings.TrimSuffix(b.String(), " ") + "…"
 		}
 		b.WriteRune(r)
 		count++

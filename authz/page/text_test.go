@@ -22,6 +22,7 @@ func TestPlain(t *testing.T) {
 		{"bytes that are no text", "a\xffb", "ab"},
 		{"markup is left to the templates", "<b>", "<b>"},
 		{"10 KiB", strings.Repeat("é", 10<<10), strings.Repeat("é", 100) + "…"},
+		{"a space where the last rune would be", strings.Repeat("é", 99) + " " + strings.Repeat("é", 10<<10), strings.Repeat("é", 99) + "…"},
 		{"just fitting", strings.Repeat("é", 100), strings.Repeat("é", 100)},
 	}
 	for _, tt := range tests {
@@ -38,7 +39,7 @@ func FuzzPlain(f *testing.F) {
 	f.Add("a\u202Eb")
 	f.Fuzz(func(t *testing.T, s string) {
 		got := Plain(s)
-		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > MaxText+2 {
+		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > MaxText+1 {
 			t.Errorf("Plain(%q) = %q", s, got)
 		}
 		if strings.ContainsAny(got, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\n\r\x00") {
