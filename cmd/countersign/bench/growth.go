@@ -68,8 +68,12 @@ func (l *lab) fill(ctx context.Context, name string, o options) error {
 		}
 		l.log.InfoContext(ctx, "filled", slog.String("with", one.what))
 	}
-	_, err = db.ExecContext(ctx, "VACUUM ANALYZE")
-	return err
+	for _, statement := range []string{"VACUUM ANALYZE", "CHECKPOINT"} { // or either would fall into a run
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("fill the database: %w", err)
+		}
+	}
+	return nil
 }
 
 // insert passes both numbers, of which PostgreSQL wants each to be used.
