@@ -102,7 +102,7 @@ func header(width, height uint32) []byte {
 	return binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(ihdr))
 }
 
-// LG-05, LG-06: what is no picture, or too large a one, is refused before it is
+// SS-13, SS-14: what is no picture, or too large a one, is refused before it is
 // decoded.
 func TestDrawRefuses(t *testing.T) {
 	t.Parallel()
@@ -133,7 +133,7 @@ func TestDrawRefuses(t *testing.T) {
 	}
 }
 
-// LG-07: of a file that is a picture and something else as well, nothing but the
+// SS-15: of a file that is a picture and something else as well, nothing but the
 // pixels is left.
 func TestPolyglot(t *testing.T) {
 	t.Parallel()
@@ -167,7 +167,7 @@ func bomb(t *testing.T) []byte {
 	return append(file, "\xff\xd9"...)
 }
 
-// LG-06: a file that takes long to decode is given up.
+// SS-14: a file that takes long to decode is given up.
 func TestSlowToDecode(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
