@@ -82,8 +82,8 @@ func (s *Store) Owe(ctx context.Context, since time.Time) (time.Time, error) {
 	wanted := `FROM clients c LEFT JOIN client_logos l ON l.client_id = c.id
 		WHERE c.updated_at >= @since AND ` + standing + ` AND ` + uri[s.db.Dialect()] + ` <> ''
 			AND (l.client_id IS NULL OR l.uri <> ` + uri[s.db.Dialect()] + ` OR l.failed_at < c.updated_at)`
-	var any []int // asked first, because writing has to wait for its turn
-	if err := s.db.With(ctx).Raw(`SELECT 1 `+wanted+` LIMIT 1`, args).Scan(&any).Error; err != nil || len(any) == 0 {
+	var found []int // asked first, because writing has to wait for its turn
+	if err := s.db.With(ctx).Raw(`SELECT 1 `+wanted+` LIMIT 1`, args).Scan(&found).Error; err != nil || len(found) == 0 {
 		return now.Add(-overlap), storage.Err("find clients without a picture", err)
 	}
 	err := s.db.With(ctx).Exec(`INSERT INTO client_logos (client_id, uri, next_at)

@@ -34,7 +34,7 @@ func (s *Store) State(ctx context.Context, clientID string) (*State, error) {
 // by client.
 func (s *Store) Shown(ctx context.Context, clientIDs ...string) (map[string]string, error) {
 	if len(clientIDs) == 0 {
-		return nil, nil
+		return map[string]string{}, nil
 	}
 	var found []struct{ ClientID, Digest string }
 	err := s.db.With(ctx).Raw(`SELECT l.client_id, l.digest FROM `+s.joined+`
