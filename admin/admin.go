@@ -23,6 +23,7 @@ import (
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/locale"
+	"countersign/storage/logo"
 	"countersign/storage/session"
 	"countersign/storage/tryout"
 )
@@ -42,6 +43,7 @@ type Config struct {
 	Audit        *audit.Store
 	Keys         *keyset.Store
 	Failures     *failure.Store
+	Logos        *logo.Store
 	Grants       *grant.Store
 	Tryouts      *tryout.Store
 

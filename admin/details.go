@@ -27,6 +27,7 @@ type details struct {
 	Undo      *clientstore.Undo // what can be taken back, nil for nothing
 	Waiting   *clientstore.WaitingSecret
 	Rejected  locale.Message // who rejected the last change of it
+	Logo      *picture       // nil where it registered none
 }
 
 // Testable reports whether the server can try the client out.
@@ -68,6 +69,9 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 		return details{}, err
 	}
 	if p.Waiting, err = h.cfg.Clients.WaitingSecret(r.Context(), c.ID); err != nil {
+		return details{}, err
+	}
+	if p.Logo, err = h.picture(r.Context(), c); err != nil {
 		return details{}, err
 	}
 	if p.Limits, err = h.limits(r.Context(), c); err != nil {

@@ -21,6 +21,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/logo"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 	"countersign/storage/tryout"
@@ -68,6 +69,7 @@ func openOn(t *testing.T, db *storage.DB, change ...func(*clientstore.Config)) *
 		Tx: db.Tx(), Accounts: s.accounts, Sessions: s.sessions, Interactions: interaction.New(db, keys), Clients: s.clients, Audit: trail,
 		Keys:          keyset.New(db, keyset.Config{Keys: keys, Audit: trail, KeptAfter: time.Hour, RotateEvery: 90 * 24 * time.Hour}),
 		Failures:      failure.New(db, keys),
+		Logos:         logo.New(db),
 		Grants:        grant.New(db, keys),
 		Tryouts:       tryout.New(db, keys),
 		Base:          func(*http.Request) string { return "https://id.example/auth" },

@@ -30,6 +30,7 @@ import (
 	"countersign/authz/outbound"
 	"countersign/authz/page"
 	"countersign/authz/passkey"
+	"countersign/authz/picture"
 	"countersign/authz/registration"
 	"countersign/authz/request"
 	"countersign/authz/token"
@@ -42,6 +43,7 @@ import (
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/logo"
 	"countersign/storage/pushed"
 	"countersign/storage/replay"
 	"countersign/storage/session"
@@ -88,6 +90,7 @@ type Config struct {
 	Grants       *grant.Store
 	Keys         *keyset.Store
 	SignOut      *signout.Store
+	Logos        *logo.Store
 	Used         *replay.Store
 	Pushed       *pushed.Store
 	Subjects     *subject.Identifiers
@@ -166,6 +169,7 @@ type door struct {
 	consent   *consent.Handler
 	device    *device.Handler
 	home      *home.Handler
+	picture   *picture.Handler
 	logout    *logout.Handler
 	token     *token.Handler
 	userinfo  *userinfo.Handler
@@ -287,14 +291,15 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
 	})
 	d.consent = consent.New(consent.Config{
 		IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Clients: cfg.Clients, Lender: cfg.Lender, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages,
+		Clients: cfg.Clients, Logos: cfg.Logos, Lender: cfg.Lender, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages,
 		AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute, OAuth1Token: cfg.Lifetimes.OAuth1Token,
 	})
 	d.home = home.New(home.Config{
-		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients,
+		IssuerPath: d.path, Tx: cfg.Tx, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions, Clients: cfg.Clients, Logos: cfg.Logos,
 		Grants: cfg.Grants, SignOut: cfg.SignOut, Audit: cfg.Audit, Passkeys: passkeys, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Now: cfg.Now, SignUp: cfg.SignUp,
 		Name: cfg.Name, AdminSecondFactor: cfg.AdminSecondFactor, Settings: cfg.Settings,
 	})
+	d.picture = picture.NewHandler(cfg.Logos)
 	d.logout = logout.New(logout.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Clients: cfg.Clients,
 		Keys: cfg.Keys, SignOut: cfg.SignOut, Subjects: cfg.Subjects, Cookies: cookies, Pages: d.pages, Log: cfg.Log, Asset: cfg.Asset,

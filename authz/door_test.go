@@ -16,6 +16,7 @@ import (
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
 	"countersign/storage/keyset/keysettest"
+	"countersign/storage/logo"
 	"countersign/storage/pushed"
 	"countersign/storage/replay"
 	"countersign/storage/session"
@@ -44,7 +45,7 @@ func doorConfig(tb testing.TB, db *storage.DB, policy clientstore.Policy, issuer
 		Interactions: interaction.New(db, keys), Grants: grant.New(db, keys),
 		Clients: clientstore.New(db, clientstore.Config{Keys: keys, Audit: events, Policy: policy}),
 		Keys:    keysettest.Open(tb, db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour}),
-		SignOut: signout.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Audit: events, Failures: failure.New(db, keys),
+		SignOut: signout.New(db), Logos: logo.New(db), Used: replay.New(db, keys), Pushed: pushed.New(db, keys), Subjects: subjects, Audit: events, Failures: failure.New(db, keys),
 		Log: slog.New(slog.DiscardHandler), Asset: func(name string) string { return "/assets/" + name }, Now: db.Now,
 	}
 }

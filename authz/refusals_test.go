@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -74,33 +73,6 @@ func TestSS07UnknownKeysAreNotAStorm(t *testing.T) {
 				w.Errorf("in minute %d the keys were asked for %d times in all", minute+1, n)
 			}
 			w.clock.Advance(time.Minute)
-		}
-	})
-}
-
-// DC-05: the logo of a client is a picture of somebody's choosing at an address
-// of theirs: the server never fetches it, and a person sees it when an
-// administrator has approved the client, from its origin alone.
-func TestDC05LogosAreLeftAlone(t *testing.T) {
-	each(t, func(w *world) {
-		var asked atomic.Int32
-		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
-		defer server.Close()
-		got := w.enrol("", w.encode(wish, "logo_uri", server.URL+"/logo.svg"))
-		ask := url.Values{"client_id": {got.id}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}}
-		waiting := w.follow(w.authorize(ask))
-		w.approve(got.id)
-		consent := w.follow(w.authorize(ask))
-		for name, page := range map[string]answer{"waiting": waiting, "consent": consent} {
-			policy := page.Header.Get("Content-Security-Policy")
-			shown := strings.Contains(page.body, server.URL) && strings.Contains(policy, "img-src 'self' "+server.URL+";")
-			if !strings.Contains(page.body, "Wish") || shown != (name == "consent") || !strings.Contains(policy, "default-src 'none'") ||
-				strings.Contains(page.body+policy, server.URL) != (name == "consent") {
-				w.Errorf("%s: %s: %.2000s", name, policy, page.body)
-			}
-		}
-		if asked.Load() != 0 {
-			w.Error("the logo was fetched")
 		}
 	})
 }

@@ -68,6 +68,7 @@ func (d *door) standard() []route {
 		{"/logout", pages, form(d.logout.Ask, d.logout.SignOut)},
 		{"/end_session", front, map[string]serve{"GET": d.logout.Start, "POST": d.logout.StartByPost}},
 		{"/session/iframe", machine, on(d.logout.Frame, "GET", "HEAD")},
+		{"/logo/{picture}", pages, on(d.picture.Serve, "GET", "HEAD")},
 
 		{"/language", pages, on(d.home.SetLanguage, "POST")},
 		{"/scheme", pages, on(d.home.SetScheme, "POST")},

@@ -52,6 +52,7 @@ var tables = map[string]string{
 	"approval_notices":      "client_id channel version revision_id attempts next_at created_at",
 	"application_uses":      "account_id client_id used_at",
 	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
+	"client_logos":          "client_id uri digest fetched_at failed_at reason attempts next_at picture",
 	"client_registrations":  "client_id hash initial_token_id created_at",
 	"client_submissions":    "hash account_id client_id secret created_at",
 	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",

@@ -20,6 +20,7 @@ import (
 	"countersign/storage/account"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
+	"countersign/storage/logo"
 	"countersign/storage/session"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Logos        *logo.Store
 	Lender       clientstore.Lender // of redirect URIs, for administrators' tests
 	Grants       *grant.Store
 	Tx           storage.Tx
@@ -157,6 +159,9 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		Unproved:    v.unproved(),
 		Remembered:  v.client.Type != clientstore.OAuth1 && !v.client.IsImpersonable(),
 	}
+	if p.Application.Logo, err = h.logo(ctx, v.client); err != nil {
+		return page.Consent{}, err
+	}
 	switch {
 	case v.client.Type == clientstore.OAuth1:
 		p.Offline = h.cfg.OAuth1Token
@@ -164,6 +169,15 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		p.Offline = h.cfg.Offline
 	}
 	return p, nil
+}
+
+// logo is the path of the client's picture, empty while there is none.
+func (h *Handler) logo(ctx context.Context, c *clientstore.Client) (string, error) {
+	if c.Metadata.LogoURI == "" {
+		return "", nil
+	}
+	shown, err := h.cfg.Logos.Shown(ctx, c.ID)
+	return logo.Path(shown[c.ID]), err
 }
 
 // Decide serves POST /consent.

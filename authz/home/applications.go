@@ -12,6 +12,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/grant"
+	"countersign/storage/logo"
 )
 
 // Applications serves GET /account/applications.
@@ -32,16 +33,33 @@ func (h *Handler) showApplications(w http.ResponseWriter, r *http.Request, v *vi
 	if err != nil {
 		return err
 	}
+	shown, err := h.logos(r.Context(), clients)
+	if err != nil {
+		return err
+	}
 	p := page.Applications{Person: v.person(), Notice: notice(r)}
 	for _, c := range connections {
 		if client := clients[c.ClientID]; client != nil { // else it was removed this very moment
-			p.List = append(p.List, h.connected(client, c))
+			described := h.connected(client, c)
+			described.Application.Logo = logo.Path(shown[c.ClientID])
+			p.List = append(p.List, described)
 		}
 	}
 	slices.SortFunc(p.List, func(a, b page.Connected) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Application.Name), strings.ToLower(b.Application.Name)), strings.Compare(a.ID, b.ID))
 	})
 	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
+}
+
+// logos returns the digests of the clients' pictures, by client.
+func (h *Handler) logos(ctx context.Context, clients map[string]*clientstore.Client) (map[string]string, error) {
+	var having []string
+	for id, c := range clients {
+		if c.Metadata.LogoURI != "" {
+			having = append(having, id)
+		}
+	}
+	return h.cfg.Logos.Shown(ctx, having...)
 }
 
 // connected describes a connection.

@@ -19,6 +19,7 @@ import (
 	"countersign/storage/audit"
 	"countersign/storage/grant"
 	"countersign/storage/interaction"
+	"countersign/storage/logo"
 	"countersign/storage/session"
 	"countersign/storage/signout"
 )
@@ -39,6 +40,7 @@ type Config struct {
 	Sessions     *session.Store
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
+	Logos        *logo.Store
 	Grants       *grant.Store
 	SignOut      *signout.Store
 	Audit        *audit.Store

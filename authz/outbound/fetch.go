@@ -2,12 +2,21 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 )
 
-// Fetch gets a document of at most limit bytes. Nothing but 200 is an answer.
+var (
+	// ErrStatus reports another answer than 200.
+	ErrStatus = errors.New("answered otherwise than with status 200")
+	// ErrTooLong reports a document that has too many bytes.
+	ErrTooLong = errors.New("too long")
+)
+
+// Fetch gets a document of at most limit bytes. Nothing but 200 is an answer:
+// anything else is [ErrStatus], more bytes are [ErrTooLong].
 func Fetch(ctx context.Context, c *http.Client, url, accept string, limit int64) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -21,11 +30,11 @@ func Fetch(ctx context.Context, c *http.Client, url, accept string, limit int64)
 	}
 	defer func() { _ = res.Body.Close() }() // what was read is all there is
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answered with status %d", res.StatusCode)
+		return nil, fmt.Errorf("%w: %d", ErrStatus, res.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("longer than %d bytes", limit)
+		err = fmt.Errorf("%w: more than %d bytes", ErrTooLong, limit)
 	}
 	return body, err
 }

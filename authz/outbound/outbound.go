@@ -5,6 +5,7 @@
 package outbound
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ import (
 const (
 	connectTimeout = 3 * time.Second
 	timeout        = 5 * time.Second
-	// maxBody bounds what is read of an answer, and maxHeader its header.
+	// maxBody bounds what is read of an answer unless something else is said, and
+	// maxHeader its header.
 	maxBody   = 64 << 10
 	maxHeader = 16 << 10
 )
@@ -36,11 +38,13 @@ type Config struct {
 	// Local allows this machine and private networks. It is for a server that
 	// is itself on a loopback address, which nobody else can use.
 	Local bool
+	// MaxBody bounds what is read of an answer, in bytes; 0 stands for 64 KiB.
+	MaxBody int64
 }
 
 // New returns a client that speaks https (and http to this very machine), only
 // to addresses that it may, follows no redirect, keeps no cookie, asks no
-// proxy, and gives up after five seconds or 64 KiB.
+// proxy, and gives up after five seconds or MaxBody.
 func New(cfg Config) *http.Client {
 	dialer := &net.Dialer{Timeout: connectTimeout, Control: cfg.control}
 	return &http.Client{
@@ -53,7 +57,7 @@ func New(cfg Config) *http.Client {
 			ForceAttemptHTTP2:      true,
 			DisableKeepAlives:      true, // an address is judged when it is dialled
 			MaxResponseHeaderBytes: maxHeader,
-		}},
+		}, cmp.Or(cfg.MaxBody, maxBody)},
 	}
 }
 
@@ -98,7 +102,10 @@ var reserved = func() []netip.Prefix {
 }()
 
 // limited reads no more of an answer than is worth reading.
-type limited struct{ next http.RoundTripper }
+type limited struct {
+	next    http.RoundTripper
+	maxBody int64
+}
 
 // RoundTrip sends the request, in the clear to this machine only.
 func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -109,7 +116,7 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Body = body{io.LimitReader(res.Body, maxBody), res.Body}
+	res.Body = body{io.LimitReader(res.Body, l.maxBody), res.Body}
 	return res, nil
 }
 

@@ -25,8 +25,9 @@ type Application struct {
 	Kind        Kind
 	// Home, Policy and Terms are links, empty when there are none.
 	Home, Policy, Terms string
-	// Logo is a picture at an address of the application's own, empty when
-	// there is none or no administrator vouches for the client.
+	// Logo is the path of the picture that this server made of the client's,
+	// under the issuer's; empty while there is none, and for a client that no
+	// administrator vouches for.
 	Logo string
 	// Approved tells whether an administrator vouches for the client.
 	Approved bool
@@ -73,9 +74,6 @@ func NewApplication(c *clientstore.Client, redirectURI string) Application {
 		Terms:    link(c.Metadata.TosURI),
 		Approved: c.Usable() == nil,
 		Itself:   c.CreatedBy == string(audit.ViaRegistration),
-	}
-	if a.Approved {
-		a.Logo = link(c.Metadata.LogoURI)
 	}
 	u, err := url.Parse(redirectURI)
 	if err != nil || u.Scheme == "" {

@@ -186,11 +186,7 @@ func policy(page Page) string {
 	if p, ok := page.(interface{ destination() string }); ok && p.destination() != "" {
 		target += " " + p.destination()
 	}
-	pictures := "'self'"
-	if p, ok := page.(interface{ pictures() string }); ok && p.pictures() != "" {
-		pictures += " " + p.pictures()
-	}
-	text := "default-src 'none'; style-src 'self'; script-src 'self'; img-src " + pictures + "; form-action " +
+	text := "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action " +
 		target + "; frame-ancestors 'none'; base-uri 'none'"
 	if p, ok := page.(interface{ frames() string }); ok && p.frames() != "" {
 		text += "; frame-src " + p.frames()

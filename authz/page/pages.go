@@ -145,9 +145,6 @@ func (Consent) template() string { return "consent.html" }
 
 func (p Consent) destination() string { return p.Application.sources }
 
-// pictures is where the page's pictures that are not ours come from.
-func (p Consent) pictures() string { return sources([]string{p.Application.Logo}) }
-
 // AccessWords is the life of an access token, in words.
 func (p Consent) AccessWords() locale.Message { return Duration(p.Access) }
 

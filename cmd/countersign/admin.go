@@ -23,7 +23,7 @@ func (s *server) admin(applications *authz.Door) (http.Handler, error) {
 		Issuer: s.cfg.Issuer, Name: s.cfg.Name, Look: admin.Look(s.look()),
 		Contact: contact(s.cfg.Contact), ContactLink: page.ContactLink(s.cfg.Contact),
 		Tx: s.stores.db.Tx(), Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
-		Clients: s.stores.clients, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures,
+		Clients: s.stores.clients, Audit: s.stores.audit, Keys: s.stores.keys, Failures: s.stores.failures, Logos: s.stores.logos,
 		SessionCookie: cookies.Session, BrowserCookie: cookies.EnsureBrowser, LanguageCookie: cookies.Language, SchemeCookie: cookies.Scheme,
 		SecondFactor: s.cfg.AdminMFA(),
 		Sector: func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error) {

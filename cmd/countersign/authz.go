@@ -41,7 +41,7 @@ func (s *server) authz() (*authz.Door, error) {
 		Tx:       s.stores.db.Tx(),
 		Accounts: s.stores.accounts, Sessions: s.stores.sessions, Interactions: s.stores.interactions,
 		Clients: s.stores.clients, Grants: s.stores.grants, Keys: s.stores.keys,
-		SignOut: s.stores.signOut, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Audit: s.stores.audit, Lender: s.stores.tryouts.Lends, Failures: s.stores.failures, OutboundAllow: s.cfg.OutboundAllow,
+		SignOut: s.stores.signOut, Logos: s.stores.logos, Used: s.stores.used, Pushed: s.stores.pushed, Subjects: s.subjects, Audit: s.stores.audit, Lender: s.stores.tryouts.Lends, Failures: s.stores.failures, OutboundAllow: s.cfg.OutboundAllow,
 		Measure: authz.Measure{
 			TokensIssued: s.metrics.TokensIssued, Refused: s.metrics.Refused, SignedIn: s.metrics.SignedIn, SignInFailed: s.metrics.SignInFailed,
 		},

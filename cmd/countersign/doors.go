@@ -85,6 +85,8 @@ func (d dispatcher) route(r *http.Request) string {
 		return api.Prefix + "/*"
 	case strings.HasPrefix(path, assets.Prefix):
 		return assets.Prefix + "*"
+	case strings.HasPrefix(path, "/logo/"):
+		return "/logo/*"
 	case path == "/settings" || strings.HasPrefix(path, "/settings/"):
 		return "/settings/*"
 	default:
@@ -116,9 +118,9 @@ func forwardAuth() map[string][]string {
 var administrators = []string{"/setup", "/settings"}
 
 // shared are the pages of the applications' door that administrators need at
-// their own: to sign in, and out, and to choose a language
-// and the colours.
-var shared = []string{"/login", "/sign-up", "/logout", "/language", "/scheme"}
+// their own: to sign in, and out, to choose a language and the colours, and to
+// see clients' pictures.
+var shared = []string{"/login", "/sign-up", "/logout", "/language", "/scheme", "/logo"}
 
 // doors builds the doors and puts them on the listeners: the administrators'
 // on its own one if there is one, and then nowhere else.

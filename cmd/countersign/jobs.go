@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"countersign/authz/logout"
+	"countersign/authz/picture"
 )
 
 const (
@@ -17,6 +18,8 @@ const (
 	sendEvery = time.Second
 	// watchEvery is how soon a server stops whose database was taken from it.
 	watchEvery = 2 * time.Second
+	// fetchEvery is how soon after an approval a client's logo is fetched.
+	fetchEvery = 2 * time.Second
 	// tellEvery is how soon somebody is told of what waits for approval.
 	tellEvery = 2 * time.Second
 	// noteEvery is how soon administrators see what a client was refused.
@@ -54,6 +57,7 @@ func (s *server) work(ctx context.Context) {
 		{"purge", purgeEvery, s.purge},
 		{"rotate_keys", rotateEvery, s.rotateKeys},
 		{"send_logout_tokens", sendEvery, s.sendLogoutTokens(s.sender())},
+		{"fetch_logos", fetchEvery, s.fetchLogos(picture.NewFetcher(picture.FetcherConfig{Logos: s.stores.logos, HTTP: s.stores.pictures, Log: s.log}))},
 		{"count_waiting", countEvery, s.countWaiting},
 		{"follow_clock", followEvery, s.followClock(s.stores.db.FollowClock)},
 	} {
@@ -129,6 +133,16 @@ func (s *server) sendLogoutTokens(sender *logout.Sender) func(context.Context) e
 		err := sender.Send(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "delivering logout tokens failed; it is tried again in a second", "cause", err.Error())
+		}
+		return err
+	}
+}
+
+func (s *server) fetchLogos(fetcher *picture.Fetcher) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := fetcher.Fetch(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "fetching logos failed; it is tried again in two seconds", "cause", err.Error())
 		}
 		return err
 	}
@@ -210,6 +224,7 @@ func (s *server) purge(ctx context.Context) error {
 		{"tryouts", s.stores.tryouts.Purge},
 		{"logout_deliveries", s.stores.signOut.Purge},
 		{"client_failures", s.stores.failures.Purge},
+		{"client_logos", s.stores.logos.Purge},
 	} {
 		n, err := s.behind.drain(ctx, one.records, one.purge)
 		s.metrics.Purged(one.records, n)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"countersign/authz/outbound"
+	"countersign/authz/picture"
 	"countersign/clientstore"
 	"countersign/cmd/countersign/config"
 	"countersign/storage"
@@ -20,6 +21,7 @@ import (
 	"countersign/storage/idempotency"
 	"countersign/storage/interaction"
 	"countersign/storage/keyset"
+	"countersign/storage/logo"
 	"countersign/storage/pushed"
 	"countersign/storage/replay"
 	"countersign/storage/seal"
@@ -34,6 +36,7 @@ type stores struct {
 	opened       storage.Installation // as it was then
 	sealing      *seal.Keys
 	outbound     *http.Client // by which addresses that clients registered are reached
+	pictures     *http.Client // the same for logos, which may be longer
 	keys         *keyset.Store
 	audit        *audit.Store
 	accounts     *account.Store
@@ -42,6 +45,7 @@ type stores struct {
 	clients      *clientstore.Store
 	grants       *grant.Store
 	signOut      *signout.Store
+	logos        *logo.Store
 	used         *replay.Store
 	pushed       *pushed.Store
 	failures     *failure.Store
@@ -106,11 +110,13 @@ func migrateNew(ctx context.Context, db *storage.DB) error {
 
 func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 	trail := audit.New(db)
+	// A server on this very machine has its applications there too.
+	reach := outbound.Config{Allow: cfg.OutboundAllow, Local: cfg.LoopbackIssuer()}
 	return &stores{
-		db:      db,
-		sealing: keys,
-		// A server on this very machine has its applications there too.
-		outbound: outbound.New(outbound.Config{Allow: cfg.OutboundAllow, Local: cfg.LoopbackIssuer()}),
+		db:       db,
+		sealing:  keys,
+		outbound: outbound.New(reach),
+		pictures: outbound.New(outbound.Config{Allow: reach.Allow, Local: reach.Local, MaxBody: picture.MaxFile + 1}),
 		audit:    trail,
 		keys: keyset.New(db, keyset.Config{
 			Keys: keys, Audit: trail, PublishedBefore: cfg.KeyPublishBefore,
@@ -129,6 +135,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 		}),
 		grants:   grant.New(db, keys),
 		signOut:  signout.New(db),
+		logos:    logo.New(db),
 		used:     replay.New(db, keys),
 		pushed:   pushed.New(db, keys),
 		failures: failure.New(db, keys),

@@ -19,9 +19,10 @@ var (
 	}
 	// ended are those whose records end with a restore, because they may have
 	// been used up, revoked, withdrawn or replaced after the backup: it has none
-	// of them. An export has all.
+	// of them. An export has all. Logos are among them because a server fetches
+	// those again that it lacks.
 	ended = []string{
-		"access_tokens", "approval_links", "approval_notices", "authorization_codes", "client_failures", "client_submissions", "consents", "device_codes",
+		"access_tokens", "approval_links", "approval_notices", "authorization_codes", "client_failures", "client_logos", "client_submissions", "consents", "device_codes",
 		"grants", "idempotency_keys", "interactions", "logout_deliveries", "pushed_requests", "refresh_tokens",
 		"secret_uses", "session_clients", "sessions", "signing_keys", "temporary_credentials", "token_credentials", "tryouts", "used_jtis", "waiting_secrets",
 	}

@@ -99,18 +99,26 @@ func TestStyleSheetNamesWhatIsServed(t *testing.T) {
 	}
 }
 
-// Who chose dark sees what those see whose system is dark.
-func TestDarkIsDarkEitherWay(t *testing.T) {
+// Every colour is said once, for both schemes. Those of a code that a phone
+// reads, of what stands on white in every scheme, and of paper are the same in
+// both.
+func TestColoursAreSaidForBothSchemes(t *testing.T) {
 	t.Parallel()
 	sheet := string(read("style.css"))
-	const begin = "--paper:"
-	var blocks []string
-	for _, part := range strings.Split(sheet, begin)[1:] {
-		block, _, _ := strings.Cut(part, "}")
-		blocks = append(blocks, strings.Join(strings.Fields(block), " "))
+	if strings.Contains(sheet, "prefers-color-scheme") {
+		t.Error("a scheme has rules of its own")
 	}
-	if len(blocks) != 4 || blocks[1] != blocks[2] { // light, dark twice, print
-		t.Errorf("%d blocks of colours:\n%s", len(blocks), strings.Join(blocks, "\n"))
+	begin := strings.Index(sheet, ":root {")
+	properties, _, _ := strings.Cut(sheet[begin:], "}")
+	for line := range strings.SplitSeq(properties, "\n") {
+		if hasColour := strings.Contains(line, "#") || strings.Contains(line, "rgb("); hasColour != strings.Contains(line, "light-dark(") {
+			t.Errorf("not for both schemes: %s", line)
+		}
+	}
+	for scheme, want := range map[string]int{"dark": 1, "light": 1} {
+		if got := strings.Count(sheet, `:root[data-scheme="`+scheme+`"] { color-scheme: `+scheme+`; }`); got != want {
+			t.Errorf("who chose %s has it in %d rules", scheme, got)
+		}
 	}
 }
 
@@ -139,7 +147,7 @@ func TestBrand(t *testing.T) {
 		return w
 	}
 	sheet, logo := ask(b.Sheet()), ask(b.Logo())
-	if text := sheet.Body.String(); sheet.Code != http.StatusOK || !strings.Contains(text, "--accent: #0b5d3b;") || strings.Count(text, "--accent:") != 3 {
+	if text := sheet.Body.String(); sheet.Code != http.StatusOK || !strings.Contains(text, "--accent: light-dark(#0b5d3b, #") || strings.Count(text, "--accent:") != 1 {
 		t.Errorf("%d:\n%s", sheet.Code, text)
 	}
 	if logo.Code != http.StatusOK || logo.Header().Get("Content-Type") != "image/svg+xml" || !strings.Contains(logo.Header().Get("Content-Security-Policy"), "sandbox") {

@@ -47,16 +47,20 @@ func NewBrand(accent string, logo []byte) (*Brand, error) {
 	return b, nil
 }
 
-// sheetOf overrides the colours of style.css in both schemes.
+// sheetOf overrides the colours of style.css, each in both schemes.
 func sheetOf(light, dark colour.Palette) string {
-	of := func(p colour.Palette, rosette string) string {
-		return fmt.Sprintf("--accent: %s; --accent-strong: %s; --on-accent: %s; --wash: %s; --rosette: rgb(%d %d %d / %s);",
-			p.Accent, p.Strong, p.OnAccent, p.Wash, p.Accent.R, p.Accent.G, p.Accent.B, rosette)
-	}
-	night := of(dark, "13%")
-	return ":root { " + of(light, "15%") + " }\n" +
-		"@media (prefers-color-scheme: dark) { :root:not([data-scheme=\"light\"]) { " + night + " } }\n" +
-		":root[data-scheme=\"dark\"] { " + night + " }\n"
+	return fmt.Sprintf(":root { --accent: %s; --accent-strong: %s; --on-accent: %s; --wash: %s; --rosette: %s; }\n",
+		either(light.Accent, dark.Accent), either(light.Strong, dark.Strong), either(light.OnAccent, dark.OnAccent), either(light.Wash, dark.Wash),
+		either(tint(light.Accent, 15), tint(dark.Accent, 13)))
+}
+
+// either is the colour of whichever scheme holds (CSS Color Module Level 5,
+// section 11).
+func either(light, dark any) string { return fmt.Sprintf("light-dark(%v, %v)", light, dark) }
+
+// tint is the colour as one can see through it.
+func tint(c colour.Colour, percent int) string {
+	return fmt.Sprintf("rgb(%d %d %d / %d%%)", c.R, c.G, c.B, percent)
 }
 
 // picture recognises the format by its content.

@@ -1,6 +1,7 @@
 package colour
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -67,9 +68,9 @@ func TestGrounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]Colour{"--paper": Paper, "--card": Card, " --paper": DarkPaper, " --card": DarkCard} {
-		if !strings.Contains(string(sheet), name+": "+c.String()+";") {
-			t.Errorf("style.css has no %s: %s", name, c)
+	for name, c := range map[string][2]Colour{"--paper": {Paper, DarkPaper}, "--card": {Card, DarkCard}} {
+		if want := fmt.Sprintf("%s: light-dark(%s, %s);", name, c[0], c[1]); !strings.Contains(string(sheet), want) {
+			t.Errorf("style.css has no %s", want)
 		}
 	}
 }

@@ -66,10 +66,10 @@ type Config struct {
 	// forward-auth.
 	TrustedProxies []netip.Prefix `config:"trusted_proxies" usage:"addresses or networks of the proxies in front"`
 	// OutboundAllow lists the networks, in CIDR form, that this server may reach
-	// to deliver logout tokens and to fetch keys, request objects and lists of
-	// redirect URIs although they are not public. Whoever registers an
-	// application could else make it speak to machines that only it reaches.
-	// A server on a loopback issuer may reach this machine and private networks.
+	// to deliver logout tokens and to fetch keys, request objects, lists of
+	// redirect URIs and logos although they are not public. Whoever registers an
+	// application could else make it speak to machines that only it reaches. A
+	// server on a loopback issuer may reach this machine and private networks.
 	// Certificates are held against the authorities of the system, or, on Linux,
 	// those in the file that the environment variable SSL_CERT_FILE names.
 	OutboundAllow []netip.Prefix `config:"outbound_allow" usage:"networks that are reached although they are not public"`

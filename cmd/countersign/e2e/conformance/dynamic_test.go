@@ -3,6 +3,9 @@ package conformance
 import (
 	"crypto/rand"
 	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
 	"net/http"
 	"net/url"
 	"slices"
@@ -127,11 +130,28 @@ func (p *party) lookAtConsent() *visit {
 
 func registrationLogo(r *run) {
 	p, metadata := r.newParty()
-	logo := p.site.url("/logo.png")
-	p.enrol(metadata, map[string]any{"logo_uri": logo})
-	v := p.lookAtConsent()
-	shown := slices.ContainsFunc(e2etest.Elements(v.doc, "img"), func(n *html.Node) bool { return e2etest.Attr(n, "src") == logo })
-	r.want(shown && strings.Contains(v.Header.Get("Content-Security-Policy"), "img-src 'self' "+p.site.origin()+";"), "the page does not show the logo: %s", v.Body)
+	var file strings.Builder
+	if err := png.Encode(&file, image.NewPaletted(image.Rect(0, 0, 64, 32), color.Palette{color.White})); err != nil {
+		r.Fatal(err)
+	}
+	p.site.serves("/logo.png", "image/png", file.String())
+	p.enrol(metadata, map[string]any{"logo_uri": p.site.local("/logo.png")})
+	var v *visit
+	var src string
+	for deadline := time.Now().Add(15 * time.Second); src == "" && time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
+		v = p.lookAtConsent()
+		for _, n := range e2etest.Elements(v.doc, "img") {
+			src = e2etest.Attr(n, "src")
+		}
+	}
+	r.want(strings.Contains(src, "/logo/") && strings.Contains(v.Header.Get("Content-Security-Policy"), "img-src 'self';"), "the page does not show the logo: %s", v.Body)
+	address, err := v.URL.Parse(src)
+	if err != nil {
+		r.Fatal(err)
+	}
+	shown := r.browse().open(address.String())
+	m, err := png.Decode(strings.NewReader(shown.Body))
+	r.want(err == nil && m.Bounds().Size() == image.Pt(64, 32), "%s is not the logo: %v, %v", src, m, err)
 	r.outcome = seen
 }
 
