@@ -99,7 +99,7 @@ func TestASecretWaitsInSettings(t *testing.T) {
 }
 
 // The link of a notice leads an administrator to the secret that it was sent for,
-// and is good for one decision about that one (AP-07, AP-11).
+// and is good for one decision about that one (AP-07, AP-24).
 func TestALinkLeadsToTheSecretThatWaits(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

@@ -171,7 +171,7 @@ func TestAChangeIsTold(t *testing.T) {
 }
 
 // A secret that waits for another administrator is told of beside a change that
-// waits of the same client, each once and without its value (AP-11).
+// waits of the same client, each once and without its value (AP-24).
 func TestASecretIsTold(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
