@@ -213,31 +213,28 @@ func (p typed) dates() []pattern {
 
 // dateBits is the bits of a text that is a date, 0 for any other.
 func dateBits(text string) float64 {
-	if at := strings.IndexAny(text, separators); at >= 0 {
-		parts := strings.Split(text, text[at:at+1])
-		if len(parts) != 3 {
-			return 0
-		}
-		if bits := yearLast(parts[0], parts[1], parts[2]); bits > 0 {
-			return bits + separatorBits
-		}
-		if bits := yearLast(parts[1], parts[2], parts[0]); bits > 0 {
-			return bits + separatorBits
-		}
+	at := strings.IndexAny(text, separators)
+	if at < 0 {
+		return max(joinedBits(text, 4), joinedBits(text, 2))
+	}
+	parts := strings.Split(text, text[at:at+1])
+	if len(parts) != 3 {
 		return 0
 	}
-	for _, year := range []int{4, 2} {
-		rest := len(text) - year
-		for first := max(1, rest-2); first <= min(2, rest-1); first++ {
-			if bits := yearLast(text[:first], text[first:rest], text[rest:]); bits > 0 {
-				return bits
-			}
-			if bits := yearLast(text[year:year+first], text[year+first:], text[:year]); bits > 0 {
-				return bits
-			}
-		}
+	bits := max(yearLast(parts[0], parts[1], parts[2]), yearLast(parts[1], parts[2], parts[0]))
+	if bits > 0 {
+		bits += separatorBits
 	}
-	return 0
+	return bits
+}
+
+// joinedBits is dateBits for digits alone, of which so many are the year.
+func joinedBits(text string, year int) float64 {
+	bits, rest := 0.0, len(text)-year // of day and month
+	for first := max(1, rest-2); first <= min(2, rest-1); first++ {
+		bits = max(bits, yearLast(text[:first], text[first:rest], text[rest:]), yearLast(text[year:year+first], text[year+first:], text[:year]))
+	}
+	return bits
 }
 
 // yearLast is the bits of a day and a month, in either order, and a year.

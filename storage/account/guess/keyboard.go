@@ -70,24 +70,30 @@ func (p typed) walks() []pattern {
 	for i := range keyboards {
 		k := &keyboards[i]
 		for from := 0; from < len(p.as); {
-			to, turns, last := from+1, 0, -1
-			for to < len(p.as) {
-				way := k.way(p.as[to-1], p.as[to])
-				if way < 0 {
-					break
-				}
-				if way != last {
-					turns, last = turns+1, way
-				}
-				to++
+			length, turns := k.walk(p.as[from:])
+			if length >= minPattern {
+				found = append(found, pattern{from, from + length, k.bits(p.as[from:from+length], turns)})
 			}
-			if to-from >= minPattern {
-				found = append(found, pattern{from, to, k.bits(p.as[from:to], turns)})
-			}
-			from = to
+			from += length
 		}
 	}
 	return found
+}
+
+// walk returns of how many keys the walk is that the text, which is not empty,
+// begins with, and how often it turns; its first step is a turn.
+func (k *keyboard) walk(text []rune) (length, turns int) {
+	last := -1
+	for length = 1; length < len(text); length++ {
+		way := k.way(text[length-1], text[length])
+		if way < 0 {
+			break
+		}
+		if way != last {
+			turns, last = turns+1, way
+		}
+	}
+	return length, turns
 }
 
 // bits is the bits of a walk: all that are no longer and turn no oftener.

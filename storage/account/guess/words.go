@@ -75,26 +75,33 @@ func undisguised(text []rune) [][]rune {
 // dictionary are the words in the password, disguised or not: who knows the words
 // knows the disguises. The given ones are tried before those of the lists.
 func (p typed) dictionary(given []string) []pattern {
-	own := map[string]int{}
+	tried := ranks{}
 	longest := maxWord
 	for i, word := range given {
-		own[strings.ToLower(word)] = i + 1
+		tried[strings.ToLower(word)] = i + 1
 		longest = max(longest, len([]rune(word)))
 	}
 	var found []pattern
 	for _, text := range undisguised(p.lower) {
 		for from := range text {
 			for to := from + 1; to <= min(from+longest, len(text)); to++ {
-				word := string(text[from:to])
-				at := own[word]
-				if common := rank(word); common > 0 && (at == 0 || common < at) {
-					at = common
-				}
-				if at > 0 {
+				if at := tried.of(string(text[from:to])); at > 0 {
 					found = append(found, pattern{from, to, math.Log2(float64(at)) + capitals(p.as[from:to])})
 				}
 			}
 		}
 	}
 	return found
+}
+
+// ranks are words that are tried beside those of the lists, with when.
+type ranks map[string]int
+
+// of returns when the word is tried at the earliest, 0 for never.
+func (r ranks) of(word string) int {
+	given, listed := r[word], rank(word)
+	if given == 0 || listed == 0 {
+		return max(given, listed)
+	}
+	return min(given, listed)
 }
