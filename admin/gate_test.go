@@ -46,8 +46,8 @@ func TestGateForNobody(t *testing.T) {
 }
 
 // Every route refuses an account without the permission, also a session whose
-// account lost it a moment ago (AD-20), and lets nothing of the application be
-// seen.
+// account lost it a moment ago (AD-20, AP-20), and lets nothing of the application
+// be seen.
 func TestGateForOthers(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {
@@ -77,7 +77,7 @@ func TestGateForOthers(t *testing.T) {
 	})
 }
 
-// LG-03: no other site sends a form in an administrator's name.
+// LG-03, AP-20: no other site sends a form in an administrator's name.
 func TestGateForOtherSites(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, storagetest.Open(t))

@@ -21,7 +21,10 @@ func (h *handler) followLink(w http.ResponseWriter, r *http.Request, who *admini
 	case err != nil:
 		return err
 	}
-	if link.RevisionID != "" {
+	switch {
+	case link.SecretID != "":
+		return h.followToSecret(w, r, who, link)
+	case link.RevisionID != "":
 		return h.followToRevision(w, r, who, link)
 	}
 	p, err := h.approval(r, who, link.ClientID)
@@ -35,10 +38,7 @@ func (h *handler) followLink(w http.ResponseWriter, r *http.Request, who *admini
 }
 
 func (h *handler) followToRevision(w http.ResponseWriter, r *http.Request, who *administrator, link *clientstore.Link) error {
-	c, err := h.cfg.Clients.Get(r.Context(), link.ClientID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return unknownClient()
-	}
+	c, err := h.linked(r, link)
 	if err != nil {
 		return err
 	}
@@ -51,6 +51,30 @@ func (h *handler) followToRevision(w http.ResponseWriter, r *http.Request, who *
 		ch.Link, ch.LinkVersion = r.URL.Query().Get("token"), link.Version
 	}
 	return h.show(w, r, who, screen{Template: "revision.html", Section: approvalsPath, Page: ch})
+}
+
+func (h *handler) followToSecret(w http.ResponseWriter, r *http.Request, who *administrator, link *clientstore.Link) error {
+	c, err := h.linked(r, link)
+	if err != nil {
+		return err
+	}
+	p := h.secretsPage(c)
+	if p.Waiting, err = h.waitingSecret(r.Context(), c, who); err != nil {
+		return err
+	}
+	if p.LinkOver = p.Waiting == nil || p.Waiting.ID != link.SecretID; !p.LinkOver {
+		p.Link = r.URL.Query().Get("token")
+	}
+	return h.show(w, r, who, screen{Template: "secrets.html", Section: approvalsPath, Page: p})
+}
+
+// linked returns the client that the link is about.
+func (h *handler) linked(r *http.Request, link *clientstore.Link) (*clientstore.Client, error) {
+	c, err := h.cfg.Clients.Get(r.Context(), link.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, unknownClient()
+	}
+	return c, err
 }
 
 func linkOver() *problem {

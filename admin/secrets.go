@@ -16,11 +16,15 @@ type secretsPage struct {
 	Client  *clientstore.Client
 	Secrets []clientstore.Secret // those that are valid
 	Waiting *waitingSecret       // one that waits for another administrator, nil for none
-	Choice  string
-	Overlap string
-	Expires string // a date, empty for never
-	Once    string
-	Faults  []fault
+	// Link is the token of the link that led here, empty for none, and LinkOver
+	// tells that what the link is about waits no more.
+	Link     string
+	LinkOver bool
+	Choice   string
+	Overlap  string
+	Expires  string // a date, empty for never
+	Once     string
+	Faults   []fault
 }
 
 // Entry returns a field with what is wrong with it.
@@ -82,11 +86,9 @@ func (h *handler) changeSecrets(w http.ResponseWriter, r *http.Request, who *adm
 		h.redirect(w, clientPath(c.ID)+"/secrets", "done", "revoked")
 		return nil
 	case "confirm":
-		_, err = h.cfg.Clients.ConfirmSecret(r.Context(), who.actor(r), c.ID, form.Get("secret_id"))
-		return h.secretDecided(w, c, "confirmed", err)
+		return h.secretDecided(w, c, "confirmed", h.decideSecret(r, form, who, c, h.cfg.Clients.ConfirmSecret))
 	case "reject":
-		_, err = h.cfg.Clients.RejectSecret(r.Context(), who.actor(r), c.ID, form.Get("secret_id"))
-		return h.secretDecided(w, c, "forgotten", err)
+		return h.secretDecided(w, c, "forgotten", h.decideSecret(r, form, who, c, h.cfg.Clients.RejectSecret))
 	default:
 		return undecided()
 	}

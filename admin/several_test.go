@@ -130,7 +130,8 @@ func TestDisapproveSeveral(t *testing.T) {
 	})
 }
 
-// Of those that are to be approved, each that cannot be is left out, with why.
+// Of those that are to be approved, each that cannot be is left out, with why, and
+// so is one's own work that is sent along all the same (AP-22).
 func TestApproveSeveral(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -174,7 +175,7 @@ func TestApproveSeveral(t *testing.T) {
 	})
 }
 
-// A client that a file approves is left to it, and can be stopped here.
+// A client that a file approves is left to it, and can be stopped here (AP-22).
 func TestSeveralOfAFile(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {
@@ -200,7 +201,7 @@ func TestSeveralOfAFile(t *testing.T) {
 }
 
 // What changed, or went, between the page and its answer is told, and not
-// decided on.
+// decided on (AP-21).
 func TestSeveralChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for decision, from := range map[string]clientstore.Status{"approve": clientstore.Pending, "disapprove": clientstore.Approved} {
@@ -228,6 +229,8 @@ func TestSeveralChangedMeanwhile(t *testing.T) {
 	}
 }
 
+// What no page of ours sends is refused, or decides on nothing (AP-19, AP-21), and
+// so is who may not manage clients (AP-20).
 func TestSeveralRefusals(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {
@@ -260,7 +263,7 @@ func TestSeveralRefusals(t *testing.T) {
 	})
 }
 
-// AD-26: a database that fails between two decisions, and one that is gone from
+// AD-26, AP-23: a database that fails between two decisions, and one that is gone from
 // there on: the page tells of each what is known.
 func TestSeveralOnAFailingDatabase(t *testing.T) {
 	t.Parallel()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/audit"
 	"countersign/storage/locale"
 )
 
@@ -52,6 +54,20 @@ func (h *handler) waitingSecrets(ctx context.Context) ([]waitingSecretOf, error)
 	return list, err
 }
 
+// decideSecret does what was decided about the secret of the form, by way of the
+// link that led to it if one did.
+func (h *handler) decideSecret(r *http.Request, form url.Values, who *administrator, c *clientstore.Client, decide secretDecision) error {
+	secret := form.Get("secret_id")
+	seen := clientstore.Link{ClientID: c.ID, SecretID: secret}
+	return h.cfg.Clients.WithLink(r.Context(), form.Get("link"), seen, func(ctx context.Context) error {
+		_, err := decide(ctx, who.actor(r), c.ID, secret)
+		return err
+	})
+}
+
+// secretDecision confirms or rejects a secret that waits.
+type secretDecision func(ctx context.Context, by audit.Actor, id, secretID string) (*clientstore.Client, error)
+
 // secretDecided answers a decision about a secret that waits.
 func (h *handler) secretDecided(w http.ResponseWriter, c *clientstore.Client, done string, err error) error {
 	_, wrong := faultOf(err)
@@ -62,6 +78,8 @@ func (h *handler) secretDecided(w http.ResponseWriter, c *clientstore.Client, do
 		return nil
 	case errors.Is(err, clientstore.ErrOwnWork):
 		return ownWork()
+	case errors.Is(err, clientstore.ErrLinkOver):
+		return linkOver()
 	case wrong || stopped:
 		return &problem{
 			Status: http.StatusConflict, Code: "E-SECRET",

@@ -10,6 +10,7 @@ import (
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
+	"countersign/storage/audit"
 	"countersign/storage/storagetest"
 )
 
@@ -94,5 +95,56 @@ func TestASecretWaitsInSettings(t *testing.T) {
 		}
 		bob.want(bob.send(path+"/secrets", decide("confirm")), http.StatusConflict, "E-SECRET", "Nothing was changed")
 		d.want(d.open("/settings/approvals"), http.StatusOK, "gets another secret")
+	})
+}
+
+// The link of a notice leads an administrator to the secret that it was sent for,
+// and is good for one decision about that one (AP-07, AP-24).
+func TestALinkLeadsToTheSecretThatWaits(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		d := newDesk(t, db, func(cfg *clientstore.Config) { cfg.FourEyes = true })
+		bob := d.as(d.signIn(d.account("bob", account.ConfigureServer)))
+		maker := audit.Actor{AccountID: "cyd-id", Name: "cyd", Via: audit.ViaAPI}
+		c := d.register("Modeler", clientstore.OIDC)
+		if _, err := d.clients.Approve(t.Context(), root1, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		path := "/settings/oauth-clients/" + c.ID + "/secrets"
+		waits := func() (id, link string) {
+			t.Helper()
+			made, _, err := d.clients.RotateSecret(t.Context(), maker, c.ID, clientstore.Rotation{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, _, err := d.clients.NewLink(t.Context(), &clientstore.Notice{ClientID: c.ID, SecretID: made.Waiting.ID})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return made.Waiting.ID, "/settings/approvals/link?token=" + token
+		}
+		_, old := waits()
+		id, to := waits()
+		other := d.as(d.signIn(d.account("eve")))
+		other.want(other.open(to), http.StatusForbidden, "Only administrators")
+		page := bob.open(old)
+		bob.want(page, http.StatusOK, "What the link was sent for waits no more", "Confirm the secret")
+		if page.fields("link").Has("link") {
+			t.Error("the link decides about what it was not made for")
+		}
+		for range 2 { // a mail program looks first
+			bob.want(bob.open(to), http.StatusOK, "Confirm the secret", "by an account that was removed")
+		}
+		form := bob.open(to).fields("link")
+		form.Set("decision", "confirm")
+		stolen := copied(form)
+		stolen.Set("link", strings.TrimPrefix(old, "/settings/approvals/link?token="))
+		bob.want(bob.send(path, stolen), http.StatusConflict, "E-CHANGED")
+		if w, err := d.clients.WaitingSecret(t.Context(), c.ID); err != nil || w == nil || w.ID != id {
+			t.Fatalf("%+v, %v", w, err)
+		}
+		bob.led(bob.send(path, form), path+"?done=confirmed")
+		bob.want(bob.send(path, form), http.StatusGone, "good no more")
+		bob.want(bob.open(to), http.StatusGone, "good no more")
 	})
 }

@@ -241,7 +241,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	d.oauth1, err = oauth1.New(oauth1.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Realm: cmp.Or(cfg.Realm, defaultRealm), Clients: cfg.Clients, Lender: cfg.Lender, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
 		Grants: cfg.Grants, Used: cfg.Used, Failures: cfg.Failures, Authenticate: d.token.Authenticate, Pages: d.pages, Cookies: cookies,
-		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Issued: cfg.Measure.TokensIssued, Log: cfg.Log, Now: cfg.Now,
+		Temporary: temporaryLifetime, Token: cfg.Lifetimes.OAuth1Token, Issued: cfg.Measure.TokensIssued, Approval: cfg.OSLC.Approval, Log: cfg.Log, Now: cfg.Now,
 	})
 	d.forward = forward.New(forward.Config{
 		Issuer: cfg.Issuer, Inquire: d.token.InquireBySecret, Signed: d.signed, Schemes: d.schemes(),

@@ -28,6 +28,7 @@ import (
 	"countersign/authz/oauth1/signature"
 	"countersign/clientstore"
 	"countersign/storage"
+	"countersign/storage/audit"
 	"countersign/storage/storagetest"
 )
 
@@ -569,6 +570,43 @@ func TestOAuth1PendingConsumer(t *testing.T) {
 		_, err = w.clients.Approve(w.Context(), admin, a.ID)
 		w.must(err)
 		w.credentials(a)
+	})
+}
+
+// Who operates the server reads in its log where to approve a consumer whose
+// request waits: once for each request that is opened, as at the authorization
+// endpoint of OAuth 2.0, and not of one that was disapproved.
+func TestOAuth1LogLeadsToTheApproval(t *testing.T) {
+	eachConsumers(t, func(w *world) {
+		eve := audit.Actor{AccountID: "eve-id", Name: "eve", Via: audit.ViaSettings}
+		c, secret, err := w.clients.Register(w.Context(), admin, clientstore.Registration{Type: clientstore.OAuth1, Name: "Tool", Metadata: clientstore.Metadata{RedirectURIs: []string{callback}}})
+		w.must(err)
+		c, err = w.clients.Approve(w.Context(), eve, c.ID)
+		w.must(err)
+		token, _, err := w.dghubble(app{c, secret}, nil).RequestToken()
+		w.must(err)
+		u, err := w.clients.Undoable(w.Context(), c, eve.AccountID)
+		w.must(err)
+		_, err = w.clients.Undo(w.Context(), eve, c.ID, u.ID)
+		w.must(err)
+		leads := func() int { return strings.Count(w.logged.String(), approvalPage+"?key="+c.ID) }
+		b, path := w.browse(), "/oauth1/authorize?oauth_token="+url.QueryEscape(token)
+		before := leads()
+		resume := w.open(b, path).Header.Get("Location")
+		for range 2 { // the page looks again by itself
+			if res := w.open(b, resume); res.StatusCode != http.StatusForbidden || !strings.Contains(res.body, "Tool") {
+				w.Errorf("it does not wait: %s %s", res.Status, res.body)
+			}
+		}
+		if n := leads() - before; n != 1 {
+			w.Errorf("the log leads %d times to the approval:\n%s", n, w.logged)
+		}
+		_, err = w.clients.Disapprove(w.Context(), admin, c.ID, "")
+		w.must(err)
+		w.open(b, path)
+		if n := leads() - before; n != 1 {
+			w.Errorf("the log leads to the approval of what was disapproved:\n%s", w.logged)
+		}
 	})
 }
 

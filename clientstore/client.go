@@ -8,6 +8,7 @@ package clientstore
 import (
 	"crypto/rand"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +112,15 @@ func (c *Client) IsImpersonable() bool {
 		p := splitURI(uri)
 		return p.scheme != "https" || isLoopback(p.authority)
 	})
+}
+
+// ApproveAt is the address under page on which an administrator approves the
+// client, empty for one that does not wait for that.
+func (c *Client) ApproveAt(page string) string {
+	if c.Status != Pending {
+		return ""
+	}
+	return page + "?" + url.Values{"key": {c.ID}}.Encode()
 }
 
 // LogValue is what a log keeps of a client: nothing that authenticates it.

@@ -33,8 +33,17 @@ type Notice struct {
 	Channel    string
 	Version    int64
 	RevisionID string // empty for a client that is pending
+	SecretID   string // of one that waits for another administrator, empty for anything else
 	Attempts   int64  // that were begun
 	NextAt     time.Time
+}
+
+// table names where the notice is kept.
+func (n *Notice) table() string {
+	if n.SecretID != "" {
+		return "secret_notices"
+	}
+	return "approval_notices"
 }
 
 // awaitDecision keeps a notice for each channel, within the transaction in ctx.
@@ -53,11 +62,30 @@ func (s *Store) awaitDecision(ctx context.Context, id string, version int64, rev
 	return nil
 }
 
+// awaitConfirmation is awaitDecision for a secret that waits for another
+// administrator.
+func (s *Store) awaitConfirmation(ctx context.Context, w *WaitingSecret) error {
+	for _, channel := range s.cfg.Notices {
+		err := s.db.With(ctx).Exec(`
+			INSERT INTO secret_notices (client_id, channel, secret_id, attempts, next_at, created_at)
+			VALUES (@id, @channel, @secret, 0, @now, @now)
+			ON CONFLICT (client_id, channel) DO UPDATE SET secret_id = excluded.secret_id`,
+			map[string]any{"id": w.ClientID, "channel": channel, "secret": w.ID, "now": s.db.Now()}).Error
+		if err != nil {
+			return storage.Err("keep notice of a secret", err)
+		}
+	}
+	return nil
+}
+
 // DueNotices returns notices that may be told now, at most limit of them.
 func (s *Store) DueNotices(ctx context.Context, limit int) ([]Notice, error) {
 	var due []Notice
-	err := s.db.With(ctx).Raw(`SELECT client_id, channel, version, revision_id, attempts, next_at FROM approval_notices
-		WHERE next_at <= @now ORDER BY next_at, client_id, channel LIMIT @limit`, map[string]any{"now": s.db.Now(), "limit": limit}).Scan(&due).Error
+	err := s.db.With(ctx).Raw(`
+		SELECT client_id, channel, version, revision_id, '' AS secret_id, attempts, next_at FROM approval_notices WHERE next_at <= @now
+		UNION ALL
+		SELECT client_id, channel, 0, '', secret_id, attempts, next_at FROM secret_notices WHERE next_at <= @now
+		ORDER BY next_at, client_id, channel LIMIT @limit`, map[string]any{"now": s.db.Now(), "limit": limit}).Scan(&due).Error
 	return due, storage.Err("find notices", err)
 }
 
@@ -65,7 +93,7 @@ func (s *Store) DueNotices(ctx context.Context, limit int) ([]Notice, error) {
 // succeeded: another server may have been quicker.
 func (s *Store) ClaimNotice(ctx context.Context, n *Notice) (bool, error) {
 	next := s.db.Now().Add(noticeLease)
-	res := s.db.With(ctx).Exec(`UPDATE approval_notices SET attempts = attempts + 1, next_at = @next
+	res := s.db.With(ctx).Exec(`UPDATE `+n.table()+` SET attempts = attempts + 1, next_at = @next
 		WHERE client_id = @id AND channel = @channel AND attempts = @attempts AND next_at = @was`,
 		map[string]any{"next": next, "id": n.ClientID, "channel": n.Channel, "attempts": n.Attempts, "was": n.NextAt})
 	if res.Error != nil || res.RowsAffected == 0 {
@@ -78,8 +106,13 @@ func (s *Store) ClaimNotice(ctx context.Context, n *Notice) (bool, error) {
 // NoticeDone forgets a notice that was claimed and told, or that has nothing to
 // tell any more. One that came to be about something else meanwhile stays.
 func (s *Store) NoticeDone(ctx context.Context, n *Notice) error {
-	err := s.db.With(ctx).Exec(`DELETE FROM approval_notices WHERE client_id = @id AND channel = @channel AND version = @version AND revision_id = @revision`,
-		map[string]any{"id": n.ClientID, "channel": n.Channel, "version": n.Version, "revision": n.RevisionID}).Error
+	statement := `DELETE FROM approval_notices WHERE client_id = @id AND channel = @channel AND version = @version AND revision_id = @revision`
+	if n.SecretID != "" {
+		statement = `DELETE FROM secret_notices WHERE client_id = @id AND channel = @channel AND secret_id = @secret`
+	}
+	err := s.db.With(ctx).Exec(statement, map[string]any{
+		"id": n.ClientID, "channel": n.Channel, "version": n.Version, "revision": n.RevisionID, "secret": n.SecretID,
+	}).Error
 	return storage.Err("forget notice", err)
 }
 
@@ -89,7 +122,7 @@ func (s *Store) RetryNotice(ctx context.Context, n *Notice) (bool, error) {
 	if int(n.Attempts) > len(noticeWaits) {
 		return false, s.NoticeDone(ctx, n)
 	}
-	err := s.db.With(ctx).Exec(`UPDATE approval_notices SET next_at = @next WHERE client_id = @id AND channel = @channel AND attempts = @attempts`,
+	err := s.db.With(ctx).Exec(`UPDATE `+n.table()+` SET next_at = @next WHERE client_id = @id AND channel = @channel AND attempts = @attempts`,
 		map[string]any{"next": s.db.Now().Add(noticeWaits[n.Attempts-1]), "id": n.ClientID, "channel": n.Channel, "attempts": n.Attempts}).Error
 	return true, storage.Err("put off notice", err)
 }
@@ -99,6 +132,7 @@ type Link struct {
 	ClientID   string
 	Version    int64
 	RevisionID string // empty for a client that is pending
+	SecretID   string // of one that waits for another administrator, empty for anything else
 	ExpiresAt  time.Time
 	UsedAt     *time.Time
 }
@@ -111,9 +145,9 @@ var ErrLinkOver = errors.New("the link was used before, or has expired")
 func (s *Store) NewLink(ctx context.Context, n *Notice) (token string, expires time.Time, err error) {
 	token, now := seal.NewToken(seal.ApprovalLink), s.db.Now()
 	expires = now.Add(linkLifetime)
-	err = s.db.With(ctx).Exec(`INSERT INTO approval_links (client_id, hash, version, revision_id, created_at, expires_at)
-		VALUES (@id, @hash, @version, @revision, @now, @expires)`, map[string]any{
-		"hash": s.cfg.Keys.Hash(token), "id": n.ClientID, "version": n.Version, "revision": n.RevisionID, "now": now, "expires": expires,
+	err = s.db.With(ctx).Exec(`INSERT INTO approval_links (client_id, hash, version, revision_id, secret_id, created_at, expires_at)
+		VALUES (@id, @hash, @version, @revision, @secret, @now, @expires)`, map[string]any{
+		"hash": s.cfg.Keys.Hash(token), "id": n.ClientID, "version": n.Version, "revision": n.RevisionID, "secret": n.SecretID, "now": now, "expires": expires,
 	}).Error
 	return token, expires, storage.Err("make approval link", err)
 }
@@ -125,7 +159,7 @@ func (s *Store) FindLink(ctx context.Context, token string) (*Link, error) {
 		return nil, fmt.Errorf("find approval link: %w", storage.ErrNotFound)
 	}
 	var found []Link
-	err := s.db.With(ctx).Raw(`SELECT client_id, version, revision_id, expires_at, used_at FROM approval_links WHERE hash = ?`,
+	err := s.db.With(ctx).Raw(`SELECT client_id, version, revision_id, secret_id, expires_at, used_at FROM approval_links WHERE hash = ?`,
 		s.cfg.Keys.Hash(token)).Scan(&found).Error
 	switch {
 	case err != nil:
@@ -149,8 +183,10 @@ func (s *Store) WithLink(ctx context.Context, token string, seen Link, decide fu
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		now := s.db.Now()
 		res := s.db.With(ctx).Exec(`UPDATE approval_links SET used_at = @now
-			WHERE hash = @hash AND client_id = @id AND version = @version AND revision_id = @revision AND used_at IS NULL AND expires_at > @now`,
-			map[string]any{"now": now, "hash": s.cfg.Keys.Hash(token), "id": seen.ClientID, "version": seen.Version, "revision": seen.RevisionID})
+			WHERE hash = @hash AND client_id = @id AND version = @version AND revision_id = @revision AND secret_id = @secret
+				AND used_at IS NULL AND expires_at > @now`, map[string]any{
+			"now": now, "hash": s.cfg.Keys.Hash(token), "id": seen.ClientID, "version": seen.Version, "revision": seen.RevisionID, "secret": seen.SecretID,
+		})
 		switch {
 		case res.Error != nil:
 			return storage.Err("spend approval link", res.Error)

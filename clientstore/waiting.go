@@ -146,6 +146,9 @@ func (s *Store) keepWaiting(ctx context.Context, by audit.Actor, c *Client, r Ro
 	if err := s.db.With(ctx).Create(c.Waiting).Error; err != nil {
 		return storage.Err("keep waiting secret", err)
 	}
+	if err := s.awaitConfirmation(ctx, c.Waiting); err != nil {
+		return err
+	}
 	if err := s.keepSubmission(ctx, by, r.Once, submission{ClientID: c.ID, secret: m.generated}); err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ var records = []any{
 // tables are those that only statements of our own read and write.
 var tables = map[string]string{
 	"access_tokens":         "hash grant_id scope audience created_at expires_at revoked_at",
-	"approval_links":        "hash client_id version revision_id created_at expires_at used_at",
+	"approval_links":        "hash client_id version revision_id created_at expires_at used_at secret_id",
 	"approval_notices":      "client_id channel version revision_id attempts next_at created_at",
 	"application_uses":      "account_id client_id used_at",
 	"authorization_codes":   "hash grant_id redirect_uri redirect_uri_sent code_challenge code_challenge_method created_at expires_at spent_at",
@@ -58,6 +58,7 @@ var tables = map[string]string{
 	"device_codes":          "hash user_hash client_id client_epoch grant_id scope ip network poll_interval polled_at created_at expires_at denied_at spent_at opened_in denied_by",
 	"idempotency_keys":      "hash fingerprint claim locked_until answer created_at expires_at",
 	"installation":          "id key_check created_at bootstrapped_at setup_hash setup_expires_at command_line_at restored_at moved_at",
+	"secret_notices":        "client_id channel secret_id attempts next_at created_at",
 	"secret_uses":           "client_id secret_id used_at",
 	"schema_support":        "id oldest",
 	"subject_salt":          "id salt created_at",

@@ -83,25 +83,41 @@ func (m Message) host() string {
 }
 
 func (m Message) subject() string {
-	if m.Event == "client.revision" {
+	switch m.Event {
+	case "client.revision":
 		return "Approval wanted: " + m.ClientName + " is to be changed"
+	case "client.secret":
+		return "Approval wanted: " + m.ClientName + " is to get another secret"
+	default:
+		return "Approval wanted: " + m.ClientName
 	}
-	return "Approval wanted: " + m.ClientName
 }
+
+// opening says what waits.
+func (m Message) opening() string {
+	switch m.Event {
+	case "client.revision":
+		return fmt.Sprintf("The approved client %q at %s is to be changed. What is approved goes on working meanwhile.", m.ClientName, m.Server)
+	case "client.secret":
+		return fmt.Sprintf("The client %q at %s is to get another secret, which another administrator than who made it confirms. Nobody gets in with it before, and the secrets before stay as they are.", m.ClientName, m.Server)
+	default:
+		return fmt.Sprintf("The client %q waits for approval at %s.", m.ClientName, m.Server)
+	}
+}
+
+// told is how times are written.
+const told = "2 January 2006, 15:04 UTC"
 
 // text is the message for people.
 func (m Message) text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	if m.Event == "client.revision" {
-		line("The approved client %q at %s is to be changed. What is approved goes on working meanwhile.", m.ClientName, m.Server)
-	} else {
-		line("The client %q waits for approval at %s.", m.ClientName, m.Server)
-	}
+	line("%s", m.opening())
 	line("")
 	line("Key:        %s", m.ClientID)
 	line("Type:       %s", m.Type)
-	registered := m.RegisteredAt.Format("2 January 2006, 15:04 UTC") + " by " + m.RegisteredBy
+	m.Secret.lines(line)
+	registered := m.RegisteredAt.Format(told) + " by " + m.RegisteredBy
 	if m.From != "" {
 		registered += " from " + m.From
 	}
@@ -120,9 +136,26 @@ func (m Message) text() string {
 		line("Mind:       %s", plain(w.String()))
 	}
 	line("")
-	line("Review it and decide, until %s:", m.LinkExpires.Format("2 January 2006, 15:04 UTC"))
+	line("Review it and decide, until %s:", m.LinkExpires.Format(told))
 	line("%s", m.Link)
 	line("")
 	line("The link is good for one decision about exactly this, and asks you to sign in as an administrator.")
 	return b.String()
+}
+
+// lines writes what is told of the secret, nothing for none.
+func (s *Secret) lines(line func(string, ...any)) {
+	if s == nil {
+		return
+	}
+	line("Made:       %s by %s", s.CreatedAt.Format(told), s.CreatedBy)
+	line("Waits:      until %s, then it is gone", s.WaitsUntil.Format(told))
+	before := "end as it is confirmed"
+	if s.Overlap > 0 {
+		before = fmt.Sprintf("end %s after it is confirmed", time.Duration(s.Overlap)*time.Second)
+	}
+	line("Others:     the secrets before %s", before)
+	if s.ExpiresAt != nil {
+		line("Ends:       %s", s.ExpiresAt.UTC().Format(told))
+	}
 }

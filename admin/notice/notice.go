@@ -1,5 +1,5 @@
-// Package notice tells people that a client or a change of one waits for an
-// administrator, by a webhook or by mail. It works in the background on what
+// Package notice tells people that a client, a change of one or a secret of one
+// waits for an administrator, by a webhook or by mail. It works in the background on what
 // the store of clients keeps: no request waits for it, and nothing is lost when
 // the server stops. What it sends leads to the approval page and gives nobody a
 // right.
@@ -55,7 +55,7 @@ type Message struct {
 	// ID is the same for each attempt to tell of this, for who would count it
 	// twice.
 	ID     string `json:"id"`
-	Event  string `json:"event"` // client.pending or client.revision
+	Event  string `json:"event"` // client.pending, client.revision or client.secret
 	Server string `json:"server"`
 	Issuer string `json:"issuer"`
 
@@ -71,11 +71,25 @@ type Message struct {
 	SoftwareID   string                   `json:"software_id,omitempty"`
 	Warnings     []locale.Message         `json:"warnings,omitempty"`
 	Differences  []clientstore.Difference `json:"differences,omitempty"`
+	Secret       *Secret                  `json:"secret_waiting,omitempty"`
 
 	// Link opens the approval page for an administrator who signs in, for one
 	// decision about exactly this.
 	Link        string    `json:"link"`
 	LinkExpires time.Time `json:"link_expires_at"`
+}
+
+// Secret is what is told of a secret that waits for another administrator: nothing
+// of its value, not even how it begins.
+type Secret struct {
+	CreatedBy  string    `json:"created_by"`
+	CreatedAt  time.Time `json:"created_at"`
+	WaitsUntil time.Time `json:"waits_until"`
+	// Overlap is for how many seconds the secrets before stay valid once it is
+	// confirmed.
+	Overlap int64 `json:"overlap"`
+	// ExpiresAt is when it ends once it is confirmed, nil for never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
 // Sender tells of what waits. Any number of servers may run one on the same
@@ -137,19 +151,14 @@ func (s *Sender) message(ctx context.Context, n *clientstore.Notice) (*Message, 
 	if err != nil {
 		return nil, err
 	}
-	m, told := &Message{Event: "client.pending"}, *n // the notice is forgotten as it was kept
-	if n.RevisionID == "" {
-		if c.Status != clientstore.Pending {
-			return nil, nil //nolint:nilnil // documented
-		}
-		told.Version = c.Version // what led here may have been changed since
-	} else if c, err = s.revised(ctx, n, c, m); err != nil || c == nil {
+	m, told := &Message{}, *n // the notice is forgotten as it was kept
+	if c, err = s.waiting(ctx, &told, c, m); err != nil || c == nil {
 		return nil, err
 	}
 	if err := s.describe(ctx, m, c); err != nil {
 		return nil, err
 	}
-	m.ID = fmt.Sprintf("%s-%d-%s", told.ClientID, told.Version, told.RevisionID)
+	m.ID = identifier(&told)
 	token, expires, err := s.cfg.Clients.NewLink(ctx, &told)
 	if err != nil {
 		return nil, err
@@ -157,6 +166,30 @@ func (s *Sender) message(ctx context.Context, n *clientstore.Notice) (*Message, 
 	m.Link = s.cfg.Base + "/settings/approvals/link?" + url.Values{"token": {token}}.Encode()
 	m.LinkExpires = expires.UTC()
 	return m, nil
+}
+
+// waiting is the client as the message tells of it, nil when what the notice was
+// kept for waits no more.
+func (s *Sender) waiting(ctx context.Context, n *clientstore.Notice, c *clientstore.Client, m *Message) (*clientstore.Client, error) {
+	switch {
+	case n.SecretID != "":
+		return s.withSecret(ctx, n, c, m)
+	case n.RevisionID != "":
+		return s.revised(ctx, n, c, m)
+	case c.Status != clientstore.Pending:
+		return nil, nil //nolint:nilnil // documented
+	default:
+		m.Event, n.Version = "client.pending", c.Version // what led here may have been changed since
+		return c, nil
+	}
+}
+
+// identifier is the same for each attempt to tell of what the notice is about.
+func identifier(n *clientstore.Notice) string {
+	if n.SecretID != "" {
+		return n.ClientID + "-" + n.SecretID
+	}
+	return fmt.Sprintf("%s-%d-%s", n.ClientID, n.Version, n.RevisionID)
 }
 
 // revised is the client as its revision makes it, nil when that waits no more.
@@ -172,18 +205,37 @@ func (s *Sender) revised(ctx context.Context, n *clientstore.Notice, c *clientst
 	return r.With(*c), nil
 }
 
+// withSecret is the client whose secret waits, nil when that waits no more.
+func (s *Sender) withSecret(ctx context.Context, n *clientstore.Notice, c *clientstore.Client, m *Message) (*clientstore.Client, error) {
+	w, err := s.cfg.Clients.WaitingSecret(ctx, n.ClientID)
+	if err != nil || w == nil || w.ID != n.SecretID {
+		return nil, err
+	}
+	m.Event = "client.secret"
+	d := w.Document()
+	m.Secret = &Secret{CreatedAt: d.CreatedAt, WaitsUntil: d.WaitsUntil, Overlap: d.Overlap, ExpiresAt: d.ExpiresAt}
+	m.Secret.CreatedBy, err = s.username(ctx, w.CreatedBy)
+	return c, err
+}
+
+// username is what the account is called, or what made something without one.
+func (s *Sender) username(ctx context.Context, by string) (string, error) {
+	names, err := s.cfg.Accounts.Usernames(ctx, []string{by})
+	if name, ok := names[by]; ok {
+		return plain(name), err
+	}
+	return by, err
+}
+
 func (s *Sender) describe(ctx context.Context, m *Message, c *clientstore.Client) error {
 	d := c.Document()
 	m.Server, m.Issuer = s.cfg.Name, s.cfg.Issuer
 	m.ClientID, m.ClientName, m.Type = c.ID, plain(c.Name), c.Type
 	m.RedirectURIs, m.GrantTypes, m.Scope, m.SoftwareID = d.RedirectURIs, d.GrantTypes, d.Scope, plain(d.SoftwareID)
-	m.RegisteredAt, m.RegisteredBy, m.Warnings = c.CreatedAt.UTC(), c.CreatedBy, c.Warnings()
-	names, err := s.cfg.Accounts.Usernames(ctx, []string{c.CreatedBy})
-	if err != nil {
+	m.RegisteredAt, m.Warnings = c.CreatedAt.UTC(), c.Warnings()
+	var err error
+	if m.RegisteredBy, err = s.username(ctx, c.CreatedBy); err != nil {
 		return err
-	}
-	if name, ok := names[c.CreatedBy]; ok {
-		m.RegisteredBy = plain(name)
 	}
 	first, err := s.cfg.Audit.List(ctx, audit.Filter{TargetType: "client", TargetID: c.ID, Action: "client.register", Limit: 1})
 	if err == nil && len(first) == 1 {

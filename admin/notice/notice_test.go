@@ -30,7 +30,10 @@ import (
 
 const hookKey = "0123456789abcdef0123456789abcdef"
 
-var ada = audit.Actor{Name: "ada", Via: audit.ViaCLI, IP: "192.0.2.7"}
+var (
+	ada = audit.Actor{Name: "ada", Via: audit.ViaCLI, IP: "192.0.2.7"}
+	cyd = audit.Actor{AccountID: "cyd-id", Name: "cyd", Via: audit.ViaSettings}
+)
 
 // world is a store that keeps notices, and what would tell of them.
 type world struct {
@@ -48,7 +51,7 @@ func newWorld(t *testing.T, db *storage.DB, channels map[string]notice.Channel) 
 	for name := range channels {
 		names = append(names, name)
 	}
-	w := &world{T: t, db: db, clients: clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail, Notices: names})}
+	w := &world{T: t, db: db, clients: clientstore.New(db, clientstore.Config{Keys: keys, Audit: trail, Notices: names, FourEyes: true})}
 	w.config = notice.Config{
 		Clients: w.clients, Accounts: account.New(db, account.Config{Keys: keys, Audit: trail}), Audit: trail,
 		Name: "Countersign", Issuer: "https://id.example", Base: "https://admin.example", Channels: channels,
@@ -165,6 +168,101 @@ func TestAChangeIsTold(t *testing.T) {
 	if len(to.told) != 1 || to.told[0].Event != "client.revision" || len(to.told[0].Differences) != 1 || to.told[0].ClientName != "App 2" {
 		t.Errorf("told %+v", to.told)
 	}
+}
+
+// A secret that waits for another administrator is told of beside a change that
+// waits of the same client, each once and without its value (AP-24).
+func TestASecretIsTold(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		to := &kept{}
+		w := newWorld(t, db, map[string]notice.Channel{notice.Webhook: to})
+		c := w.register("App")
+		if _, err := w.clients.Approve(t.Context(), ada, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.send() // what waited was approved
+		name := "App 2"
+		if _, err := w.clients.Edit(t.Context(), cyd, c.ID, clientstore.Edit{Name: &name, Version: c.Version + 1}); err != nil {
+			t.Fatal(err)
+		}
+		waiting, secret := w.rotate(c.ID)
+		w.send()
+		w.send()
+		if len(to.told) != 2 {
+			t.Fatalf("told %+v", to.told)
+		}
+		events := map[string]notice.Message{to.told[0].Event: to.told[0], to.told[1].Event: to.told[1]}
+		m := events["client.secret"]
+		if events["client.revision"].ClientName != name || m.ClientName != "App" || m.Secret == nil || m.ID == events["client.revision"].ID {
+			t.Fatalf("told %+v", to.told)
+		}
+		if m.Secret.CreatedBy != "cyd-id" || m.Secret.Overlap != 3600 || !m.Secret.WaitsUntil.Equal(waiting.ExpiresAt) || !m.Secret.CreatedAt.Equal(waiting.CreatedAt) {
+			t.Errorf("told %+v of %+v", m.Secret, waiting)
+		}
+		u, err := url.Parse(m.Link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if link, err := w.clients.FindLink(t.Context(), u.Query().Get("token")); err != nil || link.ClientID != c.ID || link.SecretID != waiting.ID || link.RevisionID != "" {
+			t.Errorf("it leads to %+v, %v", link, err)
+		}
+		said, err := json.Marshal(m)
+		if err != nil || strings.Contains(string(said), secret[:12]) || strings.Contains(w.logged.String(), secret[:12]) {
+			t.Errorf("how it begins is told: %s, %v", said, err)
+		}
+	})
+}
+
+// rotate has an administrator make a secret that waits.
+func (w *world) rotate(id string) (waiting *clientstore.WaitingSecret, secret string) {
+	w.Helper()
+	c, secret, err := w.clients.RotateSecret(w.Context(), cyd, id, clientstore.Rotation{Overlap: time.Hour})
+	if err != nil || c.Waiting == nil {
+		w.Fatalf("%+v, %v", c, err)
+	}
+	return c.Waiting, secret
+}
+
+// Nobody is told of a secret that was decided on, or is gone; of one that its maker
+// replaced, of the one that waits by now. What cannot be told is tried again.
+func TestASecretThatWaitsNoMoreIsNotTold(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		to := &kept{err: errors.New("no route")}
+		clock := storagetest.Clock(db)
+		w := newWorld(t, db, map[string]notice.Channel{notice.Mail: to})
+		c := w.register("App")
+		if _, err := w.clients.Approve(t.Context(), ada, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.send()
+		first, _ := w.rotate(c.ID)
+		w.send()
+		second, _ := w.rotate(c.ID)
+		clock.Advance(time.Minute)
+		to.err = nil
+		w.send()
+		clock.Advance(24 * time.Hour)
+		w.send()
+		if len(to.told) != 2 || !strings.HasSuffix(to.told[0].ID, first.ID) || !strings.HasSuffix(to.told[1].ID, second.ID) {
+			t.Fatalf("told %+v", to.told)
+		}
+		third, _ := w.rotate(c.ID)
+		if _, err := w.clients.RejectSecret(t.Context(), cyd, c.ID, third.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.send()
+		w.rotate(c.ID)
+		clock.Advance(8 * 24 * time.Hour)
+		w.send()
+		if len(to.told) != 2 {
+			t.Errorf("told of what waits no more: %+v", to.told[2:])
+		}
+		if due, err := w.clients.DueNotices(t.Context(), 9); err != nil || len(due) != 0 {
+			t.Errorf("%+v stay, %v", due, err)
+		}
+	})
 }
 
 func TestWhatFailsIsGivenUp(t *testing.T) {
@@ -288,6 +386,37 @@ func TestMail(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"Ärger & Söhne", "https://app.example/cb", m.Link, "asks you to sign in as an administrator"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the text lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+// A mail of a secret says who made it, until when it waits, and how long those
+// before it go on.
+func TestMailOfASecret(t *testing.T) {
+	t.Parallel()
+	address, letter := mailServer(t)
+	post := notice.Post{Server: &url.URL{Scheme: "smtp", Host: address}, From: "countersign@id.example", To: []string{"ops@id.example"}}
+	at := time.Unix(1700000000, 0).UTC()
+	ends := at.Add(30 * 24 * time.Hour)
+	m := notice.Message{
+		ID: "m1", Event: "client.secret", Server: "Countersign", Issuer: "https://id.example", ClientID: "k1", ClientName: "App",
+		Link:   "https://id.example/settings/approvals/link?token=cs_apl_x",
+		Secret: &notice.Secret{CreatedBy: "ada", CreatedAt: at, WaitsUntil: at.Add(7 * 24 * time.Hour), Overlap: 86400, ExpiresAt: &ends},
+	}
+	if err := post.Tell(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	head, body, _ := strings.Cut(<-letter, "\r\n\r\n")
+	text, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(body)))
+	if err != nil || !strings.Contains(head, "Subject: Approval wanted: App is to get another secret") {
+		t.Errorf("%s, %v", head, err)
+	}
+	for _, want := range []string{
+		"14 November 2023, 22:13 UTC by ada", "until 21 November 2023, 22:13 UTC", "end 24h0m0s after it is confirmed",
+		"Ends:       14 December 2023, 22:13 UTC", "Nobody gets in with it before", m.Link,
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text)
 		}

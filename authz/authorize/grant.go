@@ -77,9 +77,9 @@ func (h *Handler) hold(w http.ResponseWriter, r *http.Request, p protocol.Parame
 	case s.session == nil && slices.Contains(words(p.Get("prompt")), "none"):
 		return silenced()
 	case s.session == nil, i == nil:
-		if v.Client.Status == clientstore.Pending {
+		if approve := v.Client.ApproveAt(h.cfg.Approval); approve != "" {
 			h.cfg.Log.InfoContext(r.Context(), "a request waits for the approval of its client", "request_id", r.Header.Get("X-Request-Id"),
-				"client", &v.Client, "approve", h.cfg.Approval+"?"+url.Values{"key": {v.Client.ID}}.Encode())
+				"client", &v.Client, "approve", approve)
 		}
 		if s.session == nil {
 			return h.ask(w, r, s, "/login")

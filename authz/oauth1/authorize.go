@@ -37,6 +37,9 @@ func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := h.leadToApproval(r, t); err != nil {
+		return err
+	}
 	waiting := url.Values{"temporary_credentials": {hex.EncodeToString(t.Hash)}}
 	if t.WithoutVerifier {
 		if err := h.chooseCallback(r.Context(), t, r.URL.Query()["oauth_callback"]); err != nil {
@@ -52,6 +55,26 @@ func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.redirect(w, ResumePath, i)
+	return nil
+}
+
+// leadToApproval has the log lead to the page that approves the client, if it
+// waits for that: once, and not each time that the page looks again.
+func (h *Handler) leadToApproval(r *http.Request, t *grant.Temporary) error {
+	if t.Permitted {
+		return nil
+	}
+	c, err := h.cfg.Clients.Get(r.Context(), t.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil // the page says so
+	}
+	if err != nil {
+		return err
+	}
+	if approve := c.ApproveAt(h.cfg.Approval); approve != "" {
+		h.cfg.Log.InfoContext(r.Context(), "a request waits for the approval of its client", "request_id", r.Header.Get("X-Request-Id"),
+			"client", c, "approve", approve)
+	}
 	return nil
 }
 

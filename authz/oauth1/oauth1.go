@@ -48,8 +48,11 @@ type Config struct {
 	Temporary, Token time.Duration
 	// Issued is told of an answer with token credentials.
 	Issued func(grantType string)
-	Log    *slog.Logger
-	Now    func() time.Time
+	// Approval is the page on which an administrator approves a client, for the
+	// log.
+	Approval string
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Handler serves the endpoints.

@@ -48,7 +48,7 @@ func (h *Handler) RegisterConsumer(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return h.challenge(w, refusal(asSent(err)))
 	}
-	h.cfg.Log.InfoContext(r.Context(), "consumer registered", "request_id", r.Header.Get("X-Request-Id"), "client", enrolled.Client, "approve", h.approveURL(enrolled.Client))
+	h.cfg.Log.InfoContext(r.Context(), "consumer registered", "request_id", r.Header.Get("X-Request-Id"), "client", enrolled.Client, "approve", enrolled.Client.ApproveAt(h.cfg.Approval))
 	// The registration access token is given to nobody: no such tool knows what
 	// to do with one.
 	return write(w, http.StatusOK, consumerKey{

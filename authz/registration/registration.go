@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -91,18 +90,9 @@ func (h *Handler) register(w http.ResponseWriter, r *http.Request, lane clientst
 	if err != nil {
 		return h.challenge(w, refusal(err))
 	}
-	h.cfg.Log.InfoContext(r.Context(), "client registered", "request_id", r.Header.Get("X-Request-Id"), "client", enrolled.Client, "approve", h.approveURL(enrolled.Client))
+	h.cfg.Log.InfoContext(r.Context(), "client registered", "request_id", r.Header.Get("X-Request-Id"), "client", enrolled.Client, "approve", enrolled.Client.ApproveAt(h.cfg.Approval))
 	info := h.information(enrolled.Client, enrolled.Token).withSecret(enrolled.Client, enrolled.Secret)
 	return write(w, http.StatusCreated, info)
-}
-
-// approveURL is the page on which an administrator approves the client, empty
-// for one that is approved.
-func (h *Handler) approveURL(c *clientstore.Client) string {
-	if c.Status != clientstore.Pending {
-		return ""
-	}
-	return h.cfg.Approval + "?" + url.Values{"key": {c.ID}}.Encode()
 }
 
 // admit says who may register.

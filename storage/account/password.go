@@ -5,8 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ccojocar/zxcvbn-go"
-
+	"countersign/storage/account/guess"
 	"countersign/storage/locale"
 )
 
@@ -15,8 +14,8 @@ const (
 	minAdministratorPassword = 12   // characters
 	maxPassword              = 1024 // bytes
 
-	// scoredPassword bounds the work of scoring, which is cubic for some
-	// inputs. What is weak is weak within this many characters.
+	// scoredPassword bounds the work of scoring. What is weak is weak within
+	// this many characters.
 	scoredPassword = 64
 
 	// How many bits of guessing a password must withstand. The score of
@@ -55,7 +54,7 @@ func weak(password string, length int, a *Account) bool {
 	if length > scoredPassword {
 		password = string([]rune(password)[:scoredPassword])
 	}
-	bits := zxcvbn.PasswordStrength(password, contextWords(a)).Entropy
+	bits := guess.Bits(password, contextWords(a))
 	if length >= longFrom {
 		return bits < minBitsLong
 	}

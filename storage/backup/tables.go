@@ -24,7 +24,7 @@ var (
 	ended = []string{
 		"access_tokens", "approval_links", "approval_notices", "authorization_codes", "client_failures", "client_logos", "client_submissions", "consents", "device_codes",
 		"grants", "idempotency_keys", "interactions", "logout_deliveries", "pushed_requests", "refresh_tokens",
-		"secret_uses", "session_clients", "sessions", "signing_keys", "temporary_credentials", "token_credentials", "tryouts", "used_jtis", "waiting_secrets",
+		"secret_notices", "secret_uses", "session_clients", "sessions", "signing_keys", "temporary_credentials", "token_credentials", "tryouts", "used_jtis", "waiting_secrets",
 	}
 )
 

@@ -108,9 +108,9 @@ type Config struct {
 	// own database is not held to it: whoever may read the database and its key
 	// could do anything to it, and the audit record names them.
 	FourEyes bool `config:"four_eyes" usage:"true: administrators approve nothing of their own"`
-	// ApprovalWebhook is an https URL to which each client and each change that
-	// comes to wait for approval is posted as JSON, with a link to the approval
-	// page. It is signed as Standard Webhooks has it, with
+	// ApprovalWebhook is an https URL to which each client, each change and each
+	// secret that comes to wait for an administrator is posted as JSON, with a link
+	// to the page that decides. It is signed as Standard Webhooks has it, with
 	// `approval_webhook_secret`. It has to be public, or in a network of
 	// `outbound_allow`. See docs/settings.md.
 	ApprovalWebhook string `config:"approval_webhook" usage:"URL that is told of what waits for approval"`
@@ -120,9 +120,9 @@ type Config struct {
 	// ApprovalWebhookSecretFile names a file that holds
 	// `approval_webhook_secret`.
 	ApprovalWebhookSecretFile string `config:"approval_webhook_secret_file" usage:"file that holds the key of the webhook's signatures"`
-	// ApprovalMail lists the addresses that are sent a mail for each client and
-	// each change that comes to wait for approval. It needs `approval_mail_from`
-	// and `smtp`.
+	// ApprovalMail lists the addresses that are sent a mail for each client, each
+	// change and each secret that comes to wait for an administrator. It needs
+	// `approval_mail_from` and `smtp`.
 	ApprovalMail []string `config:"approval_mail" usage:"mail addresses that are told of what waits for approval"`
 	// ApprovalMailFrom is the address that such mail comes from.
 	ApprovalMailFrom string `config:"approval_mail_from" usage:"mail address that notices come from"`
