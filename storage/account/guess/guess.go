@@ -193,12 +193,16 @@ func capitals(word []rune) float64 {
 const separators = "/-._ \\"
 
 const (
-	days, years   = 31 * 12, 119
+	days          = 31 * 12
+	firstYear     = 1900
+	years         = 140
 	shortYears    = 100
 	separatorBits = 2
 )
 
-// dates are days with their year, as digits alone or with separators.
+func isYear(n int) bool { return n >= firstYear && n < firstYear+years }
+
+// dates are years, and days with their year, as digits alone or with separators.
 func (p typed) dates() []pattern {
 	var found []pattern
 	for from := range p.as {
@@ -211,8 +215,11 @@ func (p typed) dates() []pattern {
 	return found
 }
 
-// dateBits is the bits of a text that is a date, 0 for any other.
+// dateBits is the bits of a text that is a date or a year, 0 for any other.
 func dateBits(text string) float64 {
+	if isYear(number(text, 4)) {
+		return math.Log2(years)
+	}
 	at := strings.IndexAny(text, separators)
 	if at < 0 {
 		return max(joinedBits(text, 4), joinedBits(text, 2))
@@ -244,7 +251,7 @@ func yearLast(one, other, year string) float64 {
 		return 0
 	}
 	switch {
-	case len(year) == 4 && y >= 1900 && y < 1900+years+20:
+	case len(year) == 4 && isYear(y):
 		return math.Log2(days * years)
 	case len(year) == 2 && y >= 0:
 		return math.Log2(days * shortYears)

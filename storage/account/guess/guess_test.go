@@ -39,22 +39,24 @@ func TestWordsAreSorted(t *testing.T) {
 func TestBits(t *testing.T) {
 	t.Parallel()
 	for password, want := range map[string]float64{
-		"":            0,
-		"password":    0, // the first that everybody tries
-		"PASSWORD":    1,
-		"Password":    1,
-		"passworD":    1,
-		"p@ssw0rd":    0,
-		"adalovelace": 1 + 2, // the second and the fourth of who it belongs to
-		"zzzzzzzz":    math.Log2(26 * 8),
-		"abcdefgh":    3,
-		"ghijklmn":    3 + math.Log2(26),
-		"GHIJKLMN":    4 + math.Log2(26),
-		"87654321":    3 + math.Log2(10) + 1,
-		"27081985":    math.Log2(31 * 12 * 119),
-		"1985/08/27":  math.Log2(31*12*119) + 2,
-		"27-8-85":     math.Log2(31*12*100) + 2,
-		"ЖЩЫЭЮ":       5 * math.Log2(26),
+		"":             0,
+		"password":     0, // the first that everybody tries
+		"PASSWORD":     1,
+		"Password":     1,
+		"passworD":     1,
+		"p@ssw0rd":     0,
+		"adalovelace":  1 + 2, // the second and the fourth of who it belongs to
+		"zzzzzzzz":     math.Log2(26 * 8),
+		"abcdefgh":     3,
+		"ghijklmn":     3 + math.Log2(26),
+		"GHIJKLMN":     4 + math.Log2(26),
+		"87654321":     3 + math.Log2(10) + 1,
+		"31071963":     math.Log2(31 * 12 * 140),
+		"1985/08/27":   math.Log2(31*12*140) + 2,
+		"password2024": math.Log2(140), // and the first word
+		"1900":         math.Log2(140),
+		"27-8-85":      math.Log2(31*12*100) + 2,
+		"ЖЩЫЭЮ":        5 * math.Log2(26),
 	} {
 		if got := Bits(password, []string{"countersign", "Ada", "x", "Lovelace"}); math.Abs(got-want) > 1e-9 {
 			t.Errorf("%q: %.2f bits; want %.2f", password, got, want)
