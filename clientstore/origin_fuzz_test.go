@@ -20,7 +20,9 @@ func FuzzOrigin(f *testing.F) {
 			t.Errorf("the origin of %q is %q, and its own is %q", uri, origin, Origin(origin))
 		}
 		_, rest, ok := strings.Cut(origin, "://")
-		if !ok || rest == "" || strings.ContainsAny(rest, "/?#@ %_\\") {
+		// Names of machines may have an underscore, which escapeLike keeps from
+		// standing for another.
+		if !ok || rest == "" || strings.ContainsAny(rest, "/?#@ %\\") {
 			t.Errorf("the origin of %q is %q", uri, origin)
 		}
 	})

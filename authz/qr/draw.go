@@ -29,8 +29,8 @@ func draw(number int, v version, codewords []byte) *Code {
 // set fixes a module.
 func (c *Code) set(row, column int, dark bool) {
 	if row >= 0 && column >= 0 && row < c.size && column < c.size {
-		c.dark[row].put(column, dark)
-		c.fixed[row].put(column, true)
+		c.dark[row] = c.dark[row].put(column, dark)
+		c.fixed[row] = c.fixed[row].put(column, true)
 	}
 }
 
@@ -128,7 +128,7 @@ func (c *Code) place(codewords []byte) {
 				row = c.size - 1 - row
 			}
 			if !c.fixed[row].has(column) && n < 8*len(codewords) {
-				c.dark[row].put(column, codewords[n/8]>>(7-n%8)&1 == 1)
+				c.dark[row] = c.dark[row].put(column, codewords[n/8]>>(7-n%8)&1 == 1)
 				n++
 			}
 		}
@@ -154,7 +154,7 @@ var maskRows = sync.OnceValue(func() (rows [len(masks)][12]line) {
 	for number, inverted := range masks {
 		for i := range rows[number] {
 			for j := range 8 * 8 {
-				rows[number][i].put(j, inverted(i, j))
+				rows[number][i] = rows[number][i].put(j, inverted(i, j))
 			}
 		}
 	}

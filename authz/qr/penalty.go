@@ -7,11 +7,12 @@ type line uint64
 
 func (l line) has(at int) bool { return l>>at&1 == 1 }
 
-func (l *line) put(at int, dark bool) {
-	*l &^= 1 << at
+// put returns the line with a module as it says.
+func (l line) put(at int, dark bool) line { //nolint:revive // a module is dark or it is not
 	if dark {
-		*l |= 1 << at
+		return l | 1<<at
 	}
+	return l &^ (1 << at)
 }
 
 // penalty says how hard the code is to read (section 7.8.3 of the standard).
