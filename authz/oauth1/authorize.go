@@ -64,7 +64,7 @@ func (h *Handler) leadToApproval(r *http.Request, t *grant.Temporary) error {
 	if t.Permitted {
 		return nil
 	}
-	c, err := h.cfg.Clients.Get(r.Context(), t.ClientID)
+	c, err := h.cfg.Clients.InUse(r.Context(), t.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil // the page says so
 	}
