@@ -52,8 +52,10 @@ const granted = `EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)`
 func (s *Store) markUsed(ctx context.Context, limit int) (int64, error) {
 	taken, now := s.uses.take(limit), s.db.Now()
 	noted := slices.Collect(maps.Keys(taken))
-	res := s.db.With(ctx).Exec(`UPDATE clients SET used_at = @now WHERE id IN @noted
-			OR id IN (SELECT id FROM clients WHERE used_at IS NULL AND `+granted+` LIMIT @limit)`,
+	// Joined by OR, the two would have the whole table read.
+	res := s.db.With(ctx).Exec(`UPDATE clients SET used_at = @now WHERE id IN (
+			SELECT id FROM clients WHERE id IN @noted
+			UNION SELECT id FROM (SELECT id FROM clients WHERE used_at IS NULL AND `+granted+` LIMIT @limit) AS missed)`,
 		map[string]any{"now": now, "noted": append(noted, ""), "limit": limit})
 	if res.Error != nil {
 		s.uses.putBack(taken)
