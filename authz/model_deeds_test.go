@@ -81,7 +81,7 @@ func (m *model) keep(t *paper) {
 }
 
 func (m *model) refresh(rt *rapid.T) {
-	t := one(rt, "refresh token", where(m.papers, func(t *paper) bool { return t.refresh }))
+	t := one(rt, "refresh token", m.refreshTokens())
 	b := t.bond
 	by := m.caller(rt, b.client)
 	mine := by == b.client && by.approved && !t.purged
@@ -140,7 +140,7 @@ func (m *model) actAlone(rt *rapid.T) {
 // other one get a token for it.
 func (m *model) exchange(rt *rapid.T) {
 	exchangers := where(m.apps, func(c *application) bool { return c.exchange })
-	t := one(rt, "subject", where(m.papers, func(t *paper) bool { return !t.refresh && t.bond.client.exchange }))
+	t := one(rt, "subject", m.subjects())
 	by, door := one(rt, "exchanger", exchangers), m.door(rt)
 	audience := one(rt, "audience", exchangers)
 	own := by == t.bond.client
@@ -175,10 +175,7 @@ func (m *model) askDevice(rt *rapid.T) {
 }
 
 func (m *model) answerDevice(rt *rapid.T) {
-	p := one(rt, "person", where(m.people, m.present))
-	d := one(rt, "device", where(m.asked, func(d *deviceModel) bool {
-		return d.bond == nil && !d.denied && m.now().Before(d.expires) && d.client.approved && d.client.epoch == d.clientEpoch
-	}))
+	p, d := one(rt, "person", m.signedIn()), one(rt, "device", m.answerable())
 	if d.denied = rapid.IntRange(0, 4).Draw(rt, "deny") == 0; d.denied {
 		p.at(m.door(rt)).decide(d.user, "deny")
 		return

@@ -7,11 +7,11 @@ import (
 )
 
 func (m *model) signIn(rt *rapid.T) {
-	one(rt, "person", where(m.people, func(p *person) bool { return p.enabled && !m.present(p) })).arrive()
+	one(rt, "person", m.signedOut()).arrive()
 }
 
 func (m *model) signOut(rt *rapid.T) {
-	p, door := one(rt, "person", where(m.people, m.present)), m.door(rt)
+	p, door := one(rt, "person", m.signedIn()), m.door(rt)
 	door.must(door.sessions.End(door.Context(), p.sitting.ID))
 	p.sitting.ended = true
 }

@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,40 +41,78 @@ func TestPropertyTokensLiveAsLongAsTheyMay(t *testing.T) {
 func live(rt *rapid.T, doors ...*world) {
 	m := &model{doors: doors}
 	m.populate()
-	rt.Repeat(m.actions())
+	rt.Repeat(map[string]func(*rapid.T){"": m.compare, "deed": m.step})
 }
 
-// actions are what may happen next, the everyday the more often.
-func (m *model) actions() map[string]func(*rapid.T) {
-	actions := map[string]func(*rapid.T){"": m.compare}
-	for _, a := range []struct {
-		weight int
-		name   string
-		do     func(*rapid.T)
-	}{
-		{6, "authorize", m.authorize},
-		{6, "redeem", m.redeem},
-		{6, "refresh", m.refresh},
-		{3, "exchange", m.exchange},
-		{3, "ask for a device", m.askDevice},
-		{3, "answer a device", m.answerDevice},
-		{3, "poll", m.poll},
-		{2, "act alone", m.actAlone},
-		{2, "revoke", m.revoke},
-		{6, "wait", m.wait},
-		{3, "sign in", m.signIn},
-		{1, "sign out", m.signOut},
-		{2, "decide on a client", m.toggleClient},
-		{2, "disable or enable", m.toggleAccount},
-		{1, "change the password", m.changePassword},
-		{2, "withdraw or allow", m.withdraw},
-		{1, "rotate keys", m.rotateKeys},
-	} {
-		for i := range a.weight {
-			actions[fmt.Sprint(a.name, " ", i)] = a.do
+// modelDeed is what may happen next.
+type modelDeed struct {
+	weight int // the everyday has more
+	name   string
+	do     func(*rapid.T)
+	can    func() bool // nil for what can always happen
+}
+
+func (m *model) deeds() []modelDeed {
+	return []modelDeed{
+		{6, "authorize", m.authorize, nil},
+		{6, "redeem", m.redeem, some(&m.codes)},
+		{6, "refresh", m.refresh, filled(m.refreshTokens)},
+		{3, "exchange", m.exchange, filled(m.subjects)},
+		{3, "ask for a device", m.askDevice, nil},
+		{3, "answer a device", m.answerDevice, func() bool { return len(m.signedIn()) > 0 && len(m.answerable()) > 0 }},
+		{3, "poll", m.poll, some(&m.asked)},
+		{2, "act alone", m.actAlone, nil},
+		{2, "revoke", m.revoke, some(&m.papers)},
+		{6, "wait", m.wait, nil},
+		{3, "sign in", m.signIn, filled(m.signedOut)},
+		{1, "sign out", m.signOut, filled(m.signedIn)},
+		{2, "decide on a client", m.toggleClient, nil},
+		{2, "disable or enable", m.toggleAccount, nil},
+		{1, "change the password", m.changePassword, nil},
+		{2, "withdraw or allow", m.withdraw, nil},
+		{1, "rotate keys", m.rotateKeys, nil},
+	}
+}
+
+// some and filled tell whether there is anything in a list, as it is then.
+func some[T any](list *[]T) func() bool         { return func() bool { return len(*list) > 0 } }
+func filled[T any](list func() []T) func() bool { return func() bool { return len(list()) > 0 } }
+
+// step has one of the deeds happen that can.
+func (m *model) step(rt *rapid.T) {
+	var possible []modelDeed
+	for _, d := range m.deeds() {
+		if d.can == nil || d.can() {
+			for range d.weight {
+				possible = append(possible, d)
+			}
 		}
 	}
-	return actions
+	d := one(rt, "deed", possible)
+	rt.Log(d.name)
+	d.do(rt)
+}
+
+func (m *model) refreshTokens() []*paper {
+	return where(m.papers, func(t *paper) bool { return t.refresh })
+}
+
+// subjects are the tokens that can be exchanged.
+func (m *model) subjects() []*paper {
+	return where(m.papers, func(t *paper) bool { return !t.refresh && t.bond.client.exchange })
+}
+
+func (m *model) signedIn() []*person { return where(m.people, m.present) }
+
+func (m *model) signedOut() []*person {
+	return where(m.people, func(p *person) bool { return p.enabled && !m.present(p) })
+}
+
+// answerable are the devices that wait for a decision.
+func (m *model) answerable() []*deviceModel {
+	return where(m.asked, func(d *deviceModel) bool {
+		return d.bond == nil && !d.denied && m.now().Before(d.expires) && d.client.approved && d.client.epoch == d.clientEpoch
+	})
 }
 
 // populate makes people and clients that no check before has seen.
@@ -169,11 +206,8 @@ func want(rt *rapid.T, what string, res answer, ok bool) { //nolint:revive // th
 	}
 }
 
-// one draws a thing that there may be none of: then rapid takes another step.
+// one draws a thing, of which there must be any.
 func one[T any](rt *rapid.T, what string, all []T) T {
-	if len(all) == 0 {
-		rt.Skip("nothing of it is there")
-	}
 	return all[rapid.IntRange(0, len(all)-1).Draw(rt, what)]
 }
 
