@@ -28,9 +28,9 @@ var defaultPorts = map[string]string{"https": ":443", "http": ":80"}
 // text of all metadata is looked through first, which is quicker than reading
 // it.
 var ofOrigin = map[storage.Dialect]string{
-	storage.SQLite: `SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE status = 'approved' AND (approved_until IS NULL OR approved_until > @now) AND instr(metadata, @quoted) > 0 AND EXISTS (
+	storage.SQLite: `SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE ` + storage.Approved("clients") + ` AND instr(metadata, @quoted) > 0 AND EXISTS (
 		SELECT 1 FROM json_each(metadata, '$.redirect_uris') u WHERE ` + likeOrigin("u.value") + `) LIMIT 1) found`,
-	storage.PostgreSQL: `SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE status = 'approved' AND (approved_until IS NULL OR approved_until > @now) AND strpos(metadata, @quoted) > 0 AND EXISTS (
+	storage.PostgreSQL: `SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE ` + storage.Approved("clients") + ` AND strpos(metadata, @quoted) > 0 AND EXISTS (
 		SELECT 1 FROM jsonb_array_elements_text(metadata::jsonb -> 'redirect_uris') u WHERE ` + likeOrigin("u") + `) LIMIT 1) found`,
 }
 

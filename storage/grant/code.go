@@ -47,7 +47,7 @@ var insertGrant = `
 	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, s.id, @subject, @scope, @audience,
 		@claims, @nonce, @acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
 	FROM clients c, accounts a, sessions s
-	WHERE c.id = @client AND ` + Approved("c") + ` AND ` + Admitted("c", "a.id") + `
+	WHERE c.id = @client AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL
 		AND s.id = @session AND s.account_id = a.id AND s.account_epoch = a.epoch AND s.ended_at IS NULL`
 

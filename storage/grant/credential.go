@@ -80,13 +80,13 @@ func (s *Store) StartTemporary(ctx context.Context, t TemporaryStart) error {
 	res := s.db.With(ctx).Exec(`
 		INSERT INTO temporary_credentials (client_id, client_epoch, hash, sealed, callback, without_verifier, created_at, expires_at)
 		SELECT c.id, c.epoch, @hash, @sealed, @callback, CAST(@without_verifier AS BOOLEAN), @now, @expires_at
-		FROM clients c WHERE c.id = @client AND `+Approved("c")+` AND @max > (SELECT count(*) FROM (
+		FROM clients c WHERE c.id = @client AND `+storage.Approved("c")+` AND @max > (SELECT count(*) FROM (
 			SELECT 1 FROM temporary_credentials t WHERE t.client_id = @client AND t.expires_at > @now AND t.spent_at IS NULL LIMIT @max) waiting)`, args)
 	if res.Error != nil || res.RowsAffected == 1 {
 		return storage.Err("start request", res.Error)
 	}
 	var approved int64
-	err := s.db.With(ctx).Raw(`SELECT count(*) FROM clients c WHERE c.id = @client AND `+Approved("c"), args).Scan(&approved).Error
+	err := s.db.With(ctx).Raw(`SELECT count(*) FROM clients c WHERE c.id = @client AND `+storage.Approved("c"), args).Scan(&approved).Error
 	if err == nil && approved == 1 {
 		return fmt.Errorf("start request: %w", ErrTooMany)
 	}
@@ -118,7 +118,7 @@ var TemporaryColumns = append([]string{
 
 var temporaryRow = `
 	SELECT t.hash, t.client_id, t.sealed, t.callback, t.without_verifier, t.guesses, t.expires_at, t.denied_at, t.spent_at,
-		(` + Approved("c") + ` AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + LiveRoot + `, false) AS live, ` + columns + `
+		(` + storage.Approved("c") + ` AND c.epoch = t.client_epoch) AS permitted, COALESCE(` + LiveRoot + `, false) AS live, ` + columns + `
 	FROM temporary_credentials t JOIN clients c ON c.id = t.client_id
 		LEFT JOIN grants g ON g.id = t.grant_id
 		LEFT JOIN accounts a ON a.id = g.account_id

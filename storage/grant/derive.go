@@ -1,6 +1,10 @@
 package grant
 
-import "context"
+import (
+	"context"
+
+	"countersign/storage"
+)
 
 // Narrow keeps a further access token of the grant that the access token
 // belongs to, if that one is good at this moment; otherwise [ErrNotPermitted].
@@ -24,7 +28,7 @@ func derivedGrant(hash, token string) string {
 		acr, amr, auth_time, offline, confirmation, created_at, expires_at, parent_id, parent_hash)
 	SELECT @grant, @kind, nc.id, nc.epoch, g.account_id, g.account_epoch, @subject, @scope, @audience,
 		g.acr, g.amr, g.auth_time, @offline, @confirmation, @now, @grant_expires_at, g.id, ` + hash + `
-	FROM grants g` + Standing + ` JOIN clients nc ON nc.id = @client AND ` + Approved("nc") + ` AND ` + Admitted("nc", "g.account_id") + token + `
+	FROM grants g` + Standing + ` JOIN clients nc ON nc.id = @client AND ` + storage.Approved("nc") + ` AND ` + Admitted("nc", "g.account_id") + token + `
 	WHERE g.id = @parent AND g.account_id <> '' AND ` + LiveRoot
 }
 

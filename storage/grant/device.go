@@ -79,13 +79,13 @@ func (s *Store) StartDevice(ctx context.Context, d DeviceStart) error {
 		INSERT INTO device_codes (client_id, client_epoch, hash, user_hash, scope, ip, network, poll_interval, created_at, expires_at)
 		SELECT c.id, c.epoch, @hash, @user_hash, @scope, @ip, @network, @interval, @now, @expires_at
 		FROM clients c WHERE c.id = @client AND (
-			(`+Approved("c")+` AND @max > `+waiting+` AND d.network = @network LIMIT @max) w))
+			(`+storage.Approved("c")+` AND @max > `+waiting+` AND d.network = @network LIMIT @max) w))
 			OR (c.status = 'pending' AND @max_parked > `+waiting+` AND d.network = @network LIMIT @max_parked) w)
 				AND @max_overall > `+waiting+` LIMIT @max_overall) w)))`, args)
 	if err != nil || kept == 1 {
 		return storage.Err("start device", err)
 	}
-	may, err := storage.Select[int64](ctx, s.db, `SELECT count(*) FROM clients c WHERE c.id = @client AND (c.status = 'pending' OR `+Approved("c")+`)`, args)
+	may, err := storage.Select[int64](ctx, s.db, `SELECT count(*) FROM clients c WHERE c.id = @client AND (c.status = 'pending' OR `+storage.Approved("c")+`)`, args)
 	if err == nil && first(may) == 1 {
 		return fmt.Errorf("start device: %w", ErrTooMany)
 	}
@@ -100,7 +100,7 @@ var DeviceColumns = append([]string{
 
 var deviceRow = `
 	SELECT d.client_id, d.scope, d.ip, d.poll_interval, d.polled_at, d.created_at, d.expires_at, d.denied_at, d.spent_at,
-		d.opened_in, d.denied_by, (` + Approved("c") + ` AND c.epoch = d.client_epoch) AS permitted,
+		d.opened_in, d.denied_by, (` + storage.Approved("c") + ` AND c.epoch = d.client_epoch) AS permitted,
 		(c.status = 'pending' AND c.epoch = d.client_epoch) AS parked, COALESCE(` + LiveRoot + `, false) AS live, ` + columns + `
 	FROM device_codes d JOIN clients c ON c.id = d.client_id
 		LEFT JOIN grants g ON g.id = d.grant_id

@@ -95,18 +95,9 @@ const columns = `g.id AS grant_id, g.kind AS grant_kind, g.client_id AS grant_cl
 	g.expires_at AS grant_expires_at, g.revoked_at AS grant_revoked_at,
 	g.parent_id AS grant_parent_id, g.parent_hash AS grant_parent_hash`
 
-const (
-	// standing is true of a client that may work at the moment of the
-	// statement, which it takes as @now.
-	standing = `#c.status = 'approved' AND (#c.approved_until IS NULL OR #c.approved_until > @now)`
-	// admitted is true of an account that may use the client: everybody's,
-	// unless an administrator approved it for some to try it out.
-	admitted = `(#c.approved_test_accounts IN ('[]', 'null') OR #c.approved_test_accounts LIKE '%"' || #g.account_id || '"%')`
-)
-
-// Approved is true of the client under the name, which ends in c, when it may
-// work at the moment of the statement, which it takes as @now.
-func Approved(client string) string { return named(standing, strings.TrimSuffix(client, "c")) }
+// admitted is true of an account that may use the client: everybody's, unless an
+// administrator approved it for some to try it out.
+const admitted = `(#c.approved_test_accounts IN ('[]', 'null') OR #c.approved_test_accounts LIKE '%"' || #g.account_id || '"%')`
 
 // Admitted is true of the client under the name when the account may use it.
 func Admitted(client, account string) string {
@@ -115,13 +106,13 @@ func Admitted(client, account string) string {
 
 // What a grant and what its parent depends on is the same, under other names:
 // # stands for the prefix of the parent's.
-const (
+var (
 	joined = `
 	JOIN clients #c ON #c.id = #g.client_id
 	LEFT JOIN accounts #a ON #a.id = #g.account_id
 	LEFT JOIN sessions #s ON #s.id = #g.session_id`
 	holds = `(#g.revoked_at IS NULL AND #g.expires_at > @now
-	AND ` + standing + ` AND #c.epoch = #g.client_epoch
+	AND ` + storage.Approved("#c") + ` AND #c.epoch = #g.client_epoch
 	AND (#g.account_id = '' OR ` + admitted + `)
 	AND (#g.account_id = '' OR (#a.disabled_at IS NULL AND #a.epoch = #g.account_epoch))
 	AND (#g.offline OR (#s.ended_at IS NULL AND #s.expires_at > @now)))`

@@ -38,7 +38,7 @@ var insertPersonalGrant = `
 	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, @subject, @scope, @audience,
 		@acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
 	FROM clients c, accounts a
-	WHERE c.id = @client AND ` + Approved("c") + ` AND ` + Admitted("c", "a.id") + `
+	WHERE c.id = @client AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch
 		AND (@kind <> 'password' OR NOT EXISTS (
 			SELECT 1 FROM totp_authenticators f WHERE f.account_id = a.id UNION ALL SELECT 1 FROM passkeys f WHERE f.account_id = a.id))`

@@ -54,7 +54,7 @@ func (s *Store) keepOwns(ctx context.Context, all []own) ([]bool, error) {
 var insertOwnGrant = `
 	INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
 	SELECT @grant, @kind, c.id, c.epoch, @subject, @scope, @audience, @offline, @confirmation, @now, @grant_expires_at
-	FROM clients c WHERE c.id = @client AND c.version = @version AND c.updated_at = @updated_at AND ` + Approved("c")
+	FROM clients c WHERE c.id = @client AND c.version = @version AND c.updated_at = @updated_at AND ` + storage.Approved("c")
 
 const insertOwnAccess = `
 	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
@@ -85,7 +85,7 @@ var insertOwns = `
 	g AS (INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
 		SELECT v.id, v.kind, c.id, c.epoch, v.subject, v.scope, v.audience, v.offline, v.confirmation, @now, v.expires_at
 		FROM v JOIN clients c ON c.id = v.client_id AND c.version = v.version AND c.updated_at = v.updated_at
-		WHERE ` + Approved("c") + ` RETURNING id),
+		WHERE ` + storage.Approved("c") + ` RETURNING id),
 	t AS (INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
 		SELECT g.id, v.access, v.scope, v.audience, @now, v.access_expires_at FROM g JOIN v ON v.id = g.id)
 	SELECT id FROM g`

@@ -58,7 +58,7 @@ var uri = map[storage.Dialect]string{
 
 // standing is true of a client that may work at the moment of the statement,
 // which it takes as @now.
-const standing = `(c.status = 'approved' AND (c.approved_until IS NULL OR c.approved_until > @now))`
+var standing = `(` + storage.Approved("c") + `)`
 
 // Store keeps the pictures in the database.
 type Store struct {

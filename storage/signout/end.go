@@ -30,7 +30,7 @@ var encrypted = map[storage.Dialect]string{
 
 // standing is true of a client that may work at the moment of the statement,
 // which it takes as @now.
-const standing = `(c.status = 'approved' AND (c.approved_until IS NULL OR c.approved_until > @now))`
+var standing = `(` + storage.Approved("c") + `)`
 
 // owe writes down the logout tokens for rows of session, client and subject.
 // One that is owed already stays one, and is due to a client that is dismissed
