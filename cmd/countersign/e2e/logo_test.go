@@ -30,7 +30,12 @@ func studio(t *testing.T) string {
 // scheme. Their policy lets nothing in that is not from this server.
 func TestChromiumLogo(t *testing.T) {
 	t.Parallel()
-	s, app, b := shared(t, sqlite), newApplication(t), newTab(t)
+	each(t, seeLogo)
+}
+
+func seeLogo(t *testing.T, s *server) {
+	t.Helper()
+	app, b := newApplication(t), newTab(t)
 	u := s.User("--permission", "configure_server")
 	c := s.register("--redirect-uri", app.redirectURI("localhost"), "--scope", "openid profile", "--set", "logo_uri="+studio(t), "--approve")
 	r := s.Request(c).With("redirect_uri", app.redirectURI("localhost")).With("scope", "openid profile")
