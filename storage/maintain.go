@@ -111,6 +111,9 @@ func (t target) unbounded() *pgx.ConnConfig {
 	for _, timeout := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		cfg.RuntimeParams[timeout] = "0"
 	}
+	for _, way := range []string{"enable_hashjoin", "enable_mergejoin"} { // many rows are joined
+		cfg.RuntimeParams[way] = "on"
+	}
 	cfg.RuntimeParams["application_name"] = maintainer
 	return cfg
 }

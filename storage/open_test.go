@@ -195,7 +195,7 @@ func TestPostgresSettings(t *testing.T) {
 		db := storagetest.OpenURL(t, base)
 		for setting, want := range map[string]string{
 			"statement_timeout": "10s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s",
-			"TimeZone": "UTC", "application_name": "countersign",
+			"TimeZone": "UTC", "application_name": "countersign", "enable_hashjoin": "off", "enable_mergejoin": "off",
 		} {
 			if got := show(t, db, setting); got != want {
 				t.Errorf("%s is %s; want %s", setting, got, want)

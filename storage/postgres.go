@@ -25,13 +25,19 @@ const oldestPostgres = 15
 const postgresConnectTimeout = 5 * time.Second
 
 // postgresDefaults are the parameters of a connection that the URL may set
-// otherwise: nothing waits for ever on a statement, a lock, or on us.
+// otherwise: nothing waits for ever on a statement, a lock, or on us, and rows
+// are joined one by one, each found by an index. A request's statement is about
+// a handful of rows; that PostgreSQL goes through all of an index to join them
+// comes of statistics that are behind, and it keeps such a plan. See
+// docs/decisions/0073-outgrown-plans.md.
 var postgresDefaults = map[string]string{
 	"application_name":                    "countersign",
 	"statement_timeout":                   "10s",
 	"lock_timeout":                        "5s",
 	"idle_in_transaction_session_timeout": "15s",
 	"timezone":                            "UTC",
+	"enable_hashjoin":                     "off",
+	"enable_mergejoin":                    "off",
 }
 
 func parsePostgresURL(raw string, u *url.URL) (target, error) {
@@ -97,7 +103,8 @@ func (t target) remedy(code string) string {
 	case code == "53300":
 		return "raise the server's max_connections, or lower COUNTERSIGN_DATABASE_MAX_CONNS"
 	case code == "08P01":
-		return "a connection pooler in between has to pass on startup parameters (PgBouncer: ignore_startup_parameters)"
+		return "a connection pooler in between has to pass on startup parameters " +
+			"(PgBouncer: name them in ignore_startup_parameters, and set them with ALTER ROLE)"
 	case strings.HasPrefix(code, "57P"):
 		return "it is starting or stopping: try again in a moment"
 	default:

@@ -31,6 +31,9 @@ const (
 	// followEvery is how long the time of a machine whose clock was set may be
 	// wrong.
 	followEvery = 10 * time.Second
+	// analyzeEvery is how long PostgreSQL may use the plans of a table's
+	// beginnings once the table has grown.
+	analyzeEvery = 5 * time.Second
 	// lastNotes bounds the writing of what is left when the server stops.
 	lastNotes = 5 * time.Second
 	// purgeBatch bounds what one statement deletes, so that it never holds
@@ -60,6 +63,7 @@ func (s *server) work(ctx context.Context) {
 		{"fetch_logos", fetchEvery, s.fetchLogos(picture.NewFetcher(picture.FetcherConfig{Logos: s.stores.logos, HTTP: s.stores.pictures, Log: s.log}))},
 		{"count_waiting", countEvery, s.countWaiting},
 		{"follow_clock", followEvery, s.followClock(s.stores.db.FollowClock)},
+		{"analyze", analyzeEvery, s.analyze},
 	} {
 		group.Go(func() error {
 			every(ctx, j.interval, func(ctx context.Context) {
@@ -118,6 +122,18 @@ func (s *server) followClock(ask func(context.Context) (time.Duration, error)) f
 		}
 		return nil
 	}
+}
+
+// analyze has the database look again at tables that have outgrown its plans.
+func (s *server) analyze(ctx context.Context) error {
+	tables, err := s.stores.db.Analyze(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.WarnContext(ctx, "having PostgreSQL look at tables that have grown failed; it is tried again in five seconds", "cause", err.Error())
+	}
+	if len(tables) > 0 {
+		s.log.InfoContext(ctx, "PostgreSQL plans anew for tables that have grown", "tables", tables)
+	}
+	return err
 }
 
 func (s *server) rotateKeys(ctx context.Context) error {

@@ -68,8 +68,7 @@ func planOfPostgres(tb testing.TB, db *storage.DB, statement string) (p Plan) {
 	}
 	err := db.InTx(tb.Context(), func(ctx context.Context) error {
 		for _, first := range []string{
-			"SET LOCAL enable_seqscan = off", "SET LOCAL enable_hashjoin = off", "SET LOCAL enable_mergejoin = off",
-			"SET LOCAL plan_cache_mode = force_generic_plan", "PREPARE planned AS " + statement,
+			"SET LOCAL enable_seqscan = off", "SET LOCAL plan_cache_mode = force_generic_plan", "PREPARE planned AS " + statement,
 		} {
 			if err := db.With(ctx).Exec(first).Error; err != nil {
 				return err
