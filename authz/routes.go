@@ -133,17 +133,40 @@ func form(show, submit serve) map[string]serve {
 // sent: nothing is cleaned or decoded, so that no two paths reach one handler
 // by different guards.
 func (d *door) handler() http.Handler {
-	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	r := &router{exact: map[string]http.Handler{}, patterns: mux.NewRouter().SkipClean(true).UseEncodedPath()}
 	for _, route := range d.routes() {
-		r.Path(d.path + route.path).Handler(d.guard(route))
+		r.add(d.path+route.path, d.guard(route))
 	}
 	if d.path != "" {
 		// RFC 8414, section 3.1, puts the issuer's path behind its own.
 		inserted := route{"", document, on(d.discovery.AuthorizationServer, "GET", "HEAD")}
-		r.Path("/.well-known/oauth-authorization-server" + d.path).Handler(d.guard(inserted))
+		r.add("/.well-known/oauth-authorization-server"+d.path, d.guard(inserted))
 	}
-	r.NotFoundHandler = d.answering(pages, d.notFound)
+	r.patterns.NotFoundHandler = d.answering(pages, d.notFound)
 	return page.Listen(r)
+}
+
+// router finds a path without variables in one step, as nearly all are, where
+// patterns are tried one after the other.
+type router struct {
+	exact    map[string]http.Handler // by the path as it was sent
+	patterns *mux.Router
+}
+
+func (r *router) add(path string, h http.Handler) {
+	if strings.Contains(path, "{") {
+		r.patterns.Path(path).Handler(h)
+		return
+	}
+	r.exact[path] = h
+}
+
+func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if h := r.exact[req.URL.EscapedPath()]; h != nil {
+		h.ServeHTTP(w, req)
+		return
+	}
+	r.patterns.ServeHTTP(w, req)
 }
 
 // guard puts in front of a route what its dialect promises.

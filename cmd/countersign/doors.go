@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"countersign/admin/api"
@@ -53,7 +52,7 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 
 // named are the routes that log and metrics call by name. Whatever else is
 // requested is "other" there, so that strangers cannot make up names.
-var named = []string{
+var named = setOf(
 	"/", "/authorize", "/authorize/resume", "/login", "/login/second", "/login/passkey", "/sign-up", "/language", "/scheme", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
 	"/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/caddy",
 	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
@@ -68,6 +67,14 @@ var named = []string{
 	"/account/profile", "/account/security", "/account/password", "/account/authenticator", "/account/authenticator/remove", "/account/passkeys",
 	"/account/passkeys/remove", "/account/recovery-codes", "/account/applications", "/account/applications/remove", "/account/sessions", "/account/activity",
 	"/setup", "/setup/done", "/livez", "/readyz", "/healthz",
+)
+
+func setOf(paths ...string) map[string]bool {
+	set := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		set[path] = true
+	}
+	return set
 }
 
 // route names the route of a request.
@@ -77,7 +84,7 @@ func (d dispatcher) route(r *http.Request) string {
 		path = rest
 	}
 	switch {
-	case slices.Contains(named, path):
+	case named[path]:
 		return path
 	case strings.HasPrefix(path, "/register/"):
 		return "/register/{client_id}"
