@@ -49,7 +49,7 @@ func growths(ctx context.Context, l *lab, o options, r *report) error {
 			return err
 		}
 		server.Processes = append(server.Processes, driver.Process{Name: "database", PID: l.postgres.pid})
-		targets = append(targets, target{server, l.postgres.count(ctx, name)})
+		targets = append(targets, target{Server: server, count: l.postgres.count(ctx, name)})
 	}
 	before := len(r.results)
 	if err := l.measure(ctx, o, targets, r); err != nil {

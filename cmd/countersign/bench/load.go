@@ -14,6 +14,7 @@ import (
 type target struct {
 	*driver.Server
 	count func() (int64, error)
+	only  string // the scenario for which it is, of all it could do; empty for all
 }
 
 // accounts are as many as there are workers at most.
@@ -65,7 +66,14 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 	if err != nil {
 		return nil, err
 	}
-	list := []target{{own, pg.count(ctx, "bench")}, {floor, pg.count(ctx, "bench_floor")}, {joined, pg.count(ctx, "bench_joined")}}
+	same, err := l.floorBeside(ctx, b.floor, i, own)
+	if err != nil {
+		return nil, err
+	}
+	list := []target{
+		{own, pg.count(ctx, "bench"), ""}, {floor, pg.count(ctx, "bench_floor"), ""},
+		{joined, pg.count(ctx, "bench_joined"), ""}, {same, pg.count(ctx, "bench"), "introspect"},
+	}
 	for _, t := range list {
 		t.Processes = append(t.Processes, driver.Process{Name: "database", PID: pg.pid})
 	}
@@ -95,6 +103,9 @@ func (l *lab) measure(ctx context.Context, o options, targets []target, into *re
 		}
 		for _, c := range o.concurrency {
 			for _, t := range targets {
+				if t.only != "" && t.only != name {
+					continue
+				}
 				load := driver.Load{Scenario: scenario, Concurrency: c, Warm: o.warm, For: o.benchtime, Count: t.count}
 				if err := l.put(ctx, load, t.Server, into); err != nil {
 					return err

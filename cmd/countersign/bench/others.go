@@ -23,18 +23,37 @@ var floorClients = map[string]driver.Client{
 
 // floor starts the floor program with the arguments that name its database.
 func (l *lab) floor(ctx context.Context, binary, name string, args ...string) (*driver.Server, error) {
+	s := &driver.Server{Name: name, Clients: floorClients}
+	return s, l.startFloor(ctx, s, command{path: binary, args: args})
+}
+
+// sameStatement ends the name of a floor that runs Countersign's own statement.
+const sameStatement = ", same statement"
+
+// floorBeside starts a floor that reads tokens which own made, by the statement
+// of own's introspection, from own's database.
+func (l *lab) floorBeside(ctx context.Context, binary string, i *installation, own *driver.Server) (*driver.Server, error) {
+	asker := i.clients["introspect"].ID
+	s := &driver.Server{
+		Name: "floor, " + onPostgres + sameStatement, Endpoints: map[string]string{"token": own.Endpoints["token"]},
+		Clients: map[string]driver.Client{"cc": i.clients["cc"], "introspect": {ID: asker, Secret: floorSecret}},
+	}
+	return s, l.startFloor(ctx, s, command{path: binary, args: []string{"-postgres", i.database, "-same", asker}, env: []string{"COUNTERSIGN_SECRET=" + key}})
+}
+
+func (l *lab) startFloor(ctx context.Context, s *driver.Server, c command) error {
 	listen, err := address(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &driver.Server{Name: name, Issuer: "http://" + listen, Clients: floorClients}
-	c := command{name: strings.ReplaceAll(name, " ", "-"), path: binary, args: append([]string{"-listen", listen}, args...), folder: l.folder}
+	s.Issuer = "http://" + listen
+	c.name, c.folder, c.args = strings.ReplaceAll(s.Name, " ", "-"), l.folder, append([]string{"-listen", listen}, c.args...)
 	pid, _, err := l.start(ctx, c, s.Metadata())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.Processes = []driver.Process{{Name: "server", PID: pid}}
-	return s, s.Discover(ctx)
+	return s.Discover(ctx)
 }
 
 // The peer that is known by name: a server of the same protocols that keeps

@@ -119,13 +119,19 @@ func costs(one driver.Result) string {
 	return fmt.Sprintf("%.3f", one.CPU["server"])
 }
 
-// ofFloor is how many times the floor of the same database costs, server and
-// database together.
+// ofFloor is how many times the floor of the same database costs, the server
+// alone, and in brackets with its database. Where one runs the same statement, it
+// is that.
 func (r *report) ofFloor(one driver.Result) string {
-	_, database, _ := strings.Cut(one.Server, ", ")
-	for _, floor := range r.results {
-		if floor.Server == "floor, "+database && floor.Scenario == one.Scenario && floor.Concurrency == one.Concurrency && one.Server != floor.Server {
-			return fmt.Sprintf("%.2f", sum(one)/sum(floor))
+	server, database, _ := strings.Cut(one.Server, ", ")
+	if server == "floor" {
+		return "–"
+	}
+	for _, name := range []string{"floor, " + database + sameStatement, "floor, " + database} {
+		for _, floor := range r.results {
+			if floor.Server == name && floor.Scenario == one.Scenario && floor.Concurrency == one.Concurrency {
+				return fmt.Sprintf("%.2f (%.2f)", one.CPU["server"]/floor.CPU["server"], sum(one)/sum(floor))
+			}
 		}
 	}
 	return "–"

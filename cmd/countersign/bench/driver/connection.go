@@ -48,6 +48,7 @@ type answer struct {
 // three times the processor time, which on a small machine the server lacks.
 type connection struct {
 	from   net.IP // the address that it comes from
+	host   string // where it leads to
 	conn   net.Conn
 	reader *bufio.Reader
 	sent   int64
@@ -78,7 +79,7 @@ func (c *connection) open(host string) error {
 	if err != nil {
 		return err
 	}
-	c.conn, c.reader = conn, bufio.NewReaderSize(conn, bufferSize)
+	c.host, c.conn, c.reader = host, conn, bufio.NewReaderSize(conn, bufferSize)
 	return nil
 }
 
@@ -89,6 +90,9 @@ func (c *connection) do(r *request) (*answer, error) {
 		return nil, errOver
 	}
 	c.sent++
+	if c.host != r.host { // the endpoints of one server may be on several
+		c.close()
+	}
 	kept := c.conn != nil
 	a, err := c.exchange(r)
 	if err != nil && kept {

@@ -1,6 +1,7 @@
 // Command floor is the least that a token server can spend on this machine: it
 // checks a client, makes a token and keeps it, with the same number of
-// statements as Countersign and nothing else. It has no use beside being
+// statements as Countersign and nothing else; or it reads a token of
+// Countersign's by the very statement that Countersign uses. It has no use beside being
 // measured: who holds its one secret may do everything.
 package main
 
@@ -20,17 +21,18 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8099", "`address` to listen on")
 	postgres := flag.String("postgres", "", "`URL` of a PostgreSQL database")
 	file := flag.String("sqlite", "", "`file` of a SQLite database, in the place of PostgreSQL")
+	same := flag.String("same", "", "a `client` of Countersign in that PostgreSQL database, by whose statement tokens are read")
 	join := flag.Bool("join", false, "join the commits of requests that come together")
 	flag.Parse()
-	if err := serve(*listen, *postgres, *file, *join); err != nil {
+	if err := serve(*listen, *postgres, *file, *same, *join); err != nil {
 		slog.Error("the floor ended", "cause", err.Error())
 		os.Exit(1)
 	}
 }
 
-func serve(listen, postgres, file string, join bool) error { //nolint:revive // a flag of the command line
+func serve(listen, postgres, file, same string, join bool) error { //nolint:revive // a flag of the command line
 	ctx := context.Background()
-	kept, err := open(ctx, postgres, file)
+	kept, err := open(ctx, postgres, file, same)
 	if err != nil {
 		return err
 	}
@@ -50,11 +52,15 @@ func serve(listen, postgres, file string, join bool) error { //nolint:revive // 
 }
 
 // open opens the database that is named.
-func open(ctx context.Context, postgres, file string) (store, error) { //nolint:ireturn // there are two
-	if file != "" {
+func open(ctx context.Context, postgres, file, same string) (store, error) { //nolint:ireturn // there are several
+	switch {
+	case file != "":
 		return openSQLite(ctx, file)
+	case same != "":
+		return openSame(ctx, postgres, same)
+	default:
+		return openPostgres(ctx, postgres)
 	}
-	return openPostgres(ctx, postgres)
 }
 
 type handler struct {
@@ -97,7 +103,7 @@ func (h *handler) token(w http.ResponseWriter, r *http.Request) {
 // introspect reads the client with the token, in one statement.
 func (h *handler) introspect(w http.ResponseWriter, r *http.Request) {
 	id, secret, ok := r.BasicAuth()
-	found, kept, err := h.store.read(r.Context(), id, mac(r.PostFormValue("token")))
+	found, kept, err := h.store.read(r.Context(), id, r.PostFormValue("token"))
 	if err != nil || !ok || !right(kept, secret) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return

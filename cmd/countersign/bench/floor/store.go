@@ -22,7 +22,7 @@ type row struct {
 type store interface {
 	client(ctx context.Context, id string) (secret []byte, err error)
 	keep(ctx context.Context, rows ...row) error
-	read(ctx context.Context, caller string, hash []byte) (found row, secret []byte, err error)
+	read(ctx context.Context, caller, token string) (found row, secret []byte, err error)
 }
 
 var schema = []string{
@@ -46,6 +46,19 @@ type postgres struct{ pool *pgxpool.Pool }
 const connections = 16
 
 func openPostgres(ctx context.Context, address string) (store, error) { //nolint:ireturn // there are two
+	pool, err := newPool(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	for _, statement := range schema {
+		if _, err := pool.Exec(ctx, fmt.Sprintf(statement, "bytea", fmt.Sprintf(`'\x%x'`, mac(secret)))); err != nil {
+			return nil, fmt.Errorf("make tables: %w", err)
+		}
+	}
+	return postgres{pool}, nil
+}
+
+func newPool(ctx context.Context, address string) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(address)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -55,12 +68,7 @@ func openPostgres(ctx context.Context, address string) (store, error) { //nolint
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	for _, statement := range schema {
-		if _, err := pool.Exec(ctx, fmt.Sprintf(statement, "bytea", fmt.Sprintf(`'\x%x'`, mac(secret)))); err != nil {
-			return nil, fmt.Errorf("make tables: %w", err)
-		}
-	}
-	return postgres{pool}, nil
+	return pool, nil
 }
 
 func (p postgres) client(ctx context.Context, id string) (secret []byte, err error) {
@@ -83,9 +91,9 @@ func (p postgres) keep(ctx context.Context, rows ...row) error {
 	return err
 }
 
-func (p postgres) read(ctx context.Context, caller string, hash []byte) (found row, secret []byte, err error) {
+func (p postgres) read(ctx context.Context, caller, token string) (found row, secret []byte, err error) {
 	var expires int64
-	err = p.pool.QueryRow(ctx, selectRow, caller, hash).Scan(&found.client, &found.scope, &expires, &secret)
+	err = p.pool.QueryRow(ctx, selectRow, caller, mac(token)).Scan(&found.client, &found.scope, &expires, &secret)
 	found.expires = time.Unix(expires, 0)
 	return found, secret, err
 }
@@ -136,9 +144,9 @@ func (s sqlite) keep(ctx context.Context, rows ...row) error {
 	return nil
 }
 
-func (s sqlite) read(ctx context.Context, caller string, hash []byte) (found row, secret []byte, err error) {
+func (s sqlite) read(ctx context.Context, caller, token string) (found row, secret []byte, err error) {
 	var expires int64
-	err = s.look.QueryRowContext(ctx, caller, hash).Scan(&found.client, &found.scope, &expires, &secret)
+	err = s.look.QueryRowContext(ctx, caller, mac(token)).Scan(&found.client, &found.scope, &expires, &secret)
 	found.expires = time.Unix(expires, 0)
 	return found, secret, err
 }
