@@ -17,6 +17,8 @@ type target struct {
 	only  string // the scenario for which it is, of all it could do; empty for all
 }
 
+func (t target) isFor(scenario string) bool { return t.only == "" || t.only == scenario }
+
 // accounts are as many as there are workers at most.
 func (o options) accounts() int { return slices.Max(o.concurrency) }
 
@@ -71,8 +73,10 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 		return nil, err
 	}
 	list := []target{
-		{own, pg.count(ctx, "bench"), ""}, {floor, pg.count(ctx, "bench_floor"), ""},
-		{joined, pg.count(ctx, "bench_joined"), ""}, {same, pg.count(ctx, "bench"), "introspect"},
+		{own, pg.count(ctx, "bench"), ""},
+		{floor, pg.count(ctx, "bench_floor"), ""},
+		{joined, pg.count(ctx, "bench_joined"), ""},
+		{same, pg.count(ctx, "bench"), "introspect"},
 	}
 	for _, t := range list {
 		t.Processes = append(t.Processes, driver.Process{Name: "database", PID: pg.pid})
@@ -103,11 +107,7 @@ func (l *lab) measure(ctx context.Context, o options, targets []target, into *re
 		}
 		for _, c := range o.concurrency {
 			for _, t := range targets {
-				if t.only != "" && t.only != name {
-					continue
-				}
-				load := driver.Load{Scenario: scenario, Concurrency: c, Warm: o.warm, For: o.benchtime, Count: t.count}
-				if err := l.put(ctx, load, t.Server, into); err != nil {
+				if err := l.put(ctx, driver.Load{Scenario: scenario, Concurrency: c, Warm: o.warm, For: o.benchtime, Count: t.count}, t, into); err != nil {
 					return err
 				}
 			}
@@ -116,12 +116,13 @@ func (l *lab) measure(ctx context.Context, o options, targets []target, into *re
 	return nil
 }
 
-// put puts a load on a server, unless that is one which cannot do it.
-func (l *lab) put(ctx context.Context, load driver.Load, on *driver.Server, into *report) error {
-	if ctx.Err() != nil {
+// put puts a load on a server, unless that is one which cannot do it or is for
+// another.
+func (l *lab) put(ctx context.Context, load driver.Load, on target, into *report) error {
+	if ctx.Err() != nil || !on.isFor(load.Scenario.Name) {
 		return ctx.Err()
 	}
-	r, err := driver.Run(on, load)
+	r, err := driver.Run(on.Server, load)
 	if _, lacks := errors.AsType[driver.UnsupportedError](err); lacks {
 		return nil
 	}
