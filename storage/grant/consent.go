@@ -43,15 +43,20 @@ const keepConsent = `INSERT INTO consents (account_id, client_id, scope, digest,
 	VALUES (@account, @client, @scope, @digest, @now, @now)
 	ON CONFLICT (account_id, client_id) DO UPDATE SET scope = excluded.scope, digest = excluded.digest, updated_at = excluded.updated_at`
 
-// addConsent is [Store.RememberConsent] as one PostgreSQL statement. What was
-// allowed before stands first, as [union] has it.
-const addConsent = `INSERT INTO consents AS old (account_id, client_id, scope, digest, created_at, updated_at)
-	VALUES (@account, @client, @scope, @digest, @now, @now)
+// addConsent is [Store.RememberConsent] as one PostgreSQL statement, which does
+// nothing unless the condition is true. What was allowed before stands first, as
+// [union] has it.
+func addConsent(condition string) string {
+	return `INSERT INTO consents AS old (account_id, client_id, scope, digest, created_at, updated_at)
+	SELECT @account, @client, @scope, @digest, @now, @now WHERE ` + condition + `
 	ON CONFLICT (account_id, client_id) DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at,
 		scope = CASE WHEN old.digest = excluded.digest THEN COALESCE((
 			SELECT string_agg(w.word, ' ' ORDER BY w.place) FROM (
 				SELECT u.word, min(u.place) AS place FROM unnest(string_to_array(old.scope || ' ' || excluded.scope, ' ')) WITH ORDINALITY AS u (word, place)
 				WHERE u.word <> '' GROUP BY u.word) w), '') ELSE excluded.scope END`
+}
+
+var addAnyConsent = addConsent("true")
 
 // Consent returns what the account allowed the client, nil if nothing.
 func (s *Store) Consent(ctx context.Context, accountID, clientID string) (*Consent, error) {
@@ -67,7 +72,7 @@ func (s *Store) Consent(ctx context.Context, accountID, clientID string) (*Conse
 func (s *Store) RememberConsent(ctx context.Context, accountID, clientID, scope, digest string) error {
 	args := map[string]any{"account": accountID, "client": clientID, "scope": scope, "digest": digest, "now": s.db.Now()}
 	if s.db.Dialect() == storage.PostgreSQL {
-		_, err := s.db.Exec(ctx, addConsent, args)
+		_, err := s.db.Exec(ctx, addAnyConsent, args)
 		return storage.Err("remember consent", err)
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {

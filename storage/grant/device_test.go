@@ -23,14 +23,18 @@ func (w *world) start(client, network string) (userCode string, err error) {
 func (w *world) allow(userCode string) error {
 	w.Helper()
 	g := w.newCode(false).Grant
-	return w.grants.AllowDevice(w.Context(), userCode, g)
+	return w.grants.AllowDevice(w.Context(), userCode, grant.Permission{Grant: g, Remembered: true, Digest: "d"})
 }
 
 func (w *world) device(userCode string) *grant.Device {
 	w.Helper()
-	d, err := w.grants.DeviceByUserCode(w.Context(), userCode)
+	query, args := w.grants.UserCodeQuery(userCode)
+	found, err := storage.Select[grant.Device](w.Context(), w.db, query, args)
 	w.must(err)
-	return d
+	if len(found) != 1 {
+		w.Fatalf("%d devices have the code", len(found))
+	}
+	return &found[0]
 }
 
 // What a pending client parks yields nothing before the client is approved,
@@ -48,7 +52,7 @@ func TestParkedDevice(t *testing.T) {
 			w.Errorf("parked: %+v", d)
 		}
 		w.want(w.allow(first), grant.ErrNotPermitted)
-		w.must(w.grants.OpenDevice(w.Context(), first, "s1"))
+		w.must(w.db.ExecPart(w.Context(), w.grants.OpeningDevice(first, "s1")))
 
 		w.exec(`UPDATE clients SET status = 'approved'`)
 		if d := w.device(first); d.Parked || !d.Permitted || d.OpenedIn != "s1" {
