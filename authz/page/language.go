@@ -147,7 +147,8 @@ var (
 // would call them and escape what they print for every page.
 func (p *Pages) settle(l *locale.Language, text string) string {
 	return settled.ReplaceAllStringFunc(text, func(action string) string {
-		m, value := settled.FindStringSubmatch(action), ""
+		m := settled.FindStringSubmatch(action)
+		var value string
 		switch m[1] {
 		case "asset":
 			value = p.cfg.IssuerPath + p.cfg.Asset(m[2])

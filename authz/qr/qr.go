@@ -153,16 +153,30 @@ func generator(n int) []byte {
 
 // multiply multiplies in the field of 256 elements with the polynomial 0x11d.
 func multiply(a, b byte) byte {
-	var product byte
-	for ; b > 0; b >>= 1 {
-		if b&1 == 1 {
-			product ^= a
-		}
-		carry := a >> 7
-		a = a<<1 ^ carry*0x1d
+	if a == 0 || b == 0 {
+		return 0
 	}
-	return product
+	f := powers()
+	return f.of[int(f.log[a])+int(f.log[b])]
 }
+
+// field has the powers of 2, twice over, and of which power each element is.
+type field struct {
+	of  [2 * 255]byte
+	log [256]byte
+}
+
+var powers = sync.OnceValue(func() *field {
+	f := &field{}
+	for i, x := 0, byte(1); i < len(f.of); i++ {
+		f.of[i] = x
+		if i < 255 {
+			f.log[x] = byte(i)
+		}
+		x = x<<1 ^ x>>7*0x1d
+	}
+	return f
+})
 
 // margin is the light margin of a code that is drawn on any ground, in modules.
 const margin = 4

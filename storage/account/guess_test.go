@@ -73,13 +73,14 @@ func TestDV08RightGuessTakesItsTurn(t *testing.T) {
 		s := open(t, db)
 		bob := create(t, s, "bob")
 		answer := make(chan error, 1)
+		right := func() { answer <- s.GuessRight(t.Context(), bob.ID, "192.0.2.1", noting(s, bob.ID)) }
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
 			for range 5 {
 				if err := s.Guess(ctx, bob.ID, "192.0.2.1", func(context.Context) (bool, error) { return false, nil }); err != nil {
 					return err
 				}
 			}
-			go func() { answer <- s.GuessRight(context.Background(), bob.ID, "192.0.2.1", noting(s, bob.ID)) }()
+			go right()
 			select {
 			case err := <-answer:
 				t.Errorf("a right guess did not wait: %v", err)
