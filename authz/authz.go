@@ -235,7 +235,7 @@ func (d *door) wireProtocol(cfg Config, cookies browser.Cookies) (err error) {
 	})
 	d.device = device.New(device.Config{
 		Issuer: cfg.Issuer, IssuerPath: d.path, Accounts: cfg.Accounts, Sessions: cfg.Sessions, Interactions: cfg.Interactions,
-		Clients: cfg.Clients, Grants: cfg.Grants, Tx: cfg.Tx, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
+		Clients: cfg.Clients, Grants: cfg.Grants, Cookies: cookies, Pages: d.pages, Log: cfg.Log,
 		Grant: e.DeviceGrant, AccessToken: cfg.Lifetimes.AccessToken, Offline: cfg.Lifetimes.RefreshAbsolute,
 	})
 	d.oauth1, err = oauth1.New(oauth1.Config{

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/storagetest"
 )
 
@@ -317,9 +318,23 @@ func TestDeviceBudgetAndFailures(t *testing.T) {
 			w.wantPage(w.deviceForm(url.Values{"user_code": {d.str("user_code")}}), "E-UNAVAILABLE")
 			w.wantPage(w.get("/device"), "E-UNAVAILABLE")
 		})
+		opens, answers := 2, 2
+		if w.db.Dialect() == storage.SQLite {
+			opens = 3 // it looks at the counters first
+		}
+		count = storagetest.CountStatements(w.db)
 		page := w.deviceForm(url.Values{"user_code": {d.str("user_code")}})
-		w.failing([]string{"UPDATE device_codes", "INSERT INTO grants"}, func() { w.wantPage(w.answerDevice(page, "allow"), "E-UNAVAILABLE") })
+		if n := count.Count(); n != opens {
+			w.Errorf("opening a code takes %d statements; want %d: %q", n, opens, count.Statements())
+		}
+		storagetest.FailStatements(w.db, nil)() // stop counting
+		w.failing([]string{"UPDATE device_codes", "INSERT INTO grants", "INSERT INTO consents", "INTO account_activities"}, func() { w.wantPage(w.answerDevice(page, "allow"), "E-UNAVAILABLE") })
+		count = storagetest.CountStatements(w.db)
 		w.answerDevice(page, "allow")
+		if n := count.Count(); n != answers {
+			w.Errorf("an answer takes %d statements; want %d: %q", n, answers, count.Statements())
+		}
+		storagetest.FailStatements(w.db, nil)() // stop counting
 		w.failing([]string{"device_codes", "access_tokens", "refresh_tokens"}, func() {
 			w.wantError(w.poll(a, d.str("device_code")), 503, "temporarily_unavailable")
 		})

@@ -33,14 +33,21 @@ func (v *Visit) Consent() *grant.Consent {
 	return &grant.Consent{AccountID: v.Session.AccountID, ClientID: v.Client.ID, Scope: v.ConsentScope, Digest: *v.ConsentDigest}
 }
 
-func visit(columns string) string {
-	return `
-		SELECT ` + columns + `, s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
+// visitorColumns are the session s of the account a, and what the account allowed
+// the client before, which is the consent co.
+const visitorColumns = `s.id AS session_id, s.account_id AS session_account_id, s.account_epoch AS session_account_epoch,
 			s.auth_time AS session_auth_time, s.acr AS session_acr, s.amr AS session_amr, s.created_at AS session_created_at,
 			s.last_seen_at AS session_last_seen_at, s.expires_at AS session_expires_at, a.username AS username,
-			co.scope AS consent_scope, co.digest AS given_digest
+			co.scope AS consent_scope, co.digest AS given_digest`
+
+// visitor joins the account that may use its session s.
+const visitor = `sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch`
+
+func visit(columns string) string {
+	return `
+		SELECT ` + columns + `, ` + visitorColumns + `
 		FROM clients client
-		LEFT JOIN (sessions s JOIN accounts a ON a.id = s.account_id AND a.disabled_at IS NULL AND a.epoch = s.account_epoch)
+		LEFT JOIN (` + visitor + `)
 			ON s.hash = @session AND s.ended_at IS NULL AND s.expires_at > @now
 		LEFT JOIN consents co ON co.account_id = a.id AND co.client_id = client.id
 		WHERE client.id = @id`
@@ -215,11 +222,7 @@ func readWith[T any](ctx context.Context, s *Store, id string, r record[T]) (*T,
 }
 
 func (r record[T]) statement(columns string) string {
-	var named strings.Builder
-	for _, c := range r.columns {
-		named.WriteString(", x." + c + " AS " + r.prefix + c)
-	}
-	return `SELECT ` + columns + named.String() + `
+	return `SELECT ` + columns + prefixed("x", r.prefix, r.columns) + `
 		FROM clients client LEFT JOIN (` + r.query + `) x ON client.id = @caller
 		WHERE client.id = @caller`
 }

@@ -95,11 +95,15 @@ func (s *Store) statement(id, name string, with func(columns string) string) str
 	if s.memory.knows(id) {
 		columns = editionColumns
 	}
-	key := statementKey{name, columns == editionColumns}
+	return s.text(statementKey{name, columns == editionColumns}, func() string { return with(columns) })
+}
+
+// text returns the statement under the key, which is put together once.
+func (s *Store) text(key statementKey, with func() string) string {
 	if text, ok := s.statements.Load(key); ok {
 		return text.(string) //nolint:forcetypeassert // nothing else is stored
 	}
-	text, _ := s.statements.LoadOrStore(key, with(columns))
+	text, _ := s.statements.LoadOrStore(key, with())
 	return text.(string) //nolint:forcetypeassert // nothing else is stored
 }
 

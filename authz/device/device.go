@@ -4,7 +4,6 @@
 package device
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -40,7 +39,6 @@ type Config struct {
 	Interactions *interaction.Store
 	Clients      *clientstore.Store
 	Grants       *grant.Store
-	Tx           storage.Tx
 	Cookies      browser.Cookies
 	Pages        *page.Pages
 	Log          *slog.Logger
@@ -73,16 +71,16 @@ func (h *Handler) Show(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	s, err := h.session(r)
+	v, err := h.visit(r, typed)
 	switch {
 	case err != nil:
 		return err
-	case s == nil:
+	case v == nil:
 		return h.signIn(w, r, typed, h.complete(linked))
 	case typed == "":
 		return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceCode{UILocales: r.URL.Query().Get("ui_locales")})
 	default:
-		return h.ask(w, r, s, entry{typed, h.complete(linked)})
+		return h.ask(w, r, v, entry{typed, h.complete(linked)})
 	}
 }
 
@@ -97,28 +95,19 @@ func (h *Handler) Submit(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Speak(r.Context(), r.URL.Query().Get("ui_locales"), time.Time{})
 	typed := form.Get("user_code")
-	s, err := h.session(r)
+	v, err := h.visit(r, typed)
 	switch {
 	case err != nil:
 		return err
-	case s == nil:
+	case v == nil:
 		return h.signIn(w, r, typed, "")
 	case form.Get("decision") == "":
-		return h.ask(w, r, s, entry{typed: typed})
-	case form.Get("account") != s.AccountID: // CN-02
+		return h.ask(w, r, v, entry{typed: typed})
+	case form.Get("account") != v.session.AccountID: // CN-02
 		return page.OtherAccount(h.url(typed))
 	default:
-		return h.decide(w, r, s, form)
+		return h.decide(w, r, v, form)
 	}
-}
-
-// session returns the browser's session, nil when it has none.
-func (h *Handler) session(r *http.Request) (*session.Session, error) {
-	s, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil //nolint:nilnil // nobody is an answer, not an error
-	}
-	return s, err
 }
 
 // maxLocales is longer than any list of languages that a person understands.
@@ -148,21 +137,15 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, typed, link str
 }
 
 // ask shows what the device asks for, or that its client waits for approval.
-func (h *Handler) ask(w http.ResponseWriter, r *http.Request, s *session.Session, e entry) error {
-	v, err := h.open(r, s, e.typed)
-	if err == nil && v.device.OpenedIn != s.ID {
-		err = h.cfg.Grants.OpenDevice(r.Context(), v.userCode, s.ID)
-	}
+func (h *Handler) ask(w http.ResponseWriter, r *http.Request, v *visit, e entry) error {
+	err := h.open(r.Context(), v)
 	switch {
 	case err != nil:
 		return h.refuse(w, r, e.typed, err)
 	case v.device.Parked:
 		return h.wait(w, r, v)
 	}
-	p, err := h.describe(r.Context(), v)
-	if err != nil {
-		return err
-	}
+	p := h.describe(v)
 	p.Scan, p.UILocales = page.NewScan(e.link), r.URL.Query().Get("ui_locales")
 	return h.cfg.Pages.Render(w, r, http.StatusOK, p)
 }
@@ -177,9 +160,9 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, v *visit) error {
 }
 
 // decide takes the answer.
-func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Session, form url.Values) error {
+func (h *Handler) decide(w http.ResponseWriter, r *http.Request, v *visit, form url.Values) error {
 	typed := form.Get("user_code")
-	v, err := h.open(r, s, typed)
+	err := h.open(r.Context(), v)
 	if err != nil {
 		return h.refuse(w, r, typed, err)
 	}
@@ -192,7 +175,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 	case "allow":
 		err = h.allow(r, v)
 	case "deny":
-		err = h.cfg.Grants.DenyDevice(r.Context(), v.userCode, s.AccountID)
+		err = h.cfg.Grants.DenyDevice(r.Context(), v.userCode, v.session.AccountID)
 	default:
 		return page.BadRequest("E-DECISION", "The form says neither that you allow it nor that you do not. Nothing was shared.",
 			"Go back, reload the page, and choose Allow or Cancel.")
@@ -207,7 +190,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 		return err
 	}
 	h.cfg.Log.InfoContext(r.Context(), "device answered", "request_id", r.Header.Get("X-Request-Id"), "client_id", v.client.ID,
-		"account_id", s.AccountID, "decision", decision, "device_ip", v.device.IP, "ip", v.ip, "elsewhere", v.elsewhere())
+		"account_id", v.session.AccountID, "decision", decision, "device_ip", v.device.IP, "ip", v.ip, "elsewhere", v.elsewhere())
 	return h.cfg.Pages.Render(w, r, http.StatusOK, page.DeviceDone{
 		Application: page.NewApplication(v.client, ""), Allowed: decision == "allow",
 	})
@@ -216,17 +199,9 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, s *session.Sess
 // allow keeps what the page showed, whatever the form says (CN-03).
 func (h *Handler) allow(r *http.Request, v *visit) error {
 	g := h.cfg.Grant(v.client, v.session, v.device, v.scope)
-	return h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) error {
-		if err := h.cfg.Grants.AllowDevice(ctx, v.userCode, g); err != nil {
-			return err
-		}
-		if err := h.cfg.Accounts.Note(ctx, browser.Consent(r, g.AccountID, v.client.Name)); err != nil {
-			return err
-		}
-		if v.client.IsImpersonable() {
-			return nil
-		}
-		return h.cfg.Grants.RememberConsent(ctx, g.AccountID, v.client.ID, g.Scope, v.client.ConsentDigest)
+	return h.cfg.Grants.AllowDevice(r.Context(), v.userCode, grant.Permission{
+		Grant: g, Remembered: !v.client.IsImpersonable(), Digest: v.client.ConsentDigest,
+		Note: h.cfg.Accounts.Noting(browser.Consent(r, g.AccountID, v.client.Name)),
 	})
 }
 

@@ -19,14 +19,58 @@ import (
 	"countersign/storage/session"
 )
 
-// visit is a device that waits, with who may allow it.
+// visit is somebody who is signed in, with the code that they typed and what it
+// leads to.
 type visit struct {
-	userCode string
-	device   *grant.Device
-	client   *clientstore.Client
 	session  *session.Session
-	scope    []string // asked for, and still the client's
-	ip       string   // of the browser
+	ip       string              // of the browser
+	userCode string              // empty where what was typed is no code
+	person   page.Person         // and what follows, where it is one
+	device   *grant.Device       // nil for none that shows the code
+	client   *clientstore.Client // the device's
+	before   *grant.Consent      // to the client, nil for none
+	scope    []string            // asked for, and still the client's
+}
+
+// visit reads who has the browser's session and what the code leads to, in one
+// statement. It is nil when the browser has no session.
+func (h *Handler) visit(r *http.Request, typed string) (*visit, error) {
+	v, err := h.read(r, typed)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil //nolint:nilnil // nobody is an answer, not an error
+	}
+	return v, err
+}
+
+func (h *Handler) read(r *http.Request, typed string) (*visit, error) {
+	v, cookie, ctx := &visit{ip: browser.Address(r)}, h.cfg.Cookies.Session(r), r.Context()
+	code, ok := grant.ReadUserCode(typed)
+	if !ok {
+		var err error
+		v.session, err = h.cfg.Sessions.Get(ctx, cookie)
+		return v, err
+	}
+	found, err := h.cfg.Clients.Open(ctx, h.cfg.Sessions.Hash(cookie), h.cfg.Grants, code)
+	switch {
+	case err != nil:
+		return nil, err
+	case !h.cfg.Sessions.Live(&found.Session):
+		return nil, storage.ErrNotFound
+	}
+	v.take(code, found)
+	return v, h.cfg.Sessions.Touch(ctx, v.session)
+}
+
+// take fills in what was read with the session.
+func (v *visit) take(code string, found *clientstore.Opening) {
+	v.userCode, v.session = code, &found.Session
+	v.person = page.Person{ID: found.Session.AccountID, Username: found.Username, Name: found.Claims.Name}
+	if found.Client.ID == "" {
+		return
+	}
+	v.device, v.client, v.before = &found.Device, &found.Client, found.Consent()
+	registered := strings.Fields(v.client.Metadata.Scope)
+	v.scope = slices.DeleteFunc(strings.Fields(v.device.Scope), func(s string) bool { return !slices.Contains(registered, s) })
 }
 
 // faultError is a code that leads nowhere, and why.
@@ -34,24 +78,24 @@ type faultError page.DeviceFault
 
 func (e faultError) Error() string { return "user code: " + string(e) }
 
-// open finds the device that shows the code. A code that leads nowhere is a
-// guess, and one answer to it says nothing of what it was (DV-09); only who has
-// opened it before in this session, or has answered it, is told what became of
-// it, and may look as often as they like.
-func (h *Handler) open(r *http.Request, s *session.Session, typed string) (*visit, error) {
-	v := &visit{session: s, ip: browser.Address(r)}
-	fault, err := h.find(r.Context(), v, typed)
+// open is called before anything is said of the device. A code that leads nowhere
+// is a guess, and one answer to it says nothing of what it was (DV-09); only who
+// has opened it before in this session, or has answered it, is told what became
+// of it, and may look as often as they like. Whether it leads anywhere or not,
+// what it takes to find out that nobody may guess now is the same.
+func (h *Handler) open(ctx context.Context, v *visit) error {
+	fault := h.judge(v)
 	switch {
-	case err != nil:
-		return nil, err
 	case v.isKnown():
-		return v, fault
+		return fault
+	case fault == nil:
+		return h.cfg.Accounts.GuessRight(ctx, v.session.AccountID, v.ip, h.cfg.Grants.OpeningDevice(v.userCode, v.session.ID))
 	}
-	err = h.cfg.Accounts.Guess(r.Context(), s.AccountID, v.ip, func(context.Context) (bool, error) { return fault == nil, nil })
-	if err == nil && fault != nil {
+	err := h.cfg.Accounts.Guess(ctx, v.session.AccountID, v.ip, func(context.Context) (bool, error) { return false, nil })
+	if err == nil {
 		err = faultError(page.WrongCode)
 	}
-	return v, err
+	return err
 }
 
 // isKnown reports whether whoever visits knows the code by more than a guess.
@@ -60,66 +104,35 @@ func (v *visit) isKnown() bool {
 	return d != nil && (d.OpenedIn == s.ID || d.DeniedBy == s.AccountID || d.Grant.ID != "" && d.Grant.AccountID == s.AccountID)
 }
 
-// find reads the device's request and its client, and says what is wrong with
-// them.
-func (h *Handler) find(ctx context.Context, v *visit, typed string) (fault, err error) {
-	var ok bool
-	if v.userCode, ok = grant.ReadUserCode(typed); !ok {
-		return faultError(page.WrongCode), nil
+// judge looks at what became of the request, and whether its client may have it.
+func (h *Handler) judge(v *visit) error {
+	if v.device == nil {
+		return faultError(page.WrongCode)
 	}
-	v.device, err = h.cfg.Grants.DeviceByUserCode(ctx, v.userCode)
-	if err == nil {
-		if fault = h.judge(v.device); fault != nil {
-			return fault, nil
-		}
-		v.client, err = h.cfg.Clients.InUse(ctx, v.device.ClientID)
-	}
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return faultError(page.WrongCode), nil
-	case err != nil:
-		return nil, err
-	case !slices.Contains(v.client.Metadata.GrantTypes, clientstore.GrantDeviceCode):
-		return faultError(page.UnusableClient), nil
-	case v.session != nil && !v.client.Admits(v.session.AccountID):
-		return faultError(page.NotAmongTesters), nil
-	}
-	registered := strings.Fields(v.client.Metadata.Scope)
-	v.scope = slices.DeleteFunc(strings.Fields(v.device.Scope), func(s string) bool { return !slices.Contains(registered, s) })
-	return nil, nil
-}
-
-// judge looks at what became of the request.
-func (h *Handler) judge(d *grant.Device) error {
+	d := v.device
 	switch {
 	case d.SpentAt != nil, d.DeniedAt != nil, d.Grant.ID != "":
 		return faultError(page.UsedCode)
 	case !h.cfg.Grants.Now().Before(d.ExpiresAt):
 		return faultError(page.ExpiredCode)
-	case !d.Permitted && !d.Parked:
+	case !d.Permitted && !d.Parked, !slices.Contains(v.client.Metadata.GrantTypes, clientstore.GrantDeviceCode):
 		return faultError(page.UnusableClient)
+	case !v.client.Admits(v.session.AccountID):
+		return faultError(page.NotAmongTesters)
 	default:
 		return nil
 	}
 }
 
 // describe fills in the page.
-func (h *Handler) describe(ctx context.Context, v *visit) (page.Device, error) {
-	a, err := h.cfg.Accounts.Get(ctx, v.session.AccountID)
-	if err != nil {
-		return page.Device{}, err
-	}
-	before, err := h.cfg.Grants.Consent(ctx, a.ID, v.client.ID)
-	if err != nil {
-		return page.Device{}, err
-	}
+func (h *Handler) describe(v *visit) page.Device {
 	p := page.Device{
 		Application: page.NewApplication(v.client, ""),
-		Person:      page.Person{ID: a.ID, Username: a.Username, Name: a.Claims.Name},
+		Person:      v.person,
 		UserCode:    grant.ShowUserCode(v.userCode),
 		From:        v.device.IP, Elsewhere: v.elsewhere(),
 		Groups: page.ScopeGroups(v.scope, func(s string) bool {
-			return before != nil && !slices.Contains(strings.Fields(before.Scope), s)
+			return v.before != nil && !slices.Contains(strings.Fields(v.before.Scope), s)
 		}, nil),
 		Shown:  v.shown(),
 		Access: h.cfg.AccessToken,
@@ -127,7 +140,7 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Device, error) {
 	if v.client.Offline(v.scope) {
 		p.Offline = h.cfg.Offline
 	}
-	return p, nil
+	return p
 }
 
 // shown identifies what the page says of the client and of what it asks for. A

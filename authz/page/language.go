@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"sync"
 	"time"
 
@@ -101,7 +102,7 @@ func (p *Pages) speaking() error {
 func (p *Pages) parse(l *locale.Language) (parsed, error) {
 	layout := template.New("layout.html").Funcs(p.funcs()).Funcs(l.Funcs()).Option("missingkey=error")
 	for _, name := range []string{"layout.html", "parts.html", "account_parts.html"} {
-		if err := add(layout, l, name); err != nil {
+		if err := p.add(layout, l, name); err != nil {
 			return nil, err
 		}
 	}
@@ -109,14 +110,14 @@ func (p *Pages) parse(l *locale.Language) (parsed, error) {
 	for _, page := range every {
 		all[page.template()] = sync.OnceValues(func() (*template.Template, error) {
 			t := template.Must(layout.Clone())
-			return t, add(t, l, page.template())
+			return t, p.add(t, l, page.template())
 		})
 	}
 	return all, nil
 }
 
 // add parses a file in the language.
-func add(to *template.Template, l *locale.Language, name string) error {
+func (p *Pages) add(to *template.Template, l *locale.Language, name string) error {
 	source, err := templates.ReadFile(path.Join("templates", name))
 	if err != nil {
 		return fmt.Errorf("read page: %w", err)
@@ -129,8 +130,38 @@ func add(to *template.Template, l *locale.Language, name string) error {
 	if name != to.Name() {
 		t = to.New(name)
 	}
-	if _, err := t.Parse(text); err != nil {
+	if _, err := t.Parse(p.settle(l, text)); err != nil {
 		return fmt.Errorf("parse page: %w", err)
 	}
 	return nil
+}
+
+// settled finds the actions that print the same on every page in a language, and
+// harmless what is text wherever it stands.
+var (
+	settled  = regexp.MustCompile(`\{\{(asset|path|language|direction)(?: "([a-z0-9/._-]+)")?\}\}`)
+	harmless = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
+)
+
+// settle puts what such actions print in their place once, where html/template
+// would call them and escape what they print for every page.
+func (p *Pages) settle(l *locale.Language, text string) string {
+	return settled.ReplaceAllStringFunc(text, func(action string) string {
+		m := settled.FindStringSubmatch(action)
+		var value string
+		switch m[1] {
+		case "asset":
+			value = p.cfg.IssuerPath + p.cfg.Asset(m[2])
+		case "path":
+			value = p.path(m[2])
+		case "language":
+			value = l.Code
+		default:
+			value = l.Direction
+		}
+		if !harmless.MatchString(value) {
+			return action
+		}
+		return value
+	})
 }

@@ -130,3 +130,24 @@ func TestSwitchOfLanguages(t *testing.T) {
 		}
 	}
 }
+
+// What is written into the templates once is what html/template would have
+// written, which it still does where that is not text as it is.
+func TestSettledActionsAreEscaped(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{"": "", "/id": "/id", `/a"b`: "/a%22b", "/a b&c": "/a%20b&amp;c", "/<x>": "/%3cx%3e"} {
+		pages, err := New(Config{Name: "N", IssuerPath: base, Asset: func(name string) string { return "/assets/" + name }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := httptest.NewRecorder()
+		if err := pages.Render(res, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/device", http.NoBody), http.StatusOK, DeviceCode{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range []string{`<a href="` + want + `/"`, `action="` + want + `/language"`, `href="` + want + `/assets/style.css"`, `<html lang="en" dir="ltr"`} {
+			if !strings.Contains(res.Body.String(), link) {
+				t.Errorf("%q: no %s in %s", base, link, res.Body)
+			}
+		}
+	}
+}

@@ -139,6 +139,9 @@ func (p *Pages) path(name string, query ...string) string {
 	return p.cfg.IssuerPath + name + "?" + v.Encode()
 }
 
+// pageSize is more bytes than most pages have.
+const pageSize = 8 << 10
+
 // Render answers with the page. It is rendered to memory first, so that an
 // error never leaves half a page behind.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
@@ -152,6 +155,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, page 
 		return err
 	}
 	var body bytes.Buffer
+	body.Grow(pageSize)
 	scheme := p.scheme(r)
 	err = t.Execute(&body, view{
 		Page:      page,

@@ -48,33 +48,20 @@ func (l line) blocks(above line, size int) int {
 	return bits.OnesCount64(uint64(l.same(size) & above.same(size) & ^(l ^ above)))
 }
 
-// The patterns of a line that look like a finder: 1:1:3:1:1 with four light
-// modules on one side.
-const (
-	finderBefore = 0b00001011101
-	finderAfter  = 0b10111010000
-	finderLen    = 11
-)
-
 // penalty is that of one row or column: for runs of five or more, three and one
 // for each module beyond five, and for what looks like a finder.
 func (l line) penalty(size int) int {
 	same := l.same(size)
 	fives := same & (same >> 1) & (same >> 2) & (same >> 3) // the first of five that are alike
 	longs := fives & ^(fives << 1)                          // the first of a run
-	finders := l.count(finderBefore, size) + l.count(finderAfter, size)
-	return bits.OnesCount64(uint64(fives)) + 2*bits.OnesCount64(uint64(longs)) + 40*finders
+	return bits.OnesCount64(uint64(fives)) + 2*bits.OnesCount64(uint64(longs)) + 40*l.finders(size)
 }
 
-// count says how often the finder pattern is in the line.
-func (l line) count(pattern line, size int) int {
-	at := line(1)<<(size-finderLen+1) - 1
-	for k := range finderLen {
-		bit := l >> k
-		if pattern>>k&1 == 0 {
-			bit = ^bit
-		}
-		at &= bit
-	}
-	return bits.OnesCount64(uint64(at))
+// finders counts what looks like a finder, 1:1:3:1:1, with four light modules on
+// one side of it.
+func (l line) finders(size int) int {
+	within := line(1)<<(size-10) - 1 // where eleven modules may begin
+	finder := l & ^(l >> 1) & (l >> 2) & (l >> 3) & (l >> 4) & ^(l >> 5) & (l >> 6)
+	light := ^l & ^(l >> 1) & ^(l >> 2) & ^(l >> 3)
+	return bits.OnesCount64(uint64(within&finder&(light>>7))) + bits.OnesCount64(uint64(within&light&(finder>>4)))
 }

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // ErrTooLong reports a text of more than 271 bytes.
@@ -110,42 +111,72 @@ func (v version) interleave(data []byte) []byte {
 
 // correction returns the n Reed-Solomon codewords of a block.
 func correction(block []byte, n int) []byte {
-	generator := make([]byte, n) // without its leading 1
-	generator[n-1] = 1
-	root := byte(1)
-	for range n {
-		for j := range generator {
-			generator[j] = multiply(generator[j], root)
-			if j+1 < n {
-				generator[j] ^= generator[j+1]
-			}
-		}
-		root = multiply(root, 2)
-	}
+	by := generators()[n]
 	rest := make([]byte, n)
 	for _, b := range block {
 		factor := b ^ rest[0]
 		copy(rest, rest[1:])
 		rest[n-1] = 0
 		for j := range rest {
-			rest[j] ^= multiply(generator[j], factor)
+			rest[j] ^= multiply(by[j], factor)
 		}
 	}
 	return rest
 }
 
+// generators are the polynomials by which the versions' blocks are divided, by
+// their degree.
+var generators = sync.OnceValue(func() map[int][]byte {
+	all := map[int][]byte{}
+	for _, v := range versions {
+		all[v.check] = generator(v.check)
+	}
+	return all
+})
+
+// generator is the polynomial of degree n, without its leading 1.
+func generator(n int) []byte {
+	g := make([]byte, n)
+	g[n-1] = 1
+	root := byte(1)
+	for range n {
+		for j := range g {
+			g[j] = multiply(g[j], root)
+			if j+1 < n {
+				g[j] ^= g[j+1]
+			}
+		}
+		root = multiply(root, 2)
+	}
+	return g
+}
+
 // multiply multiplies in the field of 256 elements with the polynomial 0x11d.
 func multiply(a, b byte) byte {
-	var product byte
-	for ; b > 0; b >>= 1 {
-		if b&1 == 1 {
-			product ^= a
-		}
-		carry := a >> 7
-		a = a<<1 ^ carry*0x1d
+	if a == 0 || b == 0 {
+		return 0
 	}
-	return product
+	f := powers()
+	return f.of[int(f.log[a])+int(f.log[b])]
 }
+
+// field has the powers of 2, twice over, and of which power each element is.
+type field struct {
+	of  [2 * 255]byte
+	log [256]byte
+}
+
+var powers = sync.OnceValue(func() *field {
+	f := &field{}
+	for i, x := 0, byte(1); i < len(f.of); i++ {
+		f.of[i] = x
+		if i < 255 {
+			f.log[x] = byte(i)
+		}
+		x = x<<1 ^ x>>7*0x1d
+	}
+	return f
+})
 
 // margin is the light margin of a code that is drawn on any ground, in modules.
 const margin = 4
@@ -153,24 +184,25 @@ const margin = 4
 // SVG draws the code with its margin in a square of size modules: the dark
 // ones, row by row, as the path of a picture in Scalable Vector Graphics 1.1.
 func (c *Code) SVG() (size int, path string) {
-	var b strings.Builder
+	b := make([]byte, 0, 8*c.size*c.size/2)
 	for i, row := range c.dark {
 		for at := 0; row>>at != 0; {
 			from := at + bits.TrailingZeros64(uint64(row>>at))
 			n := bits.TrailingZeros64(^uint64(row >> from))
-			run(&b, from+margin, i+margin, n)
+			b = run(b, from+margin, i+margin, n)
 			at = from + n
 		}
 	}
-	return c.size + 2*margin, b.String()
+	return c.size + 2*margin, string(b)
 }
 
 // run draws n dark modules in a row.
-func run(b *strings.Builder, x, y, n int) {
-	length := strconv.Itoa(n)
-	for _, part := range []string{"M", strconv.Itoa(x), " ", strconv.Itoa(y), "h", length, "v1h-", length, "z"} {
-		b.WriteString(part)
-	}
+func run(b []byte, x, y, n int) []byte {
+	b = strconv.AppendInt(append(b, 'M'), int64(x), 10)
+	b = strconv.AppendInt(append(b, ' '), int64(y), 10)
+	b = strconv.AppendInt(append(b, 'h'), int64(n), 10)
+	b = strconv.AppendInt(append(b, "v1h-"...), int64(n), 10)
+	return append(b, 'z')
 }
 
 // quiet is the margin in modules: the standard wants 4, and on a screen with

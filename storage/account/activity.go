@@ -46,35 +46,31 @@ const (
 )
 
 const noteActivity = `INSERT INTO account_activities (id, account_id, at, kind, methods, failures, client_name, ip, user_agent)
-	VALUES (@id, @account, @at, @kind, @methods, @failures, @client_name, @ip, @user_agent)`
+	SELECT @noted, @noted_of, @noted_at, @noted_kind, @noted_methods, @noted_failures, @noted_client, @noted_ip, @noted_agent WHERE true`
 
 // forgetActivities makes room for one more.
-const forgetActivities = `DELETE FROM account_activities WHERE account_id = @account AND id < (
-	SELECT min(id) FROM (SELECT id FROM account_activities WHERE account_id = @account ORDER BY id DESC LIMIT @kept) kept)`
+const forgetActivities = `DELETE FROM account_activities WHERE account_id = @noted_of AND id < (
+	SELECT min(id) FROM (SELECT id FROM account_activities WHERE account_id = @noted_of ORDER BY id DESC LIMIT @noted_beside) kept)`
 
 // Note keeps an activity, and of those before it as many as are kept.
 func (s *Store) Note(ctx context.Context, a Activity) error {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err
-	}
-	a.ID, a.At = id.String(), s.db.Now()
-	a.ClientName, a.IP, a.UserAgent = bounded(a.ClientName), bounded(a.IP), bounded(a.UserAgent)
-	args := map[string]any{
-		"id": a.ID, "account": a.AccountID, "at": a.At, "kind": a.Kind, "methods": a.Methods, "failures": a.Failures,
-		"client_name": a.ClientName, "ip": a.IP, "user_agent": a.UserAgent, "kept": maxActivities - 1,
-	}
+	part := s.Noting(a)
 	if s.db.Dialect() == storage.PostgreSQL {
-		_, err := s.db.Exec(ctx, `WITH noted AS (`+noteActivity+`) `+forgetActivities, args)
+		args := map[string]any{}
+		_, err := s.db.Exec(ctx, `WITH noting AS (SELECT 1)`+part.After(`true`, args)+` SELECT 1`, args)
 		return storage.Err("note activity", err)
 	}
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		if _, err := s.db.Exec(ctx, forgetActivities, args); err != nil {
-			return storage.Err("forget old activity", err)
-		}
-		_, err := s.db.Exec(ctx, noteActivity, args)
-		return storage.Err("note activity", err)
-	})
+	return storage.Err("note activity", s.db.ExecPart(ctx, part))
+}
+
+// Noting is [Store.Note] along with what another store writes.
+func (s *Store) Noting(a Activity) storage.Part {
+	return storage.Part{Statements: []string{forgetActivities, noteActivity}, Args: map[string]any{
+		"noted": uuid.Must(uuid.NewV7()).String(), "noted_of": a.AccountID, "noted_at": s.db.Now(),
+		"noted_kind": a.Kind, "noted_methods": a.Methods, "noted_failures": a.Failures,
+		"noted_client": bounded(a.ClientName), "noted_ip": bounded(a.IP), "noted_agent": bounded(a.UserAgent),
+		"noted_beside": maxActivities - 1,
+	}}
 }
 
 // Activities returns what happened to the account, newest first.

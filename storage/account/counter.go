@@ -16,40 +16,64 @@ import (
 // the order of the counters and only as long as that takes. Which counters an
 // attempt has is constant, so that there are few statements.
 
-// counting are the statements that count attempts, by the free attempts of
-// their counters.
+// counting are the statements that count attempts, by dialect and by the free
+// attempts of their counters.
 var counting sync.Map
+
+type countingKey struct {
+	dialect storage.Dialect
+	free    [2]int64
+}
 
 // countStatement counts an attempt on counters with so many free attempts. It
 // leaves a row alone while its counter delays. Of attempts that race, each sees
 // the one before: the database counts, so it must find the delay of a count
 // that is not known here, one WHEN for each there is, the longest first.
-func countStatement(limits []limit) string {
-	var free [2]int64
+func countStatement(d storage.Dialect, limits []limit) string {
+	key := countingKey{dialect: d}
 	for i, l := range limits {
-		free[i] = l.free
+		key.free[i] = l.free
 	}
-	if known, ok := counting.Load(free); ok {
+	if known, ok := counting.Load(key); ok {
 		return known.(string) //nolint:forcetypeassert // nothing else is stored
 	}
-	rows := make([]string, len(limits))
-	var beyond strings.Builder
+	var beyond, when strings.Builder
 	for i, l := range limits {
-		rows[i] = fmt.Sprintf("(1, @key%d, @unblocked, @expires%d)", i, i)
 		fmt.Fprintf(&beyond, " WHEN t.key = @key%d THEN t.failures + 1 - %d", i, l.free)
 	}
-	var when strings.Builder
 	for n := steps - 1; n >= 0; n-- {
 		fmt.Fprintf(&when, " WHEN CASE%s END >= %d THEN @until%d", beyond.String(), n, n)
 	}
-	text := `INSERT INTO sign_in_throttles AS t (failures, key, blocked_until, expires_at) VALUES ` + strings.Join(rows, ", ") + `
+	text := insertAttempt(d, 1, len(limits)) + `
 		ON CONFLICT (key) DO UPDATE SET
 			failures = CASE WHEN t.expires_at <= @now THEN 1 ELSE t.failures + 1 END,
 			blocked_until = CASE WHEN t.expires_at <= @now THEN @unblocked` + when.String() + ` ELSE t.blocked_until END,
 			expires_at = excluded.expires_at
 		WHERE t.blocked_until <= @now RETURNING key, failures`
-	counting.Store(free, text)
+	counting.Store(key, text)
 	return text
+}
+
+// insertAttempt inserts counters with so many failures, in the order in which
+// they are locked. On PostgreSQL it inserts none, and locks none, while one of
+// them delays; on SQLite, whose writers wait for one another whatever they
+// write, who wants to count has looked before.
+func insertAttempt(d storage.Dialect, failures, counters int) string {
+	const into = `INSERT INTO sign_in_throttles AS t (failures, key, blocked_until, expires_at) `
+	row := "(%d, @key%d, @unblocked, @expires%d)"
+	if d == storage.PostgreSQL {
+		row = "(%d, @key%d::bytea, @unblocked::timestamptz, @expires%d::timestamptz)"
+	}
+	rows := make([]string, counters)
+	for i := range rows {
+		rows[i] = fmt.Sprintf(row, failures, i, i)
+	}
+	values := `VALUES ` + strings.Join(rows, ", ")
+	if d != storage.PostgreSQL {
+		return into + values
+	}
+	return into + `SELECT failures, key, blocked_until, expires_at FROM (` + values + `) v (failures, key, blocked_until, expires_at)
+		WHERE NOT EXISTS (` + blockedOf(counters) + `)`
 }
 
 // steps is how many delays there are, of which the last is the longest.
@@ -65,15 +89,11 @@ var steps = func() int {
 // returns these, in the order of the limits.
 func (s *Store) count(ctx context.Context, limits []limit) ([]reservation, error) {
 	now := s.db.Now()
-	args := map[string]any{"now": now, "unblocked": unblocked}
-	for i, l := range limits {
-		n := strconv.Itoa(i)
-		args["key"+n], args["expires"+n] = l.key, now.Add(l.window)
-	}
+	args := attemptArgs(limits, now)
 	for n := range steps {
 		args["until"+strconv.Itoa(n)] = now.Add(limit{}.delay(int64(n)))
 	}
-	counted, err := storage.Select[throttle](ctx, s.db, countStatement(limits), args)
+	counted, err := storage.Select[throttle](ctx, s.db, countStatement(s.db.Dialect(), limits), args)
 	if err != nil {
 		return nil, storage.Err("count sign-in", err)
 	}
@@ -86,6 +106,16 @@ func (s *Store) count(ctx context.Context, limits []limit) ([]reservation, error
 		}
 	}
 	return made, nil
+}
+
+// attemptArgs are what [insertAttempt] takes.
+func attemptArgs(limits []limit, now time.Time) map[string]any {
+	args := map[string]any{"now": now, "unblocked": unblocked}
+	for i, l := range limits {
+		n := strconv.Itoa(i)
+		args["key"+n], args["expires"+n] = l.key, now.Add(l.window)
+	}
+	return args
 }
 
 // giveBack takes an attempt off counters that was not wrong, or was not looked

@@ -119,8 +119,7 @@ type reservation struct {
 // reserve counts an attempt on all its counters or on none. It fails with
 // [*ThrottledError] while one of them delays.
 func (s *Store) reserve(ctx context.Context, limits []limit) ([]reservation, error) {
-	// Reading first keeps a flood of refused attempts from queueing to write.
-	if err := s.throttled(ctx, limits); err != nil {
+	if err := s.look(ctx, limits); err != nil {
 		return nil, err
 	}
 	made, err := s.count(ctx, limits)
@@ -130,10 +129,25 @@ func (s *Store) reserve(ctx context.Context, limits []limit) ([]reservation, err
 	if err := s.release(ctx, made); err != nil {
 		return nil, err
 	}
-	if err := s.throttled(ctx, limits); err != nil {
-		return nil, err
+	return nil, s.delayed(ctx, limits)
+}
+
+// look keeps a flood of refused attempts from queueing to write. What counts
+// them on PostgreSQL does so by itself: see [insertAttempt].
+func (s *Store) look(ctx context.Context, limits []limit) error {
+	if s.db.Dialect() == storage.PostgreSQL {
+		return nil
 	}
-	return nil, &ThrottledError{RetryAfter: time.Second} // the delay ended just now
+	return s.throttled(ctx, limits)
+}
+
+// delayed is the [*ThrottledError] of an attempt that one of the counters did
+// not let pass.
+func (s *Store) delayed(ctx context.Context, limits []limit) error {
+	if err := s.throttled(ctx, limits); err != nil {
+		return err
+	}
+	return &ThrottledError{RetryAfter: time.Second} // the delay ended just now
 }
 
 // throttled returns a [*ThrottledError] when one of the counters delays.

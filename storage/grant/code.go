@@ -41,15 +41,21 @@ type Code struct {
 	Live bool
 }
 
-var insertGrant = `
+const intoGrants = `
 	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, session_id, subject, scope, audience,
 		claims, nonce, acr, amr, auth_time, offline, confirmation, created_at, expires_at)
 	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, s.id, @subject, @scope, @audience,
-		@claims, @nonce, @acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at
+		@claims, @nonce, @acr, @amr, @auth_time, @offline, @confirmation, @now, @grant_expires_at`
+
+// grantable are the client, account and session of a grant that may be given at
+// this moment.
+var grantable = `
 	FROM clients c, accounts a, sessions s
 	WHERE c.id = @client AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL
 		AND s.id = @session AND s.account_id = a.id AND s.account_epoch = a.epoch AND s.ended_at IS NULL`
+
+var insertGrant = intoGrants + grantable
 
 const insertCode = `
 	INSERT INTO authorization_codes (grant_id, hash, redirect_uri, redirect_uri_sent, code_challenge, code_challenge_method, created_at, expires_at)

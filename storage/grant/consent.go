@@ -43,6 +43,21 @@ const keepConsent = `INSERT INTO consents (account_id, client_id, scope, digest,
 	VALUES (@account, @client, @scope, @digest, @now, @now)
 	ON CONFLICT (account_id, client_id) DO UPDATE SET scope = excluded.scope, digest = excluded.digest, updated_at = excluded.updated_at`
 
+// addConsent is [Store.RememberConsent] as one PostgreSQL statement, which does
+// nothing unless the condition is true. What was allowed before stands first, as
+// [union] has it.
+func addConsent(condition string) string {
+	return `INSERT INTO consents AS old (account_id, client_id, scope, digest, created_at, updated_at)
+	SELECT @account, @client, @scope, @digest, @now, @now WHERE ` + condition + `
+	ON CONFLICT (account_id, client_id) DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at,
+		scope = CASE WHEN old.digest = excluded.digest THEN COALESCE((
+			SELECT string_agg(w.word, ' ' ORDER BY w.place) FROM (
+				SELECT u.word, min(u.place) AS place FROM unnest(string_to_array(old.scope || ' ' || excluded.scope, ' ')) WITH ORDINALITY AS u (word, place)
+				WHERE u.word <> '' GROUP BY u.word) w), '') ELSE excluded.scope END`
+}
+
+var addAnyConsent = addConsent("true")
+
 // Consent returns what the account allowed the client, nil if nothing.
 func (s *Store) Consent(ctx context.Context, accountID, clientID string) (*Consent, error) {
 	found, err := storage.Select[Consent](ctx, s.db, consentRow, map[string]any{"account": accountID, "client": clientID})
@@ -55,16 +70,20 @@ func (s *Store) Consent(ctx context.Context, accountID, clientID string) (*Conse
 // RememberConsent keeps what the account allowed the client. What was allowed
 // to the client as it looks now adds up; a client that changed starts anew.
 func (s *Store) RememberConsent(ctx context.Context, accountID, clientID, scope, digest string) error {
+	args := map[string]any{"account": accountID, "client": clientID, "scope": scope, "digest": digest, "now": s.db.Now()}
+	if s.db.Dialect() == storage.PostgreSQL {
+		_, err := s.db.Exec(ctx, addAnyConsent, args)
+		return storage.Err("remember consent", err)
+	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		before, err := s.Consent(ctx, accountID, clientID)
 		if err != nil {
 			return err
 		}
 		if before != nil && before.Digest == digest {
-			scope = union(before.Scope, scope)
+			args["scope"] = union(before.Scope, scope)
 		}
-		_, err = s.db.Exec(ctx, keepConsent,
-			map[string]any{"account": accountID, "client": clientID, "scope": scope, "digest": digest, "now": s.db.Now()})
+		_, err = s.db.Exec(ctx, keepConsent, args)
 		return storage.Err("remember consent", err)
 	})
 }

@@ -107,7 +107,10 @@ var deviceRow = `
 		LEFT JOIN accounts a ON a.id = g.account_id
 		LEFT JOIN sessions s ON s.id = g.session_id`
 
-var deviceByCode = deviceRow + ` WHERE d.hash = @device`
+var (
+	deviceByCode     = deviceRow + ` WHERE d.hash = @device`
+	deviceByUserCode = deviceRow + ` WHERE d.user_hash = @user`
+)
 
 // DeviceQuery returns the query for the device's request with this device
 // code, for a statement that reads more than that, and the arguments that it
@@ -116,33 +119,78 @@ func (s *Store) DeviceQuery(deviceCode string) (query string, args map[string]an
 	return deviceByCode, map[string]any{"device": s.Hash(deviceCode), "now": s.db.Now()}
 }
 
-// DeviceByUserCode returns the device's request with this user code, whatever
-// became of it; [storage.ErrNotFound] when there is none.
-func (s *Store) DeviceByUserCode(ctx context.Context, userCode string) (*Device, error) {
-	found, err := storage.Select[Device](ctx, s.db, deviceRow+` WHERE d.user_hash = @user`,
-		map[string]any{"user": s.userHash(userCode), "now": s.db.Now()})
-	return one("get device", found, err)
+// UserCodeQuery is [Store.DeviceQuery] by the user code, whatever became of the
+// request.
+func (s *Store) UserCodeQuery(userCode string) (query string, args map[string]any) {
+	return deviceByUserCode, map[string]any{"user": s.userHash(userCode), "now": s.db.Now()}
 }
 
 // undecided matches the request of a device that nobody answered.
 const undecided = `user_hash = @user AND grant_id IS NULL AND denied_at IS NULL AND spent_at IS NULL AND expires_at > @now`
 
+// Permission is what somebody allows a device.
+type Permission struct {
+	Grant Grant
+	// Remembered tells that it is a consent from now on, to a client that looks
+	// as the digest says: see [Store.RememberConsent].
+	Remembered bool
+	Digest     string
+	// Note is written along with it.
+	Note storage.Part
+}
+
 // AllowDevice keeps what somebody allowed the device, if at this moment the
 // client is approved and the account's session is live; otherwise
 // [ErrNotPermitted]. A request that was answered before, that expired, or whose
 // client lost its approval meanwhile is [ErrSpent].
-func (s *Store) AllowDevice(ctx context.Context, userCode string, g Grant) error {
-	args := s.grantArgs(g)
-	args["user"] = s.userHash(userCode)
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, insertGrant, args)
-		if err := issued("allow device", n, err); err != nil {
-			return err
-		}
-		n, err = s.db.Exec(ctx, `UPDATE device_codes SET grant_id = @grant WHERE `+undecided+`
-			AND client_id = @client AND client_epoch = (SELECT client_epoch FROM grants WHERE id = @grant)`, args)
-		return decided("allow device", n, err)
-	})
+func (s *Store) AllowDevice(ctx context.Context, userCode string, p Permission) error {
+	args := s.grantArgs(p.Grant)
+	args["user"], args["digest"] = s.userHash(userCode), p.Digest
+	if s.db.Dialect() == storage.PostgreSQL {
+		return s.allowInOne(ctx, p, args)
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error { return s.allowInTurn(ctx, p, args) })
+}
+
+// allowing decides for the device if the grant may be given, and keeps the grant
+// if there was something to decide.
+var allowing = `
+	WITH p AS (SELECT c.id AS client, c.epoch` + grantable + `),
+	d AS (UPDATE device_codes SET grant_id = @grant FROM p WHERE ` + undecided + ` AND client_id = p.client AND client_epoch = p.epoch RETURNING 1),
+	g AS (` + insertGrant + ` AND ` + wasDecided + `)`
+
+const wasDecided = `EXISTS (SELECT 1 FROM d)`
+
+// allowInOne is [Store.AllowDevice] as one PostgreSQL statement.
+func (s *Store) allowInOne(ctx context.Context, p Permission, args map[string]any) error {
+	query := allowing + p.Note.After(wasDecided, args)
+	if p.Remembered {
+		query += `, r AS (` + addConsent(wasDecided) + `)`
+	}
+	found, err := storage.Select[struct{ Permitted, Decided int64 }](ctx, s.db, query+`
+		SELECT (SELECT count(*) FROM p) AS permitted, (SELECT count(*) FROM d) AS decided`, args)
+	o := first(found)
+	if err := issued("allow device", o.Permitted, err); err != nil {
+		return err
+	}
+	return decided("allow device", o.Decided, nil)
+}
+
+// allowInTurn is [Store.AllowDevice] as statements of one SQLite transaction.
+func (s *Store) allowInTurn(ctx context.Context, p Permission, args map[string]any) error {
+	n, err := s.db.Exec(ctx, insertGrant, args)
+	if err := issued("allow device", n, err); err != nil {
+		return err
+	}
+	n, err = s.db.Exec(ctx, `UPDATE device_codes SET grant_id = @grant WHERE `+undecided+`
+		AND client_id = @client AND client_epoch = (SELECT client_epoch FROM grants WHERE id = @grant)`, args)
+	if err := decided("allow device", n, err); err != nil {
+		return err
+	}
+	if err := s.db.ExecPart(ctx, p.Note); err != nil || !p.Remembered {
+		return storage.Err("allow device", err)
+	}
+	return s.RememberConsent(ctx, p.Grant.AccountID, p.Grant.ClientID, p.Grant.Scope, p.Digest)
 }
 
 // DenyDevice refuses the device for the account. A request that was answered
@@ -153,12 +201,13 @@ func (s *Store) DenyDevice(ctx context.Context, userCode, accountID string) erro
 	return decided("deny device", n, err)
 }
 
-// OpenDevice notes that the code was opened in the session, which may be told
+// OpeningDevice notes that the code was opened in the session, which may be told
 // from now on what becomes of it.
-func (s *Store) OpenDevice(ctx context.Context, userCode, sessionID string) error {
-	_, err := s.db.Exec(ctx, `UPDATE device_codes SET opened_in = @session WHERE user_hash = @user`,
-		map[string]any{"user": s.userHash(userCode), "session": sessionID})
-	return storage.Err("open device", err)
+func (s *Store) OpeningDevice(userCode, sessionID string) storage.Part {
+	return storage.Part{
+		Statements: []string{`UPDATE device_codes SET opened_in = @opened_in WHERE user_hash = @user`},
+		Args:       map[string]any{"user": s.userHash(userCode), "opened_in": sessionID},
+	}
 }
 
 // PollDevice notes that the device asked, and how long it has to wait before it

@@ -1,11 +1,13 @@
 package grant_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"countersign/storage"
+	"countersign/storage/account"
 	"countersign/storage/grant"
 	"countersign/storage/seal"
 	"countersign/storage/storagetest"
@@ -23,14 +25,18 @@ func (w *world) start(client, network string) (userCode string, err error) {
 func (w *world) allow(userCode string) error {
 	w.Helper()
 	g := w.newCode(false).Grant
-	return w.grants.AllowDevice(w.Context(), userCode, g)
+	return w.grants.AllowDevice(w.Context(), userCode, grant.Permission{Grant: g, Remembered: true, Digest: "d"})
 }
 
 func (w *world) device(userCode string) *grant.Device {
 	w.Helper()
-	d, err := w.grants.DeviceByUserCode(w.Context(), userCode)
+	query, args := w.grants.UserCodeQuery(userCode)
+	found, err := storage.Select[grant.Device](w.Context(), w.db, query, args)
 	w.must(err)
-	return d
+	if len(found) != 1 {
+		w.Fatalf("%d devices have the code", len(found))
+	}
+	return &found[0]
 }
 
 // What a pending client parks yields nothing before the client is approved,
@@ -48,7 +54,7 @@ func TestParkedDevice(t *testing.T) {
 			w.Errorf("parked: %+v", d)
 		}
 		w.want(w.allow(first), grant.ErrNotPermitted)
-		w.must(w.grants.OpenDevice(w.Context(), first, "s1"))
+		w.must(w.db.ExecPart(w.Context(), w.grants.OpeningDevice(first, "s1")))
 
 		w.exec(`UPDATE clients SET status = 'approved'`)
 		if d := w.device(first); d.Parked || !d.Permitted || d.OpenedIn != "s1" {
@@ -108,5 +114,65 @@ func TestWaitingDevicesAreBounded(t *testing.T) {
 		w.exec(`UPDATE clients SET status = 'pending'`)
 		_, err = w.start("c1", "1") // those have expired
 		w.must(err)
+	})
+}
+
+// What somebody allows a device is kept as one with the consent and the note of
+// it: of two answers one counts, and the other leaves nothing behind.
+func TestAllowDeviceIsOne(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		notes := account.New(db, account.Config{Keys: storagetest.Keys(t)})
+		allow := func(userCode string) error {
+			return w.grants.AllowDevice(context.Background(), userCode, grant.Permission{
+				Grant: w.newCode(false).Grant, Remembered: true, Digest: "d", Note: notes.Noting(account.Activity{AccountID: "a1", Kind: account.Consented}),
+			})
+		}
+		wantKept := func(when string, want ...int64) {
+			t.Helper()
+			for i, table := range []string{"grants", "consents", "account_activities"} {
+				var n int64
+				w.must(db.With(t.Context()).Table(table).Count(&n).Error)
+				if n != want[i] {
+					t.Errorf("%s: %d rows in %s; want %d", when, n, table, want[i])
+				}
+			}
+		}
+		code, err := w.start("c1", "n")
+		w.must(err)
+		w.exec(`UPDATE sessions SET ended_at = expires_at`)
+		w.want(allow(code), grant.ErrNotPermitted)
+		w.exec(`UPDATE sessions SET ended_at = NULL`)
+		w.want(allow("BBBBBBBB"), grant.ErrSpent)
+		for _, fragment := range []string{"INSERT INTO grants", "UPDATE device_codes", "consents", "account_activities", "INTO account_activities"} {
+			restore := storagetest.FailStatements(db, storagetest.Containing(fragment))
+			err := allow(code)
+			restore()
+			w.want(err, storage.ErrUnavailable)
+		}
+		wantKept("nothing was allowed", 0, 0, 0)
+		w.must(allow(code))
+		w.want(allow(code), grant.ErrSpent)
+		wantKept("allowed", 1, 1, 1)
+		raced, err := w.start("c1", "n")
+		w.must(err)
+		answers := make(chan error)
+		for range 8 {
+			g := w.newCode(false).Grant
+			go func() { answers <- w.grants.AllowDevice(context.Background(), raced, grant.Permission{Grant: g}) }()
+		}
+		won := 0
+		for range 8 {
+			if err := <-answers; err == nil {
+				won++
+			} else {
+				w.want(err, grant.ErrSpent)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d of eight answers count", won)
+		}
+		wantKept("raced", 2, 1, 1)
 	})
 }

@@ -482,7 +482,7 @@ func TestConsent(t *testing.T) {
 		w.must(w.grants.RememberConsent(t.Context(), "a1", "c1", "openid profile", "d1"))
 		c, err := w.grants.Consent(t.Context(), "a1", "c1")
 		w.must(err)
-		if !c.Covers("d1", []string{"profile", "email"}) || c.Covers("d1", []string{"phone"}) || c.Covers("d2", []string{"email"}) {
+		if c.Scope != "openid email profile" || !c.Covers("d1", []string{"profile", "email"}) || c.Covers("d1", []string{"phone"}) || c.Covers("d2", []string{"email"}) {
 			t.Errorf("consent = %+v", c)
 		}
 		w.must(w.grants.RememberConsent(t.Context(), "a1", "c1", "openid", "d2"))
