@@ -59,7 +59,7 @@ var small = regexp.MustCompile(`^all of (signing_keys|installation|always|factor
 // manyRows are the tables that grow with use, each behind what it refers to.
 var manyRows = []string{
 	"accounts", "clients", "sessions", "session_clients", "consents", "grants", "authorization_codes", "access_tokens", "refresh_tokens",
-	"device_codes", "temporary_credentials", "token_credentials", "interactions", "pushed_requests", "used_jtis", "sign_in_throttles",
+	"device_codes", "temporary_credentials", "token_credentials", "interactions", "pushed_requests", "used_jtis", "sign_in_throttles", "account_activities",
 }
 
 // outlined is the beginning of a statement on one line, without the columns
