@@ -153,9 +153,10 @@ func (s *Store) AllowDevice(ctx context.Context, userCode string, p Permission) 
 }
 
 // allowing decides for the device if the grant may be given, and keeps the grant
-// if there was something to decide.
+// if there was something to decide. It locks the client first, as the grant will
+// do anyway, because who removes a client comes to its devices from there.
 var allowing = `
-	WITH p AS (SELECT c.id AS client, c.epoch` + grantable + `),
+	WITH p AS (SELECT c.id AS client, c.epoch` + grantable + ` FOR KEY SHARE OF c),
 	d AS (UPDATE device_codes SET grant_id = @grant FROM p WHERE ` + undecided + ` AND client_id = p.client AND client_epoch = p.epoch RETURNING 1),
 	g AS (` + insertGrant + ` AND ` + wasDecided + `)`
 

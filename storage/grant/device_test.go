@@ -176,3 +176,31 @@ func TestAllowDeviceIsOne(t *testing.T) {
 		wantKept("raced", 2, 1, 1)
 	})
 }
+
+// A client that is removed while somebody allows it a device is gone, and who
+// allowed it is told so: neither waits for the other.
+func TestAllowDeviceOfAClientThatIsRemoved(t *testing.T) {
+	t.Parallel()
+	db := storagetest.OpenPostgres(t)
+	w := newWorld(t, db)
+	code, err := w.start("c1", "n")
+	w.must(err)
+	g, answer := w.newCode(false).Grant, make(chan error, 1)
+	w.must(db.InTx(t.Context(), func(ctx context.Context) error {
+		if err := db.With(ctx).Exec(`SELECT id FROM clients WHERE id = 'c1' FOR UPDATE`).Error; err != nil {
+			return err
+		}
+		go func() {
+			answer <- w.grants.AllowDevice(context.Background(), code, grant.Permission{Grant: g, Remembered: true, Digest: "d"})
+		}()
+		for waiting := int64(0); waiting == 0; {
+			err := w.db.With(ctx).Raw(`SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
+				SELECT pid FROM pg_locks WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waiting).Error
+			if err != nil {
+				return err
+			}
+		}
+		return db.With(ctx).Exec(`DELETE FROM clients WHERE id = 'c1'`).Error
+	}))
+	w.want(<-answer, grant.ErrNotPermitted)
+}
