@@ -190,7 +190,7 @@ func TestAllowDeviceOfAClientThatIsRemoved(t *testing.T) {
 		if err := db.With(ctx).Exec(`SELECT id FROM clients WHERE id = 'c1' FOR UPDATE`).Error; err != nil {
 			return err
 		}
-		go func() {
+		go func() { //nolint:contextcheck // who allows is not in this transaction
 			answer <- w.grants.AllowDevice(context.Background(), code, grant.Permission{Grant: g, Remembered: true, Digest: "d"})
 		}()
 		for waiting := int64(0); waiting == 0; {
