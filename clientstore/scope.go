@@ -19,11 +19,11 @@ const (
 // scope that everybody would mean.
 func (c *Client) completeScope(Policy) error {
 	m := &c.Metadata
-	if m.Scope == "" {
-		m.Scope = c.defaultScope()
-	}
 	if len(m.Scope) > maxScope {
 		return refuse("scope", "has %d bytes; %d are allowed", len(m.Scope), maxScope)
+	}
+	if len(scopes(m.Scope)) == 0 { // spaces alone say as little, whenever they are read
+		m.Scope = c.defaultScope()
 	}
 	list := unique(scopes(m.Scope))
 	if len(list) > maxScopes {
