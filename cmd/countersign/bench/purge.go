@@ -15,13 +15,14 @@ import (
 const purgePatience = 2 * time.Second
 
 // expired fills a database with grants of a client that are over, each with its
-// access token, as many as said.
+// access token, as many as said. They ended a millisecond after one another: what
+// ends at one moment is put in order before some of it is deleted.
 var expired = []string{
 	`INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
-		SELECT 'over-' || n, 'client_credentials', c.id, c.epoch, c.id, 'api', '', false, '', now() - interval '2 days', now() - interval '1 day'
+		SELECT 'over-' || n, 'client_credentials', c.id, c.epoch, c.id, 'api', '', false, '', now() - interval '2 days', now() - interval '1 day' + n * interval '1 ms'
 		FROM generate_series(1, $1::bigint) n, (SELECT * FROM clients ORDER BY id LIMIT 1) c`,
 	`INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
-		SELECT 'over-' || n, sha256(('over ' || n)::bytea), 'api', '', now() - interval '2 days', now() - interval '1 day' FROM generate_series(1, $1::bigint) n`,
+		SELECT 'over-' || n, sha256(('over ' || n)::bytea), 'api', '', now() - interval '2 days', now() - interval '1 day' + n * interval '1 ms' FROM generate_series(1, $1::bigint) n`,
 	`VACUUM ANALYZE`,
 }
 
