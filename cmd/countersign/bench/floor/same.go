@@ -29,7 +29,9 @@ type same struct {
 	tokens     *grant.Store // which knows the hash of a token
 	statement  string
 	parameters []uint32 // types
-	columns    []string
+	columns    int
+	// Where among the columns those stand that are read.
+	whose, scope, expires int
 }
 
 // openSame learns the statement from the store that runs it, for a client that
@@ -70,9 +72,16 @@ func (s *same) describe(c *pgxpool.Conn) error {
 	if err != nil {
 		return fmt.Errorf("prepare the statement of introspection: %w", err)
 	}
-	s.parameters = described.ParamOIDs
-	for _, f := range described.Fields {
-		s.columns = append(s.columns, f.Name)
+	s.parameters, s.columns = described.ParamOIDs, len(described.Fields)
+	for i, f := range described.Fields {
+		switch f.Name {
+		case "token_grant_client_id":
+			s.whose = i
+		case "token_scope":
+			s.scope = i
+		case "token_expires_at":
+			s.expires = i
+		}
 	}
 	return nil
 }
@@ -94,17 +103,8 @@ func (s *same) read(ctx context.Context, caller, token string) (found row, kept 
 			values[i] = caller
 		}
 	}
-	into := make([]any, len(s.columns)) // nil is left out
-	for i, name := range s.columns {
-		switch name {
-		case "token_grant_client_id":
-			into[i] = &found.client
-		case "token_scope":
-			into[i] = &found.scope
-		case "token_expires_at":
-			into[i] = &found.expires
-		}
-	}
+	into := make([]any, s.columns) // nil is left out
+	into[s.whose], into[s.scope], into[s.expires] = &found.client, &found.scope, &found.expires
 	err = s.pool.QueryRow(ctx, s.statement, values...).Scan(into...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = fmt.Errorf("no client %s", caller)
