@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -420,16 +421,38 @@ func TestOpenANewFileFromSeveralServersAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				db, err := storage.Open(t.Context(), storage.Config{URL: sqliteURL(filepath.Join(dir, fmt.Sprint(round)))})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if err := db.Close(); err != nil {
+				if err := openAndClose(t, filepath.Join(dir, fmt.Sprint(round))); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		wg.Wait()
 	}
+}
+
+// A process that came between a new file's first page and its write-ahead log
+// was told that the file is locked.
+func TestOpenAFileThatAnotherServerIsStillMaking(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for round := range 50 {
+		path := filepath.Join(dir, fmt.Sprint(round))
+		first := make(chan error, 1)
+		go func() { first <- openAndClose(t, path) }()
+		for info, err := os.Stat(path); err != nil || info.Size() == 0; info, err = os.Stat(path) {
+			runtime.Gosched()
+		}
+		if err := errors.Join(openAndClose(t, path), <-first); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}
+
+func openAndClose(t *testing.T, path string) error {
+	t.Helper()
+	db, err := storage.Open(t.Context(), storage.Config{URL: sqliteURL(path)})
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }

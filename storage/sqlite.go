@@ -53,29 +53,30 @@ func openSQLite(path string) (*sql.DB, error) {
 // the file is a database.
 func (db *DB) checkSQLite(ctx context.Context, log *slog.Logger) error {
 	path := db.target.path
-	unlock, err := lockNew(ctx, path)
-	if err != nil {
-		return explainFile(path, err)
-	}
-	defer unlock()
 	if err := createPrivate(path, log); err != nil {
 		return explainFile(path, err)
 	}
-	var n int
-	if err := db.conns.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n); err != nil {
+	err := db.readSchema(ctx)
+	if isBusy(err) {
+		err = db.readSchema(ctx)
+	}
+	if err != nil {
 		return db.target.explain(err)
 	}
 	return nil
 }
 
-// lockNew lets one process at a time open a database that is new. The first
-// connection gives it a write-ahead log; where two do that at once, SQLite
-// fails one of them instead of letting it wait.
-func lockNew(ctx context.Context, path string) (unlock func(), err error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
-		return func() {}, nil
-	}
-	return lockFile(ctx, path+".migrating")
+// readSchema fails with SQLITE_BUSY where another process gives the new file
+// its write-ahead log at the same moment: SQLite lets neither wait that has
+// read the file before, and fails one. The other is done when it asks again.
+func (db *DB) readSchema(ctx context.Context) error {
+	var n int
+	return db.conns.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n)
+}
+
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == lib.SQLITE_BUSY
 }
 
 // createPrivate makes the database file readable by its owner only, before
