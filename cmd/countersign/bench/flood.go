@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -12,9 +13,9 @@ import (
 )
 
 const (
-	floodRate     = 500 // wrong passwords a second
-	beside        = 4   // workers that get tokens meanwhile
-	floodingSince = 2 * time.Second
+	floodRate      = 500 // wrong passwords a second
+	beside         = 4   // workers that get tokens meanwhile
+	disturbedSince = 2 * time.Second
 )
 
 // floods measures what a flood of wrong passwords, hashed at their real cost,
@@ -47,7 +48,10 @@ func floods(ctx context.Context, l *lab, o options, r *report) error {
 	return nil
 }
 
-// flood measures in turn: quiet, flooded, and quiet again.
+// flood measures in turn: quiet, beside a program that only fills a processor,
+// flooded, and quiet again. Hashing fills a processor too: what the program
+// does to others is what the kernel's sharing does to them, and no server's
+// fault.
 func (l *lab) flood(ctx context.Context, i *installation, o options) (rows [][]any, err error) {
 	server, stop, err := l.serve(ctx, i, i.command("serve"))
 	if err != nil {
@@ -59,28 +63,50 @@ func (l *lab) flood(ctx context.Context, i *installation, o options) (rows [][]a
 		return nil, err
 	}
 	load := driver.Load{Scenario: scenario, Concurrency: beside, Warm: o.warm, For: 2 * o.benchtime}
-	quiet, err := driver.Run(server, load)
-	if err != nil {
-		return nil, err
+	stages := []struct {
+		name  string
+		begin func() (end func() map[string]int, err error)
+	}{
+		{"quiet", undisturbed},
+		{"one processor busy", func() (func() map[string]int, error) { return fillProcessor(ctx) }},
+		{"flooded", func() (func() map[string]int, error) { return driver.Flood(server, floodRate) }},
+		{"quiet again", undisturbed},
 	}
-	end, err := driver.Flood(server, floodRate)
-	if err != nil {
-		return nil, err
+	results, answers := make([]*driver.Result, len(stages)), make([]string, len(stages))
+	for n, stage := range stages {
+		end, err := stage.begin()
+		if err != nil {
+			return nil, err
+		}
+		time.Sleep(disturbedSince)
+		results[n], err = driver.Run(server, load)
+		answers[n] = shown(end())
+		if err != nil {
+			return nil, err
+		}
 	}
-	time.Sleep(floodingSince)
-	flooded, err := driver.Run(server, load)
-	answers := end()
-	if err != nil {
-		return nil, err
+	quiet := max(results[0].P99, results[len(results)-1].P99)
+	for n, one := range results {
+		rows = append(rows, []any{stages[n].name, fmt.Sprintf("%.0f", one.PerSecond), fixed(one.P50), fixed(one.P99), fixed(one.P99 / quiet), one.Errors, answers[n]})
 	}
-	after, err := driver.Run(server, load)
-	if err != nil {
-		return nil, err
+	return rows, nil
+}
+
+func undisturbed() (end func() map[string]int, err error) {
+	return func() map[string]int { return nil }, nil
+}
+
+// fillProcessor runs a program that does nothing and never waits.
+func fillProcessor(ctx context.Context) (end func() map[string]int, err error) {
+	loop := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
+	if err := loop.Start(); err != nil {
+		return nil, fmt.Errorf("fill a processor: %w", err)
 	}
-	row := func(name string, one *driver.Result, answers string) []any {
-		return []any{name, fmt.Sprintf("%.0f", one.PerSecond), fixed(one.P50), fixed(one.P99), fixed(one.P99 / max(quiet.P99, after.P99)), one.Errors, answers}
-	}
-	return [][]any{row("quiet", quiet, ""), row("flooded", flooded, shown(answers)), row("quiet again", after, "")}, nil
+	return func() map[string]int {
+		_ = loop.Process.Kill() // it cannot end before
+		_ = loop.Wait()         // and does not end well
+		return nil
+	}, nil
 }
 
 // shown writes how often each answer came.
