@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -48,9 +49,12 @@ const (
 const noteActivity = `INSERT INTO account_activities (id, account_id, at, kind, methods, failures, client_name, ip, user_agent)
 	SELECT @noted, @noted_of, @noted_at, @noted_kind, @noted_methods, @noted_failures, @noted_client, @noted_ip, @noted_agent WHERE true`
 
-// forgetActivities makes room for one more.
-const forgetActivities = `DELETE FROM account_activities WHERE account_id = @noted_of AND id < (
-	SELECT min(id) FROM (SELECT id FROM account_activities WHERE account_id = @noted_of ORDER BY id DESC LIMIT @noted_beside) kept)`
+// forgetActivities makes room for one more. How many are kept stands in the
+// statement, because PostgreSQL takes a number that it does not see for a tenth
+// of the account's, and then expects to have them soon if it goes through
+// everybody's from the newest.
+var forgetActivities = fmt.Sprintf(`DELETE FROM account_activities WHERE account_id = @noted_of AND id < (
+	SELECT min(id) FROM (SELECT id FROM account_activities WHERE account_id = @noted_of ORDER BY id DESC LIMIT %d) kept)`, maxActivities-1)
 
 // Note keeps an activity, and of those before it as many as are kept.
 func (s *Store) Note(ctx context.Context, a Activity) error {
@@ -69,7 +73,6 @@ func (s *Store) Noting(a Activity) storage.Part {
 		"noted": uuid.Must(uuid.NewV7()).String(), "noted_of": a.AccountID, "noted_at": s.db.Now(),
 		"noted_kind": a.Kind, "noted_methods": a.Methods, "noted_failures": a.Failures,
 		"noted_client": bounded(a.ClientName), "noted_ip": bounded(a.IP), "noted_agent": bounded(a.UserAgent),
-		"noted_beside": maxActivities - 1,
 	}}
 }
 
