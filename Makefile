@@ -104,7 +104,7 @@ growth: ## Measure an empty database beside one with 10 million live grants.
 	.ci/need go postgresql
 	# PostgreSQL writes a page whole into its log the first time after a
 	# checkpoint: a run is measured once most of an index was touched.
-	$(BENCH)/growth -parts growth -warm 20s -c 16
+	$(BENCH)/growth -parts growth -warm 60s -c 16
 
 .PHONY: purge
 purge: ## Measure what it costs to delete a million expired grants while serving.
