@@ -42,3 +42,7 @@ func (l slowLog) Trace(ctx context.Context, begin time.Time, statement func() (s
 
 // ParamsFilter keeps values out of the text of a statement.
 func (slowLog) ParamsFilter(_ context.Context, sql string, _ ...any) (string, []any) { return sql, nil }
+
+// What is scanned into something else than a record is recorded by a logger of
+// gorm's own, and told to this one afterwards.
+func init() { logger.RecorderParamsFilter = slowLog{}.ParamsFilter } //nolint:gochecknoinits // gorm has no other place for it
