@@ -262,7 +262,7 @@ func (d *door) wireRegistration(cfg Config, fetch *http.Client) {
 		Issuer: cfg.Issuer, Mode: mode, Clients: cfg.Clients, HTTP: fetch, Approval: cfg.OSLC.Approval, Log: cfg.Log, Now: cfg.Now, Stopping: cfg.Stopping,
 	})
 	d.discovery = discovery.New(discovery.Config{
-		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: engine.ResponseTypes, GrantTypes: grantTypes(cfg.Clients),
+		Issuer: cfg.Issuer, Keys: cfg.Keys, ResponseTypes: responseTypes(cfg.Clients), GrantTypes: grantTypes(cfg.Clients),
 		Registration: mode != registration.Off, Prompts: d.authorize.Prompts(), TeamworkCloud: cfg.TeamworkCloud,
 		Rootservices: discovery.Rootservices{
 			Title: cfg.Name, Realm: cmp.Or(cfg.Realm, defaultRealm), Domain: cfg.OSLC.Domain, Approval: cfg.OSLC.Approval, Catalogs: cfg.OSLC.Catalogs,
@@ -307,10 +307,22 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
 	return nil
 }
 
+// responseTypes are those of the authorization endpoint that the policy permits:
+// a strict server issues no tokens there (RFC 9700, section 2.1.2).
+func responseTypes(clients *clientstore.Store) []string {
+	if clients.Policy() == clientstore.Strict {
+		return []string{"code"}
+	}
+	return engine.ResponseTypes
+}
+
 // grantTypes are those that a client may use: of the token endpoint's, what the
 // policy permits, and implicit, which follows from the response types.
 func grantTypes(clients *clientstore.Store) []string {
-	permitted := []string{clientstore.GrantImplicit}
+	var permitted []string
+	if clients.Policy() != clientstore.Strict {
+		permitted = append(permitted, clientstore.GrantImplicit)
+	}
 	for _, g := range engine.GrantTypes {
 		if clients.Permits(g) {
 			permitted = append(permitted, g)

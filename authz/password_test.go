@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -168,6 +169,51 @@ func TestStrictPolicyRefusesThePasswordGrant(t *testing.T) {
 		w.wantError(w.login(app{c, secret}), 400, "unsupported_grant_type")
 		if w.advertises(clientstore.GrantPassword) {
 			w.Error("the metadata names the password grant")
+		}
+	})
+}
+
+// The strict policy issues no tokens in authorization responses, and answers at
+// no address without TLS, whatever was registered before (RFC 9700, sections
+// 2.1.2 and 2.6).
+func TestStrictPolicyHoldsForClientsFromBefore(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorldUnder(t, db, clientstore.Strict)
+		w.signIn()
+		lax := clientstore.New(db, clientstore.Config{Keys: storagetest.Keys(t), Audit: audit.New(db), Policy: clientstore.Default})
+		register := func(r clientstore.Registration) app {
+			c, secret, err := lax.Register(w.Context(), admin, r)
+			w.must(err)
+			c, err = lax.Approve(w.Context(), admin, c.ID)
+			w.must(err)
+			w.must(w.grants.RememberConsent(w.Context(), w.user.ID, c.ID, c.Metadata.Scope, c.ConsentDigest))
+			return app{c, secret}
+		}
+		const plain = "http://rp.example/cb"
+		r := registration("From before")
+		r.Metadata.ResponseTypes = []string{"code", "id_token", "code id_token token"}
+		r.Metadata.RedirectURIs = []string{callback, plain}
+		before := register(r)
+		for _, responseType := range []string{"id_token", "code id_token token"} {
+			res := w.authorize(before.ask("response_type", responseType))
+			at, err := url.Parse(res.Header.Get("Location"))
+			w.must(err)
+			if answer, err := url.ParseQuery(at.Fragment); err != nil || answer.Get("error") != "unauthorized_client" {
+				w.Errorf("%s: %s to %s", responseType, res.Status, at)
+			}
+		}
+		w.wantPage(w.authorize(before.ask("redirect_uri", plain)), "E-REDIRECT-MISMATCH")
+		if sent := w.authorize(before.ask()).sent(); sent.Get("code") == "" {
+			w.Errorf("what is permitted: %v", sent)
+		}
+		consumer := register(clientstore.Registration{Type: clientstore.OAuth1, Name: "Tool", Metadata: clientstore.Metadata{RedirectURIs: []string{callback, plain}}})
+		at := begin(consumer)
+		at.oauth["oauth_callback"] = plain
+		w.wantProblem("a consumer's address", w.do(w.signed(at)), 400, "parameter_rejected")
+		metadata := w.get("/.well-known/openid-configuration").json
+		if got := fmt.Sprint(metadata["response_types_supported"]); got != "[code]" || w.advertises(clientstore.GrantImplicit) {
+			w.Errorf("the metadata names the response types %s and %v", got, metadata["grant_types_supported"])
 		}
 	})
 }

@@ -94,10 +94,30 @@ func (c *Client) end(now time.Time) {
 	}
 }
 
+// effective makes the client what it may be at this moment and on this server.
+// Whatever reads a client for an endpoint of a protocol does this.
+func (s *Store) effective(c *Client) {
+	c.effective(s.db.Now())
+	if s.cfg.Policy == Strict {
+		c.tighten()
+	}
+}
+
+// tighten takes away what the strict policy refuses, from a client that was
+// registered before as well: tokens in authorization responses, and addresses
+// that TLS does not protect (RFC 9700, sections 2.1.2 and 2.6).
+func (c *Client) tighten() {
+	m := &c.Metadata
+	m.ResponseTypes = slices.DeleteFunc(slices.Clone(m.ResponseTypes), func(r string) bool { return r != "code" })
+	m.RedirectURIs = slices.DeleteFunc(slices.Clone(m.RedirectURIs), func(uri string) bool {
+		p := splitURI(uri)
+		return p.scheme == "http" && !isLoopback(p.authority)
+	})
+}
+
 // effective makes the client what it may be at this moment: what it is
 // registered for without what its approval withholds, and disapproved when the
-// approval has ended. Whatever reads a client for an endpoint of a protocol
-// does this.
+// approval has ended.
 func (c *Client) effective(now time.Time) {
 	a, m := c.Conditions, &c.Metadata
 	c.end(now)

@@ -121,7 +121,7 @@ func (s *Store) complete(ctx context.Context, c *Client) error {
 	} else if err := s.recollect(ctx, c); err != nil {
 		return err
 	}
-	c.effective(s.db.Now())
+	s.effective(c)
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (s *Store) Recall(id string) *Client {
 	if !ok {
 		return nil
 	}
-	c.effective(s.db.Now())
+	s.effective(&c)
 	return &c
 }
 

@@ -211,7 +211,7 @@ func (s *Store) Signing(ctx context.Context, id string, tokens *grant.Store, tok
 		return nil, fmt.Errorf("get client and credentials: %w", storage.ErrNotFound)
 	}
 	found[0].keep(tokens.Hash(token))
-	found[0].Client.effective(s.db.Now())
+	s.effective(&found[0].Client)
 	return &found[0], nil
 }
 

@@ -95,6 +95,18 @@ func (c *Client) SettleScope(asked string) (scope []string, unregistered string)
 	return unique(scope), ""
 }
 
+// SettleFor is [Client.SettleScope] for an authorization request: offline access
+// is ignored where the response type brings no code (OpenID Connect Core 1.0,
+// section 11). Nothing that outlives the session comes of such a request, so
+// that nobody is asked for it either.
+func (c *Client) SettleFor(responseType, asked string) (scope []string, unregistered string) {
+	scope, unregistered = c.SettleScope(asked)
+	if !slices.Contains(scopes(responseType), "code") {
+		scope = slices.DeleteFunc(scope, func(s string) bool { return s == scopeOffline })
+	}
+	return scope, unregistered
+}
+
 func orAll(asked, registered []string) []string {
 	if len(asked) == 0 {
 		return registered
