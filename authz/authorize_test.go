@@ -322,7 +322,13 @@ func TestOnlyWhatIsNeededWaits(t *testing.T) {
 		if len(kept) > 1000 || !strings.Contains(kept, "code_challenge") {
 			w.Errorf("kept %d bytes: %.200s", len(kept), kept)
 		}
-		w.wantPage(w.authorize(w.web.ask("login_hint", strings.Repeat("x", 10<<10))), "E-REQUEST")
+		for _, hint := range []string{"login_hint", "ui_locales", "display", "acr_values"} { // a server may do without
+			res := w.authorize(w.web.ask(hint, strings.Repeat("x", 10<<10)))
+			if !strings.HasPrefix(res.Header.Get("Location"), "/login?interaction=") {
+				w.Errorf("%s that is too long: %s %s", hint, res.Status, res.body)
+			}
+		}
+		w.wantPage(w.authorize(w.web.ask("prompt", "login"+strings.Repeat(" ", 10<<10))), "E-REQUEST")
 	})
 }
 
@@ -524,4 +530,53 @@ func (w *world) userinfo(token string) answer {
 	r := w.request(http.MethodGet, "/userinfo", "", "")
 	r.Header.Set("Authorization", "Bearer "+token)
 	return w.do(r)
+}
+
+// Offline access comes by a code only, so that a request without one neither
+// gets it nor has anybody allow it (OpenID Connect Core 1.0, section 11).
+func TestOfflineAccessNeedsACode(t *testing.T) {
+	each(t, func(w *world) {
+		w.signIn()
+		r := registration("Front")
+		r.Metadata.ResponseTypes = []string{"code", "id_token token", "code id_token token"}
+		a := w.register(r)
+		for responseType, want := range map[string]string{"id_token token": "openid", "code id_token token": "openid offline_access"} {
+			res := w.authorize(a.ask("response_type", responseType, "scope", "openid offline_access", "nonce", "n"))
+			at, err := url.Parse(res.Header.Get("Location"))
+			w.must(err)
+			sent, err := url.ParseQuery(at.Fragment)
+			w.must(err)
+			if kept := w.post("/introspect", a, url.Values{"token": {sent.Get("access_token")}}); sent.Get("scope") != want || kept.str("scope") != want {
+				w.Errorf("%s: %s says %q, introspection %q; want %q", responseType, at, sent.Get("scope"), kept.str("scope"), want)
+			}
+		}
+	})
+}
+
+// Claims are JSON, which may be indented (OpenID Connect Core 1.0, section 5.5;
+// RFC 8259, section 2).
+func TestClaimsMayBeIndented(t *testing.T) {
+	each(t, func(w *world) {
+		w.signIn()
+		indented := "{\r\n\t\"userinfo\": {\n\t\t\"email\": null\n\t}\n}"
+		if sent := w.authorize(w.web.ask("claims", indented)).sent(); sent.Get("code") == "" {
+			w.Errorf("got %v; want a code", sent)
+		}
+		if res := w.post("/par", w.web, w.web.ask("claims", indented)); res.StatusCode != http.StatusCreated {
+			w.Errorf("pushed: %s %s", res.Status, res.body)
+		}
+		w.wantPage(w.authorize(w.web.ask("claims", "{\x00}")), "E-REQUEST")
+		w.wantPage(w.authorize(w.web.ask("login_hint", "a\nb")), "E-REQUEST")
+	})
+}
+
+// The client of a request that is refused gets its state as it was (RFC 6749,
+// section 4.1.2.1).
+func TestStateThatIsTooLongComesBack(t *testing.T) {
+	each(t, func(w *world) {
+		state := strings.Repeat("s", 4097)
+		if sent := w.authorize(w.web.ask("state", state)).sent(); sent.Get("error") != "invalid_request" || sent.Get("state") != state {
+			w.Errorf("got %.300v", sent)
+		}
+	})
 }

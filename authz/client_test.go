@@ -238,3 +238,21 @@ func (w *world) wantSecretUse(id string, used ...bool) {
 		}
 	}
 }
+
+// An answer without a scope says that all of it was given, and none that nothing
+// was (RFC 6749, sections 3.3 and 5.1).
+func TestClientIsToldThatNoScopeIsLeft(t *testing.T) {
+	each(t, func(w *world) {
+		r := registration("Itself")
+		r.Metadata.GrantTypes = append(r.Metadata.GrantTypes, clientstore.GrantClientCredentials)
+		r.Metadata.Scope = "openid email api"
+		a := w.register(r)
+		for scope, want := range map[string]string{"openid api": "api", "": "api", "api": "api"} {
+			res := w.post("/token", a, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
+			if kept := w.post("/introspect", a, url.Values{"token": {res.str("access_token")}}); kept.str("scope") != want {
+				w.Errorf("%q: %s; introspection says %q, want %q", scope, res.body, kept.str("scope"), want)
+			}
+		}
+		w.wantError(w.post("/token", a, url.Values{"grant_type": {"client_credentials"}, "scope": {"openid email"}}), 400, "invalid_scope")
+	})
+}

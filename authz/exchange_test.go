@@ -540,3 +540,17 @@ func TestTokenExchangeOnAFailingDatabase(t *testing.T) {
 		})
 	})
 }
+
+// Several targets may be asked for, where a token is for one (RFC 8693, sections
+// 2.1 and 2.2.2).
+func TestExchangeForSeveralTargets(t *testing.T) {
+	each(t, func(w *world) {
+		m := w.move("models")
+		for _, name := range []string{"audience", "resource"} {
+			form := url.Values{"grant_type": {clientstore.GrantTokenExchange}, "subject_token": {"x"}, "subject_token_type": {typeAccessToken}, name: {"a", "b"}}
+			w.wantError(w.post("/token", m.next, form), 400, "invalid_target")
+		}
+		form := url.Values{"grant_type": {"client_credentials"}, "audience": {"a", "b"}}
+		w.wantError(w.post("/token", m.next, form), 400, "invalid_request")
+	})
+}

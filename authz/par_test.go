@@ -79,16 +79,16 @@ func TestPushRefusals(t *testing.T) {
 			change []string
 			code   string
 		}{
-			"JR-09 request_uri":             {[]string{"request_uri", "https://rp.example/r"}, "invalid_request"},
-			"JR-09 a pushed one":            {[]string{"request_uri", w.push(w.web)}, "invalid_request"},
-			"RU redirect URI of a thief":    {[]string{"redirect_uri", "https://attacker.example/"}, "invalid_request"},
-			"no redirect URI":               {[]string{"redirect_uri", ""}, "invalid_request"},
-			"unregistered scope":            {[]string{"scope", "admin"}, "invalid_scope"},
-			"unknown response type":         {[]string{"response_type", "cheese"}, "unsupported_response_type"},
-			"plain challenge":               {[]string{"code_challenge_method", "plain"}, "invalid_request"},
-			"request object":                {[]string{"request", "x.y.z"}, "invalid_request_object"},
-			"another client":                {[]string{"client_id", w.native.ID}, "invalid_request"},
-			"a redirect URI that is longer": {[]string{"login_hint", strings.Repeat("x", 300)}, "invalid_request"},
+			"JR-09 request_uri":          {[]string{"request_uri", "https://rp.example/r"}, "invalid_request"},
+			"JR-09 a pushed one":         {[]string{"request_uri", w.push(w.web)}, "invalid_request"},
+			"RU redirect URI of a thief": {[]string{"redirect_uri", "https://attacker.example/"}, "invalid_request"},
+			"no redirect URI":            {[]string{"redirect_uri", ""}, "invalid_request"},
+			"unregistered scope":         {[]string{"scope", "admin"}, "invalid_scope"},
+			"unknown response type":      {[]string{"response_type", "cheese"}, "unsupported_response_type"},
+			"plain challenge":            {[]string{"code_challenge_method", "plain"}, "invalid_request"},
+			"request object":             {[]string{"request", "x.y.z"}, "invalid_request_object"},
+			"another client":             {[]string{"client_id", w.native.ID}, "invalid_request"},
+			"a prompt that is too long":  {[]string{"prompt", "login" + strings.Repeat(" ", 300)}, "invalid_request"},
 		} {
 			if res := w.post("/par", w.web, w.web.ask(tt.change...)); res.StatusCode != http.StatusBadRequest || res.str("error") != tt.code {
 				w.Errorf("%s: %s %s", name, res.Status, res.body)

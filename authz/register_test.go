@@ -363,6 +363,23 @@ func TestInitialAccessTokens(t *testing.T) {
 	})
 }
 
+// Who sent no token made no mistake with it (RFC 6750, section 3.1).
+func TestChallengeOfRegistrationNamesNoErrorWithoutAToken(t *testing.T) {
+	each(t, func(w *world) {
+		for authorization, want := range map[string]string{
+			"": "", "Basic eDp5": "", "Bearer x": `, error="invalid_token", error_description="The token is not, or no longer, valid here."`,
+		} {
+			r := w.request(http.MethodGet, "/register/x", "", "")
+			if authorization != "" {
+				r.Header.Set("Authorization", authorization)
+			}
+			if got := w.do(r).Header.Get("WWW-Authenticate"); got != `Bearer realm="`+w.issuer+`"`+want {
+				w.Errorf("%q: WWW-Authenticate is %s", authorization, got)
+			}
+		}
+	})
+}
+
 // DC-01, and the metadata tell the truth in every mode.
 func TestModesOfRegistration(t *testing.T) {
 	t.Parallel()

@@ -29,9 +29,6 @@ type target struct {
 // Encoding Practices, sections 2.1 and 5).
 func newTarget(redirectURI string, p protocol.Parameters) target {
 	t := target{clientID: p.Get("client_id"), redirectURI: redirectURI, mode: "query", state: p.Get("state")}
-	if len(t.state) > maxState {
-		t.state = ""
-	}
 	front := inFront(words(p.Get("response_type")))
 	if front {
 		t.mode = "fragment"

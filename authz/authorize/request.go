@@ -170,7 +170,7 @@ func (*request) checkResponseMode(p protocol.Parameters, _ *clientstore.Client) 
 
 // checkScope settles the scope.
 func (q *request) checkScope(p protocol.Parameters, c *clientstore.Client) error {
-	scope, unregistered := c.SettleScope(p.Get("scope"))
+	scope, unregistered := c.SettleFor(q.responseType, p.Get("scope"))
 	if unregistered != "" {
 		return protocol.Refuse(protocol.InvalidScope,
 			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
@@ -299,6 +299,10 @@ var keeps = map[string]int{
 	"registration": 1, "authorization_details": 1,
 }
 
+// hints are what a server may do without (OpenID Connect Core 1.0, section
+// 3.1.2.1): one that is too long is left out.
+var hints = []string{"login_hint", "ui_locales", "display", "acr_values"}
+
 // maxKept is the most that all of them together may take.
 const maxKept = 16 << 10
 
@@ -310,10 +314,13 @@ func worthKeeping(all url.Values) (url.Values, error) {
 			continue
 		}
 		for _, v := range values[:min(len(values), 2)] {
-			if len(v) > most {
-				if most > 1 {
-					return nil, tooLong(name)
-				}
+			switch {
+			case len(v) <= most:
+			case slices.Contains(hints, name):
+				continue
+			case most > 1:
+				return nil, tooLong(name)
+			default:
 				v = "x"
 			}
 			size += len(v)

@@ -84,7 +84,7 @@ func (h *Handler) open(r *http.Request, id, browser string) (*visit, error) {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
-	scope, unregistered := c.SettleScope(i.Request.Get("scope"))
+	scope, unregistered := c.SettleFor(i.Request.Get("response_type"), i.Request.Get("scope"))
 	return &visit{interaction: i, client: c, session: s, scope: scope, refused: unregistered != ""}, nil
 }
 

@@ -108,6 +108,9 @@ func (s *site) register(change func(*clientstore.Metadata)) *clientstore.Client 
 
 func (s *site) wait(c *clientstore.Client, request url.Values) string {
 	s.t.Helper()
+	if !request.Has("response_type") {
+		request.Set("response_type", "code")
+	}
 	i, err := s.interactions.Create(s.t.Context(), interaction.Waiting{
 		ClientID: c.ID, ResumePath: "/authorize/resume", Request: request, Browser: s.browser,
 	})

@@ -98,8 +98,17 @@ func oauth1(cfg Config, at func(path string) string) oauth1Metadata {
 	return oauth1Metadata{
 		OAuth1RequestTokenEndpoint: at("/oauth1/request_token"), OAuth1AuthorizationEndpoint: at("/oauth1/authorize"),
 		OAuth1AccessTokenEndpoint: at("/oauth1/access_token"), OAuth1VerificationEndpoint: at("/oauth1/verify"),
-		OAuth1RegistrationEndpoint: consumerEndpoint(cfg, at), OAuth1SignatureMethods: clientstore.SignatureMethods,
+		OAuth1RegistrationEndpoint: consumerEndpoint(cfg, at), OAuth1SignatureMethods: signatureMethods(cfg.Issuer),
 	}
+}
+
+// signatureMethods leaves out PLAINTEXT where it is refused, for it sends the
+// secrets themselves (RFC 5849, section 3.4.4).
+func signatureMethods(issuer string) []string {
+	if strings.HasPrefix(issuer, "https://") {
+		return clientstore.SignatureMethods
+	}
+	return slices.DeleteFunc(slices.Clone(clientstore.SignatureMethods), func(m string) bool { return m == "PLAINTEXT" })
 }
 
 // consumerEndpoint is where consumer keys are asked for, empty where nobody can.

@@ -21,6 +21,9 @@ func (e *Engine) actForItself(f *flow, form url.Values) error {
 		return err
 	}
 	f.scope = slices.DeleteFunc(scope, aboutAPerson)
+	if len(f.scope) == 0 && form.Get("scope") != "" { // no answer could say so (RFC 6749, sections 3.3 and 5.1)
+		return protocol.Refuse(protocol.InvalidScope, "A client gets no scope about a person in its own name. Ask for others, or leave the scope out.")
+	}
 	f.own = &grant.Grant{
 		ID: grant.NewID(), Kind: clientstore.GrantClientCredentials, ClientID: f.client.ID, Subject: f.client.ID,
 		Scope: strings.Join(f.scope, " "), Offline: true, ExpiresAt: e.cfg.Now().Add(e.cfg.Lifetimes.AccessToken),

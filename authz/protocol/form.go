@@ -95,11 +95,11 @@ func Parse(encoded ...string) (Parameters, error) {
 }
 
 func acceptable(name string, values []string) error {
-	if !clean(name) {
+	if !clean("", name) {
 		return errors.New("a parameter's name holds characters that no parameter has")
 	}
 	for _, v := range values {
-		if !clean(v) {
+		if !clean(name, v) {
 			return errors.New("the parameter " + name + " holds control characters or bytes that are not UTF-8")
 		}
 		if len(v) > maxValue {
@@ -109,14 +109,16 @@ func acceptable(name string, values []string) error {
 	return nil
 }
 
-// clean reports whether s is UTF-8 without control characters. PostgreSQL
-// keeps no NUL, and no parameter of ours has use for the others.
-func clean(s string) bool {
-	if !utf8.ValidString(s) {
+// clean reports whether the value of a parameter is UTF-8 without control
+// characters. PostgreSQL keeps no NUL, and no parameter of ours has use for the
+// others, but for claims, which is JSON and may be indented (RFC 8259, section
+// 2).
+func clean(name, value string) bool {
+	if !utf8.ValidString(value) {
 		return false
 	}
-	for _, r := range s {
-		if r < ' ' || r == 0x7f {
+	for _, r := range value {
+		if (r < ' ' || r == 0x7f) && (name != "claims" || !strings.ContainsRune("\t\n\r", r)) {
 			return false
 		}
 	}

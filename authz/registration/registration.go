@@ -204,10 +204,14 @@ func bearer(r *http.Request) (string, error) {
 }
 
 // challenge tells a client that is not let in what it takes (RFC 6750, section
-// 3).
+// 3), and what was wrong with the token that it sent, if it sent one (section
+// 3.1).
 func (h *Handler) challenge(w http.ResponseWriter, err error) error {
 	if e, ok := errors.AsType[*protocol.Error](err); ok && e.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="`+h.cfg.Issuer+`", error="`+string(e.Code)+`"`)
+		if e == errNoToken {
+			e = &protocol.Error{}
+		}
+		w.Header().Set("WWW-Authenticate", protocol.BearerChallenge(h.cfg.Issuer, e, ""))
 	}
 	return err
 }

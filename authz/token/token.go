@@ -56,7 +56,7 @@ func New(cfg Config) *Handler { return &Handler{cfg: cfg, guesses: newGuesses(cf
 func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 	form, err := protocol.Form(r)
 	if err != nil {
-		return err
+		return severalTargets(form, err)
 	}
 	if served, err := h.issueByMemory(w, r, form); served {
 		return err
@@ -75,6 +75,16 @@ func (h *Handler) Issue(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return fmt.Errorf("%w: the client changes faster than it can be judged", storage.ErrUnavailable)
+}
+
+// severalTargets answers an exchange for several targets, which may be asked for
+// where all other parameters come once (RFC 8693, sections 2.1 and 2.2.2).
+func severalTargets(form protocol.Parameters, err error) error {
+	target := form.Repeated()
+	if form.Get("grant_type") != clientstore.GrantTokenExchange || target != "audience" && target != "resource" {
+		return err
+	}
+	return protocol.Refuse(protocol.InvalidTarget, "A token is for one audience. Send one, and exchange the subject_token again for another.")
 }
 
 // changesInARow is how often a client may change while one of its requests is

@@ -100,9 +100,9 @@ func headerList(s string) ([]parameter, error) {
 		}
 		name, rest, ok := strings.Cut(s, "=")
 		rest = strings.TrimLeft(rest, " \t") // RFC 9110, section 11.2, lets readers take it
-		value, after, closed := strings.Cut(strings.TrimPrefix(rest, `"`), `"`)
+		value, after, closed := quoted(rest)
 		after = strings.TrimLeft(after, " \t")
-		if !ok || !strings.HasPrefix(rest, `"`) || !closed || (after != "" && after[0] != ',') || len(list) == maxParameters {
+		if !ok || !closed || (after != "" && after[0] != ',') || len(list) == maxParameters {
 			return nil, rejected(`The Authorization header is not a list of name="value", separated by commas.`)
 		}
 		s = after
@@ -114,6 +114,24 @@ func headerList(s string) ([]parameter, error) {
 			list = append(list, p)
 		}
 	}
+}
+
+// quoted cuts a quoted string, as it was sent, from what follows it. Only a
+// realm has quoted pairs in it: what is percent-encoded has no backslash (RFC
+// 2617, section 1.2; RFC 5849, section 3.5.1).
+func quoted(s string) (inside, after string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		return "", "", false
+	}
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return s[1:i], s[i+1:], true
+		}
+	}
+	return "", "", false
 }
 
 func headerParameter(name, value string) (parameter, error) {

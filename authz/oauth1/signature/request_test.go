@@ -105,6 +105,7 @@ func TestParseTakes(t *testing.T) {
 		"a question mark in the query":               {Message{URL: u + "?x=?", Authorization: []string{signed}}, "&x=%3F"},
 		"spaces and commas in the header":            {Message{URL: u, Authorization: []string{"OAuth  ," + strings.TrimPrefix(signed, "OAuth ") + " ,\tx = \"1\" ,"}}, ""},
 		"scheme in any case, beside another":         {Message{URL: u, Authorization: []string{"Bearer x", "oAUTH " + strings.TrimPrefix(signed, "OAuth ")}}, ""},
+		"realm with a quoted pair":                   {Message{URL: u, Authorization: with(`realm="a\"b\\"`)}, ""},
 		"realm with anything in it":                  {Message{URL: u, Authorization: with(`realm="50%, maybe"`)}, ""},
 		"two-legged with an empty token":             {Message{URL: u, Authorization: with(`oauth_token=""`)}, "&oauth_token="},
 		"short, sequential nonces of the Lyo client": {Message{URL: u, Authorization: []string{signed}}, ""},
