@@ -457,3 +457,12 @@ func TestProfileWhereAccountsAreOnesOwn(t *testing.T) {
 		}
 	})
 }
+
+// The first administrator's account was created by its owner, who was nobody's
+// account yet.
+func TestActivityOfTheFirstAdministrator(t *testing.T) {
+	each(t, func(w *world) {
+		w.must(audit.New(w.db).Record(w.Context(), admin, audit.Change{Action: "account.setup", TargetType: "account", TargetID: w.user.ID, TargetName: "ada"}))
+		w.wantShown(w.me().get("/account/activity"), "You created this account.")
+	})
+}

@@ -77,6 +77,7 @@ func (h *Handler) tellNoted(a account.Activity) page.Activity {
 // told says of each change what it did: by its owner, and by somebody else.
 var told = map[string][2]locale.Message{
 	"account.sign_up":            {"You created this account.", "This account was created."},
+	"account.setup":              {"You created this account.", "This account was created."},
 	"account.create":             {"You created this account.", "An administrator created this account."},
 	"account.set_password":       {"You changed your password.", "An administrator set your password."},
 	"account.set_claims":         {"You changed your profile.", "An administrator changed your profile."},
@@ -101,7 +102,7 @@ func (h *Handler) tellChange(e audit.Event, v *visit) page.Activity {
 		sentences = [2]locale.Message{"You changed this account.", "An administrator changed this account."}
 	}
 	p := page.Activity{What: sentences[1], At: h.moment(e.At)}
-	if e.ActorID == v.account.ID || e.Action == "account.sign_up" {
+	if e.ActorID == v.account.ID || e.Action == "account.sign_up" || e.Action == "account.setup" {
 		p.What, p.From = sentences[0], from("", e.IP)
 	}
 	var named struct {
