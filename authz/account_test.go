@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -462,7 +463,8 @@ func TestProfileWhereAccountsAreOnesOwn(t *testing.T) {
 // account yet.
 func TestActivityOfTheFirstAdministrator(t *testing.T) {
 	each(t, func(w *world) {
-		w.must(audit.New(w.db).Record(w.Context(), admin, audit.Change{Action: "account.setup", TargetType: "account", TargetID: w.user.ID, TargetName: "ada"}))
+		setup := audit.Change{Action: "account.setup", TargetType: "account", TargetID: w.user.ID, TargetName: "ada"}
+		w.must(w.db.InTx(w.Context(), func(ctx context.Context) error { return audit.New(w.db).Record(ctx, admin, setup) }))
 		w.wantShown(w.me().get("/account/activity"), "You created this account.")
 	})
 }
