@@ -38,24 +38,46 @@ type target struct {
 	pg      *pgx.ConnConfig // PostgreSQL
 }
 
+// CheckURL refuses a database URL that names no kind of database that is known,
+// or a SQLite one without its file, before anything else is asked for. What else
+// is wrong with one is for [Open] to say.
+func CheckURL(raw string) error {
+	u, err := splitURL(raw)
+	if err == nil && u.Scheme == string(SQLite) {
+		_, err = parseSQLiteURL(u)
+	}
+	return err
+}
+
 // parseURL reads a database URL. A PostgreSQL URL keeps its parameters; a
 // SQLite one has none, because they would run as SQL. Errors do not quote the
 // URL before it is known where its password is.
 func parseURL(raw string) (target, error) {
+	u, err := splitURL(raw)
+	switch {
+	case err != nil:
+		return target{}, err
+	case u.Scheme == string(SQLite):
+		return parseSQLiteURL(u)
+	default:
+		return parsePostgresURL(raw, u)
+	}
+}
+
+// splitURL returns a URL whose scheme is one of ours.
+func splitURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return target{}, fmt.Errorf("the database URL cannot be parsed: %s; in a user or password, write other characters than "+
+		return nil, fmt.Errorf("the database URL cannot be parsed: %s; in a user or password, write other characters than "+
 			"letters and digits percent-encoded (# is %%23)", usage)
 	}
 	switch u.Scheme {
-	case "sqlite":
-		return parseSQLiteURL(u)
-	case "postgres", "postgresql":
-		return parsePostgresURL(raw, u)
+	case string(SQLite), string(PostgreSQL), "postgresql":
+		return u, nil
 	case "":
-		return target{}, errors.New("the database URL has no scheme: " + usage)
+		return nil, errors.New("the database URL has no scheme: " + usage)
 	default:
-		return target{}, fmt.Errorf("the database URL's scheme %q is not known: %s", u.Scheme, usage)
+		return nil, fmt.Errorf("the database URL's scheme %q is not known: %s", u.Scheme, usage)
 	}
 }
 

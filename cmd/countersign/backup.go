@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -30,18 +31,24 @@ func newBackup(p *program) *cobra.Command {
 			"restore ends them all. It does not have the key-encryption key, without which it is of no use: keep\n" +
 			"that apart from it, and as carefully.",
 		Example: `  countersign backup /var/backups/countersign.backup
+  countersign backup --replace /var/backups/countersign.backup
   countersign backup - | ssh vault.example.org 'cat > countersign.backup'`,
 	}
-	out := addOutput(cmd)
+	replace, out := addReplaceFile(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return p.withInstallation(cmd, func(cfg *config.Config, keys *seal.Keys) error {
-			return p.backup(cmd.Context(), cfg, keys, out, args[0])
+			to, err := p.create(args[0], *replace)
+			if err != nil {
+				return err
+			}
+			defer to.discard()
+			return p.backup(cmd.Context(), cfg, keys, out, to)
 		})
 	}
 	return cmd
 }
 
-func (p *program) backup(ctx context.Context, cfg *config.Config, keys *seal.Keys, out *output, path string) (err error) {
+func (p *program) backup(ctx context.Context, cfg *config.Config, keys *seal.Keys, out *output, to *newFile) (err error) {
 	db, err := openDatabase(ctx, cfg, p.logger(cfg))
 	if err != nil {
 		return err
@@ -50,11 +57,6 @@ func (p *program) backup(ctx context.Context, cfg *config.Config, keys *seal.Key
 	if err := checkInstallation(ctx, db, keys); err != nil {
 		return err
 	}
-	to, err := p.create(path)
-	if err != nil {
-		return err
-	}
-	defer to.discard()
 	h, err := writer(cfg, keys, to).Backup(ctx, db, to)
 	if err != nil {
 		return err
@@ -62,7 +64,7 @@ func (p *program) backup(ctx context.Context, cfg *config.Config, keys *seal.Key
 	if err := to.keep(); err != nil {
 		return err
 	}
-	return p.printWritten(out, written{path, h})
+	return p.printWritten(out, written{to.path, h})
 }
 
 // checkInstallation refuses a database that is not one that servers use, which
@@ -130,10 +132,16 @@ type newFile struct {
 
 	path, dir string
 	temp      *os.File // nil for standard output, and once it is kept
+	replace   bool     // another file at the path, which is refused otherwise
+}
+
+// addReplaceFile gives a command that writes a file the flag --replace.
+func addReplaceFile(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("replace", false, "replace the file when there is one already, once the new one is complete")
 }
 
 // create begins the file at the path; "-" is standard output.
-func (p *program) create(path string) (*newFile, error) {
+func (p *program) create(path string, replace bool) (*newFile, error) {
 	if path == "-" {
 		if isTerminal(p.stdout) {
 			return nil, &usageError{"standard output is a terminal, and a backup is not text", "name a file, or write to a pipe"}
@@ -141,17 +149,37 @@ func (p *program) create(path string) (*newFile, error) {
 		return &newFile{Writer: p.stdout, path: path}, nil
 	}
 	dir := filepath.Dir(path)
+	f := &newFile{path: path, dir: dir, replace: replace}
+	if err := f.free(); err != nil {
+		return nil, err
+	}
 	temp, err := os.CreateTemp(dir, ".countersign-*") // with mode 0600
 	if err != nil {
 		return nil, remedy(err, "write "+path+": "+err.Error(), "name a file in a folder that this user may write to")
 	}
-	return &newFile{Writer: temp, path: path, dir: dir, temp: temp}, nil
+	f.Writer, f.temp = temp, temp
+	return f, nil
 }
 
-// keep makes the file last and gives it its name, in the place of an older one.
+// free refuses a path that something else has, unless that may be replaced.
+func (f *newFile) free() error {
+	if f.replace {
+		return nil
+	}
+	if _, err := os.Lstat(f.path); err != nil {
+		return nil //nolint:nilerr // it is not there, or writing it says what is wrong
+	}
+	return remedy(fs.ErrExist, f.path+" is there already; nothing was written", "name another file, or give --replace to replace that one")
+}
+
+// keep makes the file last and gives it its name. It looks once more whether the
+// name is free, since writing took a while.
 func (f *newFile) keep() error {
 	if f.temp == nil {
 		return nil
+	}
+	if err := f.free(); err != nil {
+		return err
 	}
 	if err := errors.Join(f.temp.Sync(), f.temp.Close(), os.Rename(f.temp.Name(), f.path)); err != nil {
 		return remedy(err, "write "+f.path+": "+err.Error(), "make room, or name another file")

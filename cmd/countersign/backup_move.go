@@ -23,7 +23,7 @@ func newExport(p *program) *cobra.Command {
   countersign export --reopen`,
 	}
 	reopen := cmd.Flags().Bool("reopen", false, "let the database serve again, when no import of the file was or will be served")
-	confirm, out := addConfirmation(cmd), addOutput(cmd)
+	f := exportFlags{addReplaceFile(cmd), addConfirmation(cmd), addOutput(cmd)}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if *reopen {
 			return noArgs(cmd, args)
@@ -32,26 +32,33 @@ func newExport(p *program) *cobra.Command {
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *reopen {
-			return p.reopen(cmd, confirm)
+			return p.reopen(cmd, f.confirm)
 		}
 		if args[0] == "-" {
 			return usagef(cmd, "an export is a file: the database is closed once the file lasts, which is not known of a pipe")
 		}
-		if err := confirm.ask(cmd, p, "The database is closed: no server and no command works with it any more."); err != nil {
+		if err := f.confirm.ask(cmd, p, "The database is closed: no server and no command works with it any more."); err != nil {
 			return err
 		}
-		return p.withInstallation(cmd, func(cfg *config.Config, keys *seal.Keys) error { return p.export(cmd, cfg, keys, out, args[0]) })
+		return p.withInstallation(cmd, func(cfg *config.Config, keys *seal.Keys) error { return p.export(cmd, cfg, keys, f, args[0]) })
 	}
 	return cmd
 }
 
-func (p *program) export(cmd *cobra.Command, cfg *config.Config, keys *seal.Keys, out *output, path string) error {
+// exportFlags are those of `export`.
+type exportFlags struct {
+	replace *bool
+	confirm *confirmation
+	out     *output
+}
+
+func (p *program) export(cmd *cobra.Command, cfg *config.Config, keys *seal.Keys, f exportFlags, path string) error {
 	ctx := cmd.Context()
 	err := p.withDatabase(cmd, func(db *storage.DB) error { return checkInstallation(ctx, db, keys) })
 	if err != nil {
 		return err
 	}
-	to, err := p.create(path)
+	to, err := p.create(path, *f.replace)
 	if err != nil {
 		return err
 	}
@@ -60,7 +67,7 @@ func (p *program) export(cmd *cobra.Command, cfg *config.Config, keys *seal.Keys
 	if err != nil {
 		return restoreFix(err)
 	}
-	return p.printWritten(out, written{path, h})
+	return p.printWritten(f.out, written{path, h})
 }
 
 func (p *program) reopen(cmd *cobra.Command, confirm *confirmation) error {

@@ -62,6 +62,22 @@ func printDocument(p *program, out *output, c shownClient) error {
 	})
 }
 
+// removedClient is a client as it was before it was removed.
+type removedClient struct {
+	clientstore.Document
+
+	Removed bool `json:"removed"`
+}
+
+// printRemovedClient prints a client that was just removed.
+func printRemovedClient(p *program, out *output, c *clientstore.Client) error {
+	return out.print(p.stdout, removedClient{c.Document(), true}, func(tw *tabwriter.Writer) {
+		row(tw, "client_id", c.ID)
+		row(tw, "client_name", c.Name)
+		row(tw, "removed", true)
+	})
+}
+
 // warn says what is risky about a client.
 func warn(p *program, c *clientstore.Client) {
 	for _, w := range c.Warnings() {

@@ -108,7 +108,7 @@ var (
 	removing = decision{
 		verb: "remove", short: "Remove a client for good",
 		example: `  countersign client remove CLIENT_ID
-  countersign client remove CLIENT_ID --yes`,
+  countersign client remove CLIENT_ID --yes -o json`,
 		impact: func(c *clientstore.Client, i clientstore.Impact) string {
 			return fmt.Sprintf("This removes %s for good. It has %s; they die now. To stop it for a time, disapprove it instead.", title(c), live(i))
 		},
@@ -231,8 +231,11 @@ func (f *decisionFlags) run(cmd *cobra.Command, p *program, id string) error {
 			warn(p, q.client)
 		}
 		after, err := decide(ctx, cmd, p, desk, q)
-		if err != nil || after == nil {
+		if err != nil {
 			return err
+		}
+		if after == nil {
+			return printRemovedClient(p, f.out, q.seen)
 		}
 		return printClient(p, f.out, after, "")
 	})

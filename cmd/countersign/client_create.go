@@ -83,8 +83,8 @@ type secretFlags struct {
 func addSecret(cmd *cobra.Command) *secretFlags {
 	f := &secretFlags{}
 	cmd.Flags().BoolVar(&f.stdin, "secret-stdin", false, "read the client's secret from standard input")
-	cmd.Flags().StringVar(&f.file, "secret-file", "", "read the client's secret from a `file`")
-	cmd.MarkFlagsMutuallyExclusive("secret-stdin", "secret-file")
+	cmd.Flags().StringVar(&f.file, "client-secret-file", "", "read the client's secret from a `file`")
+	cmd.MarkFlagsMutuallyExclusive("secret-stdin", "client-secret-file")
 	return f
 }
 

@@ -99,19 +99,29 @@ func ownerOf(clients []clientstore.Client) string {
 }
 
 func newClientSchema(p *program) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of clients files", Args: noArgs,
 		Example: `  countersign client schema > clients.schema.json
-  countersign client schema | less`,
-		RunE: func(*cobra.Command, []string) error {
+  countersign client schema -o yaml | less`,
+	}
+	format := ""
+	cmd.Flags().StringVarP(&format, "output", "o", "json", "`form` of the schema: json or yaml")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch format {
+		case "json":
 			text, err := clientfile.FileSchema().Text()
 			if err != nil {
 				return err
 			}
 			_, err = p.stdout.Write(text)
 			return err
-		},
+		case "yaml":
+			return clientfile.WriteYAML(p.stdout, clientfile.FileSchema())
+		default:
+			return usagef(cmd, "unknown form %q of the schema; use json or yaml", format)
+		}
 	}
+	return cmd
 }
 
 func newClientRelease(p *program) *cobra.Command {

@@ -87,19 +87,47 @@ func newInitialTokenList(p *program) *cobra.Command {
 }
 
 func newInitialTokenRevoke(p *program) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "revoke ID", Short: "End an initial access token; the clients registered with it stay", Args: oneArg,
 		Example: `  countersign client initial-token revoke ID
-  countersign client initial-token revoke ID --log-level debug`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-				err := s.clients.RevokeInitialToken(ctx, actor(), args[0])
-				if errors.Is(err, storage.ErrNotFound) {
-					return remedy(err, fmt.Sprintf("no initial access token has the ID %q, or it was revoked before", args[0]),
-						"`countersign client initial-token list` shows all")
-				}
-				return err
-			})
-		},
+  countersign client initial-token revoke ID -o json`,
 	}
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			t, err := revokeInitialToken(ctx, s, args[0])
+			if errors.Is(err, storage.ErrNotFound) {
+				return remedy(err, fmt.Sprintf("no initial access token has the ID %q, or it was revoked before", args[0]),
+					"`countersign client initial-token list` shows all")
+			}
+			if err != nil {
+				return err
+			}
+			return out.print(p.stdout, t, func(tw *tabwriter.Writer) {
+				row(tw, "id", t.ID)
+				row(tw, "name", t.Name)
+				row(tw, "revoked", t.RevokedAt)
+			})
+		})
+	}
+	return cmd
+}
+
+// revokeInitialToken ends the token, and returns it as it is then.
+func revokeInitialToken(ctx context.Context, s *stores, id string) (*clientstore.InitialToken, error) {
+	var list []clientstore.InitialToken
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.clients.RevokeInitialToken(ctx, actor(), id)
+		if err != nil {
+			return err
+		}
+		list, err = s.clients.InitialTokens(ctx)
+		return err
+	})
+	for i := range list {
+		if list[i].ID == id {
+			return &list[i], err
+		}
+	}
+	return nil, err
 }

@@ -34,8 +34,11 @@ func requested(r *clientstore.Requested) string {
 }
 
 // approvalImpact says what an approval begins, and what it does not.
-func approvalImpact(c *clientstore.Client, _ clientstore.Impact) string {
+func approvalImpact(c *clientstore.Client, i clientstore.Impact) string {
 	text := fmt.Sprintf("This lets %s work: it may ask people for %s.", title(c), cell(c.Metadata.Scope))
+	if i.Tokens > 0 {
+		text = fmt.Sprintf("%s has %s, for which this decision holds from the next request on. ", title(c), live(i)) + text
+	}
 	if c.Type == clientstore.OAuth1 {
 		text += " " + callbackImpact(c)
 	}

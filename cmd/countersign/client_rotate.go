@@ -60,7 +60,7 @@ func (f *rotateFlags) check(cmd *cobra.Command) error {
 		return usagef(cmd, "a duration is negative; give one like 24h")
 	}
 	given := 0
-	for _, name := range []string{"confirm", "reject", "secret-stdin", "secret-file", "overlap", "expires-in"} {
+	for _, name := range []string{"confirm", "reject", "secret-stdin", "client-secret-file", "overlap", "expires-in"} {
 		if cmd.Flags().Changed(name) {
 			given++
 		}

@@ -164,7 +164,7 @@ func TestWhatClientCreateRefuses(t *testing.T) {
 		{"a member that approves", exitFailure, []string{"--set", "status=approved"}, "not a registration's to set"},
 		{"a member without value", exitUsage, []string{"--set", "scope"}, "member=value"},
 		{"an unknown type", exitUsage, []string{"--type", "saml"}, "oauth1, oauth2, oidc"},
-		{"a secret as an argument", exitUsage, []string{"--secret", "hunter2"}, "--secret-stdin or --secret-file"},
+		{"a secret as an argument", exitUsage, []string{"--secret", "hunter2"}, "--secret-stdin or --client-secret-file"},
 		{"a misspelt flag", exitUsage, []string{"--redirect-url", "https://x"}, "did you mean --redirect-uri?"},
 		{"an unknown output", exitUsage, []string{"-o", "xml"}, "table, json or yaml"},
 		{"a word too many", exitUsage, []string{"extra"}, `"extra"`},

@@ -133,7 +133,9 @@ func (m *machine) manageClients(server *machine) {
 	}
 	m.ok("", "client", "failures", id)
 	m.refused(exitFailure, "", []string{"client", "approve", id, "--revision", "--yes"}, "no revision of this client waits")
-	m.ok("", "client", "remove", id, "--yes")
+	if removed := m.object("", "client", "remove", id, "--yes"); removed["removed"] != true || removed["client_id"] != id {
+		m.t.Errorf("removed %v", removed)
+	}
 	m.refused(exitFailure, "", []string{"client", "show", id}, "no client has the key", "client list")
 	m.refused(exitFailure, "", []string{"client", "initial-token", "list"}, "works on a database only", "COUNTERSIGN_SERVER")
 }

@@ -87,14 +87,36 @@ func verbs(cmd *cobra.Command) []string {
 	return names
 }
 
+// secretSources are the flags by which the command takes what somebody tried to
+// give as an argument. A client's secret goes before the key-encryption key,
+// which every command knows as --secret-file.
+func secretSources(cmd *cobra.Command, tried string) []string {
+	candidates := map[string][]string{
+		"secret":        {"secret-stdin", "client-secret-file"},
+		"client-secret": {"secret-stdin", "client-secret-file"},
+		"password":      {"password-stdin", "password-file"},
+	}[tried]
+	known := func(name string) bool { return cmd.Flags().Lookup(name) != nil }
+	if tried == "secret" && !known("client-secret-file") {
+		candidates = []string{"secret-file"}
+	}
+	var list []string
+	for _, name := range candidates {
+		if known(name) {
+			list = append(list, "--"+name)
+		}
+	}
+	return list
+}
+
 func flagError(cmd *cobra.Command, err error) error {
 	unknown, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !ok {
 		return usagef(cmd, "%v", err)
 	}
-	if unknown == "secret" || unknown == "password" {
-		return usagef(cmd, "there is no flag --%s, because every user of the machine can read arguments; "+
-			"use --%s-stdin or --%s-file", unknown, unknown, unknown)
+	if from := secretSources(cmd, unknown); len(from) > 0 {
+		return usagef(cmd, "there is no flag --%s, because every user of the machine can read arguments; use %s",
+			unknown, strings.Join(from, " or "))
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })

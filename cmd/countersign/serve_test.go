@@ -161,6 +161,8 @@ func TestStartsThatAreRefused(t *testing.T) {
 		{"an unknown setting", []string{"ISUER=x"}, []string{"did you mean COUNTERSIGN_ISSUER?", "Fix:"}},
 		{"a database that is not there", []string{"DATABASE=postgres://nobody@127.0.0.1:1/none?connect_timeout=2", "SECRET=" + seal.GenerateKey()}, []string{"cannot be reached", "check"}},
 		{"PostgreSQL without key", []string{"DATABASE=postgres://nobody@127.0.0.1:1/none"}, []string{"key-encryption key is missing", "Fix: make it with"}},
+		{"a database of another kind", []string{"DATABASE=mysql://u:hunter2@h/d"}, []string{`"mysql"`, "sqlite:///path/to/file or postgres://user@host/name", "COUNTERSIGN_DATABASE", "Fix:"}},
+		{"a database without its file", []string{"DATABASE=sqlite:data.db"}, []string{"absolute path", "Fix:"}},
 		{"a key that is none", []string{"SECRET=abc"}, []string{"64 hexadecimal digits", "Fix:"}},
 		{"a certificate that is not there", []string{"TLS_CERTIFICATE=/no/c", "TLS_KEY=/no/k"}, []string{"/no/c", "Fix:"}},
 	}

@@ -33,25 +33,25 @@ func TestTokenGetByOtherGrants(t *testing.T) {
 		inHeader := create("--grant", "password", "--grant", "client_credentials", "--secret-stdin")
 		inBody := create("--grant", "password", "--grant", "client_credentials", "--secret-stdin", "--set", "token_endpoint_auth_method=client_secret_post")
 		for name, id := range map[string]string{"in the header": inHeader, "in the body": inBody} {
-			got := m.ok(goodPassword, "token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--secret-file", file)
+			got := m.ok(goodPassword, "token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--client-secret-file", file)
 			for _, want := range []string{"cs_at_", "cs_rt_", "verified", "claim sub"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("%s: password: printed %s; want %s in it", name, got, want)
 				}
 			}
-			got = m.ok("", "token", "get", "--client", id, "--grant", "client-credentials", "--scope", "api", "--secret-file", file)
+			got = m.ok("", "token", "get", "--client", id, "--grant", "client-credentials", "--scope", "api", "--client-secret-file", file)
 			if !strings.Contains(got, "cs_at_") || strings.Contains(got, "cs_rt_") {
 				t.Errorf("%s: client credentials: printed %s", name, got)
 			}
-			m.refused(exitFailure, "wrong", []string{"token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--secret-file", file}, "invalid_grant", "Fix:")
+			m.refused(exitFailure, "wrong", []string{"token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--client-secret-file", file}, "invalid_grant", "Fix:")
 		}
 		m.refused(exitUsage, "", []string{"token", "get", "--client", inHeader, "--grant", "password"}, "--username is missing")
 		m.refused(exitUsage, "", []string{"token", "get", "--client", inHeader, "--grant", "password", "--username", "ada"}, "the password is missing")
-		m.refused(exitFailure, "", []string{"token", "get", "--client", inHeader, "--grant", "device", "--secret-file", file}, "unauthorized_client")
+		m.refused(exitFailure, "", []string{"token", "get", "--client", inHeader, "--grant", "device", "--client-secret-file", file}, "unauthorized_client")
 
 		public := create("--public", "--grant", "urn:ietf:params:oauth:grant-type:device_code")
 		posted := create("--grant", "urn:ietf:params:oauth:grant-type:device_code", "--secret-stdin", "--set", "token_endpoint_auth_method=client_secret_post")
-		for _, args := range [][]string{{"--client", public}, {"--client", posted, "--secret-file", file}} {
+		for _, args := range [][]string{{"--client", public}, {"--client", posted, "--client-secret-file", file}} {
 			if got := m.tokenGetByDevice("allow", args...); !strings.Contains(got, "cs_at_") || !strings.Contains(got, "verified") {
 				t.Errorf("device: printed %s", got)
 			}

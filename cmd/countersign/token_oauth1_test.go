@@ -26,7 +26,7 @@ func TestTokenGetByOAuth1(t *testing.T) {
 		}
 		create := []string{"client", "create", "--type", "oauth1", "--name", "Modeler", "--secret-stdin", "--redirect-uri", "http://127.0.0.1/callback"}
 		id := m.object(secret, append(create, "--approve")...)["client_id"].(string)
-		got := parse[map[string]string](t, m.tokenGet(id, "--grant", "oauth1", "--secret-file", file, "-o", "json"))
+		got := parse[map[string]string](t, m.tokenGet(id, "--grant", "oauth1", "--client-secret-file", file, "-o", "json"))
 		config := oauth1.NewConfig(id, secret)
 		verify := func() int {
 			res, err := config.Client(t.Context(), oauth1.NewToken(got["oauth_token"], got["oauth_token_secret"])).Get(s.issuer + "/oauth1/verify")
@@ -45,7 +45,7 @@ func TestTokenGetByOAuth1(t *testing.T) {
 		if status := verify(); status != 401 {
 			t.Errorf("verification after the disapproval: %d", status)
 		}
-		m.refused(exitFailure, "", []string{"token", "get", "--client", id, "--grant", "oauth1", "--secret-file", file}, "consumer_key_rejected", "disapproved")
+		m.refused(exitFailure, "", []string{"token", "get", "--client", id, "--grant", "oauth1", "--client-secret-file", file}, "consumer_key_rejected", "disapproved")
 
 		if printed := m.ok(secret, create...); strings.Contains(printed, secret) {
 			t.Error("a typed secret is printed")

@@ -61,6 +61,31 @@ func printUser(p *program, out *output, a *account.Account) error {
 	})
 }
 
+// printAfter prints an account as it is now.
+func printAfter(ctx context.Context, p *program, out *output, s *stores, id string) error {
+	a, err := s.accounts.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	return printUser(p, out, a)
+}
+
+// removedUser is an account as it was before it was removed.
+type removedUser struct {
+	userView
+
+	Removed bool `json:"removed"`
+}
+
+// printRemovedUser prints an account that was just removed.
+func printRemovedUser(p *program, out *output, a *account.Account) error {
+	return out.print(p.stdout, removedUser{viewUser(a), true}, func(tw *tabwriter.Writer) {
+		row(tw, "username", a.Username)
+		row(tw, "id", a.ID)
+		row(tw, "removed", true)
+	})
+}
+
 // withStores runs a command on the configured database, beside a server that
 // may be running.
 func (p *program) withStores(cmd *cobra.Command, do func(context.Context, *stores) error) (err error) {

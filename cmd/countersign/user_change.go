@@ -14,9 +14,9 @@ func newUserSetPassword(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set-password USERNAME", Short: "Replace a user's password; their sign-ins and tokens end", Args: oneArg,
 		Example: `  countersign user set-password ada
-  countersign user set-password ada --password-file ./password.txt`,
+  countersign user set-password ada --password-file ./password.txt -o json`,
 	}
-	password := addPassword(cmd)
+	password, out := addPassword(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		typed, err := password.read(cmd, p)
 		if err != nil {
@@ -31,7 +31,7 @@ func newUserSetPassword(p *program) *cobra.Command {
 				return err
 			}
 			p.talk("The password of %s is replaced.", printable(a.Username))
-			return nil
+			return printAfter(ctx, p, out, s, a.ID)
 		})
 	}
 	return cmd
@@ -100,22 +100,23 @@ var (
 func newUserSwitch(p *program, sw switching) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: sw.verb + " USERNAME", Short: sw.short, Args: oneArg,
-		Example: "  countersign user " + sw.verb + " ada\n  countersign --data /var/lib/countersign user " + sw.verb + " bob",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-				a, err := findUser(ctx, s, args[0])
-				if err != nil {
-					return err
-				}
-				if err := sw.change(s.accounts, ctx, actor(), a.ID); err != nil {
-					return err
-				}
-				p.talk("%s %s.", printable(a.Username), sw.done)
-				return nil
-			})
-		},
+		Example: "  countersign user " + sw.verb + " ada -o json\n  countersign --data /var/lib/countersign user " + sw.verb + " bob",
 	}
 	cmd.Flags().Bool("yes", false, "accepted for scripts; this command does not ask")
+	out := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
+			a, err := findUser(ctx, s, args[0])
+			if err != nil {
+				return err
+			}
+			if err := sw.change(s.accounts, ctx, actor(), a.ID); err != nil {
+				return err
+			}
+			p.talk("%s %s.", printable(a.Username), sw.done)
+			return printAfter(ctx, p, out, s, a.ID)
+		})
+	}
 	return cmd
 }
 
@@ -123,9 +124,9 @@ func newUserRemove(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "remove USERNAME", Short: "Remove a user for good", Args: oneArg,
 		Example: `  countersign user remove ada
-  countersign user remove bob --yes`,
+  countersign user remove bob --yes -o json`,
 	}
-	confirm := addConfirmation(cmd)
+	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
 			a, err := findUser(ctx, s, args[0])
@@ -140,7 +141,7 @@ func newUserRemove(p *program) *cobra.Command {
 				return err
 			}
 			p.talk("%s is removed.", printable(a.Username))
-			return nil
+			return printRemovedUser(p, out, a)
 		})
 	}
 	return cmd
@@ -152,9 +153,9 @@ func newUserRemoveFactors(p *program) *cobra.Command {
 		Long: "Removes the passkeys, the authenticator app and the recovery codes of a user who has lost them all.\n" +
 			"Their password alone signs them in again, until they set up others. Make sure that it is they who ask.",
 		Example: `  countersign user remove-factors ada
-  countersign user remove-factors bob --yes`,
+  countersign user remove-factors bob --yes -o json`,
 	}
-	confirm := addConfirmation(cmd)
+	confirm, out := addConfirmation(cmd), addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
 			a, err := findUser(ctx, s, args[0])
@@ -167,7 +168,7 @@ func newUserRemoveFactors(p *program) *cobra.Command {
 			}
 			if !has {
 				p.talk("%s has no second factor.", printable(a.Username))
-				return nil
+				return printUser(p, out, a)
 			}
 			impact := "This removes the second factors of " + printable(a.Username) + ". Their password alone signs them in again."
 			if err := confirm.ask(cmd, p, impact); err != nil {
@@ -177,7 +178,7 @@ func newUserRemoveFactors(p *program) *cobra.Command {
 				return err
 			}
 			p.talk("The second factors of %s are removed.", printable(a.Username))
-			return nil
+			return printAfter(ctx, p, out, s, a.ID)
 		})
 	}
 	return cmd

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"time"
+
+	"countersign/storage"
 )
 
 // Config is the whole configuration. The comment of each field is its entry in
@@ -297,6 +299,21 @@ func (c *Config) DatabaseURL() string {
 		return c.Database.Reveal()
 	}
 	return (&url.URL{Scheme: "sqlite", Path: filepath.ToSlash(filepath.Join(c.Folder(), "countersign.db"))}).String()
+}
+
+// validateDatabase finds what no database is named by, which would else be taken
+// for PostgreSQL.
+func (c *Config) validateDatabase(fault faulter) {
+	if c.Database == "" {
+		return
+	}
+	key := "database"
+	if c.DatabaseFile != "" {
+		key = "database_file"
+	}
+	if err := storage.CheckURL(c.Database.Reveal()); err != nil {
+		fault(key, "%s", err)
+	}
 }
 
 // SQLitePath returns the path of the SQLite database, empty for PostgreSQL.

@@ -65,6 +65,8 @@ func TestFaultsNameTheRemedy(t *testing.T) {
 		{"no network", "", []string{"COUNTERSIGN_TRUSTED_PROXIES=10.0.0.0/8,proxy.example"}, []string{`"proxy.example" is neither`}},
 		{"everybody as proxy", "", []string{"COUNTERSIGN_TRUSTED_PROXIES=0.0.0.0/0"}, []string{"trusts everybody"}},
 		{"a secret that is a number", "secret: 12", nil, []string{"quotation marks"}},
+		{"a database of another kind", "", []string{"COUNTERSIGN_DATABASE=mysql://u@h/d"}, []string{"database (COUNTERSIGN_DATABASE)", `"mysql"`, "sqlite:///", "postgres://"}},
+		{"a file with a database of none", "", []string{"COUNTERSIGN_DATABASE_FILE=" + file(t, "countersign.db\n")}, []string{"database_file (COUNTERSIGN_DATABASE_FILE)", "no scheme"}},
 		{"a secret and its file", "", []string{"COUNTERSIGN_DATABASE=postgres://x", "COUNTERSIGN_DATABASE_FILE=" + secret}, []string{"database_file", "remove one"}},
 		{"a secret file that is not there", "", []string{"COUNTERSIGN_SECRET_FILE=/no/such"}, []string{"secret_file", "cannot be read"}},
 		{"plain http for other machines", "", []string{"COUNTERSIGN_LISTEN=0.0.0.0:80", "COUNTERSIGN_ISSUER=https://id.example"}, []string{"without TLS", "tls_certificate", "trusted_proxies"}},

@@ -124,6 +124,7 @@ func (c *Config) validate(origin map[string]string) error {
 	if text := c.issuerFault(); text != "" {
 		fault("issuer", "%s", text)
 	}
+	c.validateDatabase(fault)
 	c.validateListeners(fault)
 	c.validateTLS(fault)
 	c.validateChoices(fault)
