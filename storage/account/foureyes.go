@@ -40,7 +40,7 @@ func (s *Store) checkFourEyes(by audit.Actor, before, after *Account) error {
 	switch {
 	case !s.held(by):
 		return nil
-	case after.Has(ConfigureServer) && !before.Has(ConfigureServer):
+	case after.administers() && (!before.administers() || before.DisabledAt != nil && after.DisabledAt == nil):
 		return errAnother
 	case before.administers() && by.AccountID != before.ID && after.PasswordHash != before.PasswordHash:
 		return errPassword
