@@ -71,3 +71,34 @@ func TestFourEyes(t *testing.T) {
 		}
 	})
 }
+
+// AP-25: nor by way of an account that is disabled, whose permission is given
+// and taken all the same.
+func TestFourEyesOfDisabledAccounts(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		free := open(t, db)
+		s := account.New(db, account.Config{Keys: storagetest.Keys(t), Audit: audit.New(db), Cost: cheap, FourEyes: true})
+		ada, bob, eve := create(t, free, "ada", account.ConfigureServer), create(t, free, "bob", account.ConfigureServer), create(t, free, "eve")
+		by := audit.Actor{AccountID: ada.ID, Name: "ada", Via: audit.ViaAPI}
+		configure := []account.Permission{account.ConfigureServer}
+		for _, err := range []error{
+			s.Disable(t.Context(), by, bob.ID), s.SetPermissions(t.Context(), by, bob.ID, nil), s.Disable(t.Context(), by, eve.ID),
+		} {
+			if err != nil {
+				t.Fatalf("what takes power away needs nobody else: %v", err)
+			}
+		}
+		for _, a := range []*account.Account{bob, eve} {
+			if _, held := errors.AsType[*account.FourEyesError](s.SetPermissions(t.Context(), by, a.ID, configure)); !held {
+				t.Errorf("%s, disabled, is made an administrator", a.Username)
+			}
+			if err := s.Enable(t.Context(), by, a.ID); err != nil {
+				t.Errorf("%s is nobody in particular: %v", a.Username, err)
+			}
+			if len(get(t, s, a.ID).Permissions) != 0 {
+				t.Errorf("%s may %v", a.Username, get(t, s, a.ID).Permissions)
+			}
+		}
+	})
+}
