@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,6 +65,9 @@ func newUserPermit(p *program) *cobra.Command {
 				changed, err = s.accounts.Get(ctx, a.ID)
 				return err
 			})
+			if err == nil {
+				err = p.warnOfStranger(ctx, s, changed)
+			}
 			if err != nil {
 				return err
 			}
@@ -71,6 +75,24 @@ func newUserPermit(p *program) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// warnOfStranger tells whoever makes an administrator under four_eyes of
+// another one who may sign in as this one, and so be two.
+func (p *program) warnOfStranger(ctx context.Context, s *stores, a *account.Account) error {
+	e, err := s.accounts.Stranger(ctx, a)
+	if err != nil || e == nil {
+		return err
+	}
+	did := "set the password of"
+	if e.Action == "account.create" {
+		did = "created"
+	}
+	name := printable(a.Username)
+	p.talk("Warning: %s %s %s on %s, and may still sign in as them: under four_eyes, as a second administrator.\n"+
+		"Fix: give %s another password by `countersign user set-password`, then remove what else signs in by `countersign user remove-factors`.",
+		printable(e.ActorName), did, name, e.At.UTC().Format(time.RFC3339), name)
+	return nil
 }
 
 func permitted(has []account.Permission, give, take []string) []account.Permission {
@@ -111,7 +133,10 @@ func newUserSwitch(p *program, sw switching) *cobra.Command {
 					return err
 				}
 				p.talk("%s %s.", printable(a.Username), sw.done)
-				return nil
+				if a, err = s.accounts.Get(ctx, a.ID); err != nil || a.DisabledAt != nil {
+					return err
+				}
+				return p.warnOfStranger(ctx, s, a)
 			})
 		},
 	}

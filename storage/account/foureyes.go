@@ -1,6 +1,8 @@
 package account
 
 import (
+	"cmp"
+	"context"
 	"slices"
 
 	"countersign/storage/audit"
@@ -47,4 +49,50 @@ func (s *Store) checkFourEyes(by audit.Actor, before, after *Account) error {
 	default:
 		return nil
 	}
+}
+
+// Stranger returns the change by which an administrator may be able to sign in
+// as another one, where four eyes hold: they made that account or set its
+// password when it was none, which is theirs to do, and the server's machine
+// has not set another one since, or a second factor that was added meanwhile
+// is still there. It is nil where there is no such change. Whoever makes an
+// administrator of the account wants to know.
+func (s *Store) Stranger(ctx context.Context, a *Account) (*audit.Event, error) {
+	if !s.cfg.FourEyes || !a.administers() {
+		return nil, nil
+	}
+	var changes []audit.Event
+	for last := ""; ; {
+		page, err := s.cfg.Audit.List(ctx, audit.Filter{TargetType: "account", TargetID: a.ID, Before: last})
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			slices.Reverse(changes)
+			return stranger(a.ID, changes), nil
+		}
+		changes = append(changes, page...)
+		last = page[len(page)-1].ID
+	}
+}
+
+// stranger goes through what happened to the account, the oldest first.
+// Changing its password oneself clears nothing: whoever knows it can.
+func stranger(id string, changes []audit.Event) *audit.Event {
+	var knows, holds *audit.Event // the password; a second factor
+	for i, c := range changes {
+		switch c.Action {
+		case "account.create", "account.set_password":
+			if c.ActorID == "" {
+				knows = nil
+			} else if c.ActorID != id {
+				knows = &changes[i]
+			}
+		case "account.add_totp", "account.add_passkey":
+			holds = cmp.Or(holds, knows)
+		case "account.remove_factors":
+			holds = nil
+		}
+	}
+	return cmp.Or(knows, holds)
 }
