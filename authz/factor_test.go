@@ -383,7 +383,7 @@ func TestAdministratorsAreLedToASecondFactor(t *testing.T) {
 	})
 }
 
-// A request that was let in waits for its body, and meanwhile the session ends,
+// LG-36: a request that was let in waits for its body, and meanwhile the session ends,
 // or the account gets a factor that the session lacks: nothing is added.
 func TestFactorsNeedTheSessionToTheEnd(t *testing.T) {
 	each(t, func(w *world) {

@@ -60,7 +60,7 @@ func TestUserPermitUnderFourEyes(t *testing.T) {
 		}
 		silent(permit...)
 		key := m.apiKeyOf("root1", "accounts:read accounts:write")
-		at := "/v1/accounts/" + id
+		at := "/admin/api/v1/accounts/" + id
 		for _, step := range []struct {
 			method, path, body string
 			status             int
