@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -53,28 +54,30 @@ func newUserPermit(p *program) *cobra.Command {
 			return usagef(cmd, "nothing to change; give --permission or --revoke")
 		}
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			var changed *account.Account
-			err := s.db.InTx(ctx, func(ctx context.Context) error {
-				a, err := findUser(ctx, s, args[0])
-				if err != nil {
-					return err
-				}
-				if err := s.accounts.SetPermissions(ctx, actor(), a.ID, permitted(a.Permissions, give, take)); err != nil {
-					return err
-				}
-				changed, err = s.accounts.Get(ctx, a.ID)
-				return err
-			})
-			if err == nil {
-				err = p.warnOfStranger(ctx, s, changed)
-			}
+			changed, err := permit(ctx, s, args[0], give, take)
 			if err != nil {
 				return err
 			}
-			return printUser(p, out, changed)
+			return errors.Join(printUser(p, out, changed), p.warnOfStranger(ctx, s, changed))
 		})
 	}
 	return cmd
+}
+
+// permit gives the user permissions and takes others away.
+func permit(ctx context.Context, s *stores, username string, give, take []string) (changed *account.Account, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		a, err := findUser(ctx, s, username)
+		if err != nil {
+			return err
+		}
+		if err := s.accounts.SetPermissions(ctx, actor(), a.ID, permitted(a.Permissions, give, take)); err != nil {
+			return err
+		}
+		changed, err = s.accounts.Get(ctx, a.ID)
+		return err
+	})
+	return changed, err
 }
 
 // warnOfStranger tells whoever makes an administrator under four_eyes of
