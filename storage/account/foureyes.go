@@ -69,7 +69,8 @@ func (s *Store) Stranger(ctx context.Context, a *Account) (*audit.Event, error) 
 		}
 		if len(page) == 0 {
 			slices.Reverse(changes)
-			return stranger(a.ID, changes), nil
+			has, err := s.HasSecondFactor(ctx, a.ID)
+			return stranger(a.ID, changes, has), err
 		}
 		changes = append(changes, page...)
 		last = page[len(page)-1].ID
@@ -78,7 +79,7 @@ func (s *Store) Stranger(ctx context.Context, a *Account) (*audit.Event, error) 
 
 // stranger goes through what happened to the account, the oldest first.
 // Changing its password oneself clears nothing: whoever knows it can.
-func stranger(id string, changes []audit.Event) *audit.Event {
+func stranger(id string, changes []audit.Event, hasFactor bool) *audit.Event {
 	var knows, holds *audit.Event // the password; a second factor
 	for i, c := range changes {
 		switch c.Action {
@@ -93,6 +94,9 @@ func stranger(id string, changes []audit.Event) *audit.Event {
 		case "account.remove_factors":
 			holds = nil
 		}
+	}
+	if !hasFactor { // its owner removed it
+		return knows
 	}
 	return cmp.Or(knows, holds)
 }

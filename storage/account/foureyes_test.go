@@ -147,6 +147,8 @@ func TestStranger(t *testing.T) {
 				return s.SetPermissions(t.Context(), operator, bob.ID, []account.Permission{account.ConfigureServer})
 			}, "account.set_password"},
 			{"a password of the machine, the passkey stays", set(operator), "account.set_password"},
+			{"the passkey goes", func() error { return s.RemovePasskey(t.Context(), self, bob, "k") }, ""},
+			{"another passkey", add, "account.set_password"}, // which they may have added by the one before
 			{"no factors again", remove, ""},
 		} {
 			if err := step.do(); err != nil {
