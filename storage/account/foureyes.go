@@ -69,18 +69,22 @@ func (s *Store) Stranger(ctx context.Context, a *Account) (*audit.Event, error) 
 		}
 		if len(page) == 0 {
 			slices.Reverse(changes)
-			has, err := s.HasSecondFactor(ctx, a.ID)
-			return stranger(a.ID, changes, has), err
+			knows, holds := strangers(a.ID, changes)
+			if has, err := s.HasSecondFactor(ctx, a.ID); err != nil || !has {
+				return knows, err // the second factor is gone, if there was one
+			}
+			return cmp.Or(knows, holds), nil
 		}
 		changes = append(changes, page...)
 		last = page[len(page)-1].ID
 	}
 }
 
-// stranger goes through what happened to the account, the oldest first.
-// Changing its password oneself clears nothing: whoever knows it can.
-func stranger(id string, changes []audit.Event, hasFactor bool) *audit.Event {
-	var knows, holds *audit.Event // the password; a second factor
+// strangers goes through what happened to the account, the oldest first, and
+// returns by which change somebody knows its password, and by which they may
+// hold a second factor of it. Changing the password oneself clears nothing:
+// whoever knows it can.
+func strangers(id string, changes []audit.Event) (knows, holds *audit.Event) {
 	for i, c := range changes {
 		switch c.Action {
 		case "account.create", "account.set_password":
@@ -95,8 +99,5 @@ func stranger(id string, changes []audit.Event, hasFactor bool) *audit.Event {
 			holds = nil
 		}
 	}
-	if !hasFactor { // its owner removed it
-		return knows
-	}
-	return cmp.Or(knows, holds)
+	return knows, holds
 }
