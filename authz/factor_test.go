@@ -7,13 +7,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"html"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -385,20 +383,7 @@ func TestAdministratorsAreLedToASecondFactor(t *testing.T) {
 	})
 }
 
-// slow is the body of a request, before which something else happens. It is
-// sent when the server asks for it.
-type slow struct {
-	io.Reader
-	before func()
-	once   sync.Once
-}
-
-func (s *slow) Read(p []byte) (int, error) {
-	s.once.Do(s.before)
-	return s.Reader.Read(p)
-}
-
-// A request that was let in waits for its body, and meanwhile the session ends,
+// LG-36: a request that was let in waits for its body, and meanwhile the session ends,
 // or the account gets a factor that the session lacks: nothing is added.
 func TestFactorsNeedTheSessionToTheEnd(t *testing.T) {
 	each(t, func(w *world) {
@@ -415,18 +400,8 @@ func TestFactorsNeedTheSessionToTheEnd(t *testing.T) {
 			me := visitor{w, map[string]string{"cs_session": cookie, "cs_browser": seal.NewToken(seal.BrowserCookie)}}
 			page := me.get("/account/authenticator")
 			p := phone{shownKey.FindStringSubmatch(page.body)[1]}
-			form := url.Values{"enrolment": {html.UnescapeString(sealedField.FindStringSubmatch(page.body)[1])}, "code": {p.code(w.clock.Now())}}.Encode()
-			r := w.request(http.MethodPost, "/account/authenticator", formType, form)
-			r.Body = io.NopCloser(&slow{Reader: strings.NewReader(form), before: func() { meanwhile(s) }})
-			r.Header.Set("Expect", "100-continue")
-			r.Header.Set("Sec-Fetch-Site", "same-origin")
-			for n, v := range me.jar {
-				r.AddCookie(&http.Cookie{Name: n, Value: v})
-			}
-			res := w.surf(&http.Client{
-				Transport:     &http.Transport{ExpectContinueTimeout: time.Minute, DisableKeepAlives: true},
-				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			}, r)
+			form := url.Values{"enrolment": {html.UnescapeString(sealedField.FindStringSubmatch(page.body)[1])}, "code": {p.code(w.clock.Now())}}
+			res := me.submitSlowly("/account/authenticator", form, func() { meanwhile(s) })
 			if res.StatusCode != http.StatusSeeOther || !strings.Contains(res.Header.Get("Location"), "/login?interaction=") {
 				w.Errorf("%s: %s %q", name, res.Status, res.Header.Get("Location"))
 			}

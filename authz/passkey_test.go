@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"countersign/authz"
 	"countersign/clientstore"
@@ -379,6 +380,53 @@ func TestPasskeyWithFailingDatabase(t *testing.T) {
 			}
 			if res.StatusCode != http.StatusServiceUnavailable || v.jar["cs_session"] != "" {
 				w.Fatalf("with statement %d failing: %s", n, res.Status)
+			}
+		}
+	})
+}
+
+// LG-37: what a passkey is called is text, on either database.
+func TestPasskeyLabel(t *testing.T) {
+	eachNamed(t, func(w *world, origin string) {
+		for _, label := range []string{"", "a\x00b", "a\xffb", "a\nb", strings.Repeat("x", 65)} {
+			res := w.me().add(newKey(origin), label)
+			if res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(res.body, `aria-invalid="true"`) || !utf8.ValidString(res.body) {
+				w.Errorf("%q: %s: %.600s", label, res.Status, res.body)
+			}
+		}
+		if has, err := w.accounts.HasSecondFactor(w.Context(), w.user.ID); err != nil || has {
+			w.Errorf("has a factor %v, %v", has, err)
+		}
+	})
+}
+
+// LG-37: neither are other texts of the account's own pages a fault of the
+// server: a NUL or bytes that are no text are refused, or name nothing.
+func TestOwnPagesTakeTextOnly(t *testing.T) {
+	each(t, func(w *world) {
+		w.install()
+		for _, odd := range []string{"a\x00b", "a\xffb"} {
+			for path, form := range map[string]url.Values{
+				"/account/profile":              {"name": {odd}, "nickname": {odd}},
+				"/account/password":             {"current_password": {odd}, "password": {odd}, "password_again": {odd}},
+				"/account/sessions":             {"session": {odd}},
+				"/account/applications/remove":  {"client": {odd}},
+				"/account/passkeys/remove":      {"passkey": {odd}},
+				"/account/authenticator":        {"enrolment": {odd}, "code": {odd}},
+				"/account/authenticator/remove": {"x": {odd}},
+				"/language":                     {"language": {odd}, "back": {odd}},
+			} {
+				r := w.request(http.MethodPost, path, formType, form.Encode())
+				r.Header.Set("Sec-Fetch-Site", "same-origin")
+				r.Header.Set("User-Agent", "x\xff")
+				if res := w.me().do(r); res.StatusCode >= http.StatusInternalServerError {
+					w.Errorf("%s with %q: %s", path, odd, res.Status)
+				}
+			}
+			for _, path := range []string{"/account/applications/remove?client=", "/account/passkeys/remove?passkey=", "/account/security?done="} {
+				if res := w.me().get(path + url.QueryEscape(odd)); res.StatusCode >= http.StatusInternalServerError {
+					w.Errorf("%s with %q: %s", path, odd, res.Status)
+				}
 			}
 		}
 	})

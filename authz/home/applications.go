@@ -97,7 +97,7 @@ func (h *Handler) Remove(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) removeApplication(w http.ResponseWriter, r *http.Request, v *visit) error {
-	form, err := page.Form(r)
+	form, err := h.form(r, v)
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,28 @@ func (h *Handler) signedIn(w http.ResponseWriter, r *http.Request, serve served)
 	if err != nil {
 		return err
 	}
-	return serve(w, r, v)
+	err = serve(w, r, v)
+	if errors.Is(err, errEnded) {
+		return h.showStranger(w, r)
+	}
+	return err
+}
+
+// errEnded reports that somebody was signed out while their form was on its way.
+var errEnded = errors.New("the session ended before the form had arrived")
+
+// form reads the form of somebody who is signed in. Its body may come slowly,
+// so it is [errEnded] when the session is over by then.
+func (h *Handler) form(r *http.Request, v *visit) (url.Values, error) {
+	form, err := page.Form(r)
+	if err != nil {
+		return nil, err
+	}
+	now, err := h.cfg.Sessions.Get(r.Context(), h.cfg.Cookies.Session(r))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && now.ID != v.session.ID {
+		return nil, errEnded
+	}
+	return form, err
 }
 
 // showStranger sends a stranger to sign in, if there is anybody they could be.

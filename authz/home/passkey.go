@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"countersign/authz/browser"
 	"countersign/authz/page"
@@ -55,9 +57,9 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, s *security
 		return err
 	}
 	label := strings.TrimSpace(form.Get("label"))
-	again := page.AddPasskey{Label: locale.Foreign(label)}
-	if label == "" || len(label) > maxLabel {
-		again.Faults = []page.EntryFault{{Field: "label", Reason: "Give it a name of 64 bytes at most."}}
+	again := page.AddPasskey{Label: locale.Foreign(page.Plain(label))}
+	if reason := unfitLabel(label); reason != "" {
+		again.Faults = []page.EntryFault{{Field: "label", Reason: reason}}
 		return h.askPasskey(w, r, s, again)
 	}
 	made, err := h.cfg.Passkeys.Register(r.Context(), h.cfg.Cookies.Browser(r), s.account, form.Get("credential"))
@@ -87,6 +89,21 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, s *security
 		return err
 	}
 	return h.askPasskey(w, r, s, again)
+}
+
+// unfitLabel says what is wrong with what somebody calls a passkey, empty for
+// nothing.
+func unfitLabel(label string) locale.Message {
+	switch {
+	case label == "", len(label) > maxLabel:
+		return "Give it a name of 64 bytes at most."
+	case !utf8.ValidString(label):
+		return "Use valid UTF-8."
+	case strings.ContainsFunc(label, unicode.IsControl):
+		return "Remove control characters."
+	default:
+		return ""
+	}
 }
 
 // showAdded shows the recovery codes that came with the first factor.
@@ -120,7 +137,15 @@ func (h *Handler) RemovePasskey(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		err = h.cfg.Accounts.RemovePasskey(r.Context(), browser.Actor(r, s.account), s.account, form.Get("passkey"))
+		err = h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) error {
+			if _, err := h.still(ctx, r, s); err != nil {
+				return err
+			}
+			return h.cfg.Accounts.RemovePasskey(ctx, browser.Actor(r, s.account), s.account, form.Get("passkey"))
+		})
+		if errors.Is(err, errUnconfirmed) {
+			return h.confirm(w, r, s.visit, r.URL.Path)
+		}
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}

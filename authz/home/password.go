@@ -41,7 +41,7 @@ func (h *Handler) ChangePassword(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, v *visit) error {
-	form, err := page.Form(r)
+	form, err := h.form(r, v)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (h *Handler) SetProfile(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) setProfile(w http.ResponseWriter, r *http.Request, v *visit) error {
-	form, err := page.Form(r)
+	form, err := h.form(r, v)
 	if err != nil {
 		return err
 	}

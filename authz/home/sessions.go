@@ -57,7 +57,7 @@ func (h *Handler) EndSessions(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) endSessions(w http.ResponseWriter, r *http.Request, v *visit) error {
-	form, err := page.Form(r)
+	form, err := h.form(r, v)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,25 +54,48 @@ func newUserPermit(p *program) *cobra.Command {
 			return usagef(cmd, "nothing to change; give --permission or --revoke")
 		}
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
-			var changed *account.Account
-			err := s.db.InTx(ctx, func(ctx context.Context) error {
-				a, err := findUser(ctx, s, args[0])
-				if err != nil {
-					return err
-				}
-				if err := s.accounts.SetPermissions(ctx, actor(), a.ID, permitted(a.Permissions, give, take)); err != nil {
-					return err
-				}
-				changed, err = s.accounts.Get(ctx, a.ID)
-				return err
-			})
+			changed, err := permit(ctx, s, args[0], give, take)
 			if err != nil {
 				return err
 			}
-			return printUser(p, out, changed)
+			return errors.Join(printUser(p, out, changed), p.warnOfStranger(ctx, s, changed))
 		})
 	}
 	return cmd
+}
+
+// permit gives the user permissions and takes others away.
+func permit(ctx context.Context, s *stores, username string, give, take []string) (changed *account.Account, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context) error {
+		a, err := findUser(ctx, s, username)
+		if err != nil {
+			return err
+		}
+		if err := s.accounts.SetPermissions(ctx, actor(), a.ID, permitted(a.Permissions, give, take)); err != nil {
+			return err
+		}
+		changed, err = s.accounts.Get(ctx, a.ID)
+		return err
+	})
+	return changed, err
+}
+
+// warnOfStranger tells whoever makes an administrator under four_eyes of
+// another one who may sign in as this one, and so be two.
+func (p *program) warnOfStranger(ctx context.Context, s *stores, a *account.Account) error {
+	e, err := s.accounts.Stranger(ctx, a)
+	if err != nil || e == nil {
+		return err
+	}
+	did := "set the password of"
+	if e.Action == "account.create" {
+		did = "created"
+	}
+	name := printable(a.Username)
+	p.talk("Warning: %s %s %s on %s, and may still sign in as them: under four_eyes, as a second administrator.\n"+
+		"Fix: give %s another password by `countersign user set-password`, then remove what else signs in by `countersign user remove-factors`.",
+		printable(e.ActorName), did, name, e.At.UTC().Format(time.RFC3339), name)
+	return nil
 }
 
 func permitted(has []account.Permission, give, take []string) []account.Permission {
@@ -114,6 +139,14 @@ func newUserSwitch(p *program, sw switching) *cobra.Command {
 				return err
 			}
 			p.talk("%s %s.", printable(a.Username), sw.done)
+			if a, err = s.accounts.Get(ctx, a.ID); err != nil {
+				return err
+			}
+			if a.DisabledAt == nil {
+				if err := p.warnOfStranger(ctx, s, a); err != nil {
+					return err
+				}
+			}
 			return printAfter(ctx, p, out, s, a.ID)
 		})
 	}

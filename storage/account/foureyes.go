@@ -1,6 +1,8 @@
 package account
 
 import (
+	"cmp"
+	"context"
 	"slices"
 
 	"countersign/storage/audit"
@@ -40,11 +42,62 @@ func (s *Store) checkFourEyes(by audit.Actor, before, after *Account) error {
 	switch {
 	case !s.held(by):
 		return nil
-	case after.Has(ConfigureServer) && !before.Has(ConfigureServer):
+	case after.administers() && (!before.administers() || before.DisabledAt != nil && after.DisabledAt == nil):
 		return errAnother
 	case before.administers() && by.AccountID != before.ID && after.PasswordHash != before.PasswordHash:
 		return errPassword
 	default:
 		return nil
 	}
+}
+
+// Stranger returns the change by which an administrator may be able to sign in
+// as another one, where four eyes hold: they made that account or set its
+// password when it was none, which is theirs to do, and the server's machine
+// has not set another one since, or a second factor that was added meanwhile
+// is still there. It is nil where there is no such change. Whoever makes an
+// administrator of the account wants to know.
+func (s *Store) Stranger(ctx context.Context, a *Account) (*audit.Event, error) {
+	if !s.cfg.FourEyes || !a.administers() {
+		return nil, nil
+	}
+	var changes []audit.Event
+	for last := ""; ; {
+		page, err := s.cfg.Audit.List(ctx, audit.Filter{TargetType: "account", TargetID: a.ID, Before: last})
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			slices.Reverse(changes)
+			knows, holds := strangers(a.ID, changes)
+			if has, err := s.HasSecondFactor(ctx, a.ID); err != nil || !has {
+				return knows, err // the second factor is gone, if there was one
+			}
+			return cmp.Or(knows, holds), nil
+		}
+		changes = append(changes, page...)
+		last = page[len(page)-1].ID
+	}
+}
+
+// strangers goes through what happened to the account, the oldest first, and
+// returns by which change somebody knows its password, and by which they may
+// hold a second factor of it. Changing the password oneself clears nothing:
+// whoever knows it can.
+func strangers(id string, changes []audit.Event) (knows, holds *audit.Event) {
+	for i, c := range changes {
+		switch c.Action {
+		case "account.create", "account.set_password":
+			if c.ActorID == "" {
+				knows = nil
+			} else if c.ActorID != id {
+				knows = &changes[i]
+			}
+		case "account.add_totp", "account.add_passkey":
+			holds = cmp.Or(holds, knows)
+		case "account.remove_factors":
+			holds = nil
+		}
+	}
+	return knows, holds
 }
