@@ -131,8 +131,8 @@ func TestHeldSector(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {
 		bob, asked := d.account("bob", account.ConfigureServer), false
-		d.door.cfg.Sector = func(context.Context, *clientstore.Metadata, *clientstore.Metadata) (*clientstore.Sector, error) {
-			if err := d.accounts.Disable(t.Context(), root1, bob.ID); err != nil {
+		d.door.cfg.Sector = func(ctx context.Context, _, _ *clientstore.Metadata) (*clientstore.Sector, error) {
+			if err := d.accounts.Disable(ctx, root1, bob.ID); err != nil {
 				t.Error(err)
 			}
 			asked = true

@@ -397,7 +397,7 @@ func (d *desk) issue(c *clientstore.Client) {
 // TestRemoveAsksForTheName removes a client of which people have live tokens.
 func TestRemoveAsksForTheName(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *desk) {
+	each(t, func(_ *testing.T, d *desk) {
 		c := d.approve(d.register("Live App", clientstore.OIDC))
 		d.issue(c)
 		path := "/settings/oauth-clients/" + c.ID + "/remove"
