@@ -82,7 +82,7 @@ func (s slow) Write(p []byte) (int, error) {
 }
 
 // cutOff fails unless a file of several pages ends with the page during which
-// who reads it ceases to be an administrator (AD-32).
+// who reads it ceases to be an administrator.
 func (d *desk) cutOff(path string) {
 	d.t.Helper()
 	bob := d.account("bob", account.ConfigureServer)
