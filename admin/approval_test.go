@@ -235,7 +235,7 @@ func TestApproveASoftware(t *testing.T) {
 		d.want(d.open("/settings/approvals"), http.StatusOK, "all that wait")
 		d.want(d.open(approvePage+"?key="+keys[0]), http.StatusOK, "3 clients that say they are 4NRB1 0XZ")
 		shown := d.open(page + "?id=4NRB1+0XZ")
-		d.want(shown, http.StatusOK, "One", "Two", "Three", "one.example, three.example, two.example", "Each says so of itself")
+		d.want(shown, http.StatusOK, "One", "Two", "Three", "one.example, three.example, two.example", "Each says so of itself", "Nobody has live tokens of them: approving them ends nothing.")
 		form := shown.fields("software_id")
 		form.Set("decision", "allow")
 		form["client"] = slices.DeleteFunc(form["client"], func(one string) bool { return strings.HasPrefix(one, keys[1]) })

@@ -33,6 +33,7 @@ type change struct {
 	Reason  string
 	Faults  []fault
 	Limits  limits
+	Impact  locale.Message
 	// Link is the token of the link that led here, empty for none, and
 	// LinkVersion the version that it was made for.
 	Link        string
@@ -155,7 +156,10 @@ func (h *handler) changeOf(r *http.Request, who *administrator, c *clientstore.C
 		return ch, err
 	}
 	ch.Author, ch.OwnWork = names.name(rev.CreatedBy), h.cfg.Clients.OwnWork(c, rev, who.AccountID)
-	ch.Limits, err = h.limits(r.Context(), c)
+	if ch.Limits, err = h.limits(r.Context(), c); err != nil {
+		return ch, err
+	}
+	ch.Impact, err = h.approvalImpact(r.Context(), c)
 	return ch, err
 }
 

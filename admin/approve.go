@@ -34,6 +34,7 @@ type approval struct {
 	// that it is good no more, and Since that the client is another by now.
 	Link            string
 	LinkOver, Since bool
+	Impact          locale.Message
 	Family          int // how many wait of the same software, this one among them
 }
 
@@ -85,6 +86,9 @@ func (h *handler) approval(r *http.Request, who *administrator, key string) (app
 	}
 	p.Functional, p.OwnWork = names[m.OAuth1FunctionalAccount], h.cfg.Clients.OwnWork(c, nil, who.AccountID)
 	if p.Family, err = h.family(r.Context(), c); err != nil {
+		return approval{}, err
+	}
+	if p.Impact, err = h.approvalImpact(r.Context(), c); err != nil {
 		return approval{}, err
 	}
 	p.Narrowing, err = h.narrowed(r.Context(), c)

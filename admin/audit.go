@@ -75,7 +75,7 @@ func (h *handler) targetURL(e event) string {
 
 // exportAudit serves GET /settings/audit/export: the changes, newest first, one
 // JSON object a line, or as CSV.
-func (h *handler) exportAudit(w http.ResponseWriter, r *http.Request, _ *administrator) error {
+func (h *handler) exportAudit(w http.ResponseWriter, r *http.Request, who *administrator) error {
 	f := auditFilter(r)
 	f.Limit = exportSize
 	records, err := h.cfg.Audit.List(r.Context(), f)
@@ -91,7 +91,7 @@ func (h *handler) exportAudit(w http.ResponseWriter, r *http.Request, _ *adminis
 			return nil //nolint:nilerr // the browser hung up
 		}
 		f.Before = records[len(records)-1].ID
-		if records, err = h.cfg.Audit.List(r.Context(), f); err != nil {
+		if records, err = h.cfg.Audit.List(r.Context(), f); err != nil || h.still(r, who) != nil {
 			// What was sent cannot be taken back: the connection ends, and the
 			// browser says that the file is not whole.
 			panic(http.ErrAbortHandler)

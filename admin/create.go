@@ -55,7 +55,7 @@ func (h *handler) register(r *http.Request, who *administrator, f clientForm, ty
 	if err != nil {
 		return nil, "", err
 	}
-	sector, err := h.sector(r, &clientstore.Metadata{}, &m)
+	sector, err := h.sector(r, who, &clientstore.Metadata{}, &m)
 	if err != nil {
 		return nil, "", err
 	}
@@ -70,11 +70,15 @@ func (h *handler) register(r *http.Request, who *administrator, f clientForm, ty
 
 // sector fetches the document at the client's sector_identifier_uri if the
 // store will ask for it.
-func (h *handler) sector(r *http.Request, before, after *clientstore.Metadata) (*clientstore.Sector, error) {
+func (h *handler) sector(r *http.Request, who *administrator, before, after *clientstore.Metadata) (*clientstore.Sector, error) {
 	if !after.NeedsSector(before) {
 		return nil, nil //nolint:nilnil // as the store takes it
 	}
-	return h.cfg.Sector(r.Context(), before, after)
+	s, err := h.cfg.Sector(r.Context(), before, after)
+	if err != nil {
+		return nil, err
+	}
+	return s, h.still(r, who)
 }
 
 // typedSecret returns the secret that was typed twice, empty when one is to be

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -29,6 +30,24 @@ func impactWords(i clientstore.Impact) locale.Message {
 		return "Nobody has live tokens of this client."
 	}
 	return locale.Sprintf("%d people have live tokens of this client, %d in all. They stop working now.", i.Accounts, i.Tokens)
+}
+
+// approvalImpact says what an approval, or a change of one, does to what is live
+// of a client: it ends nothing, and what it narrows holds for tokens too.
+func (h *handler) approvalImpact(ctx context.Context, c *clientstore.Client) (locale.Message, error) {
+	i, err := h.cfg.Clients.Impact(ctx, c.ID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return "", unknownClient()
+	case err != nil:
+		return "", err
+	case i.Tokens == 0 && c.Status == clientstore.Approved:
+		return "Nobody has live tokens of this client.", nil
+	case i.Tokens == 0:
+		return "Nobody has live tokens of this client: approving it ends nothing.", nil
+	default:
+		return locale.Sprintf("%d people have live tokens of this client, %d in all. They go on working, as far as its approval allows.", i.Accounts, i.Tokens), nil
+	}
 }
 
 func (h *handler) decision(r *http.Request) (decision, error) {

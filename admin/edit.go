@@ -86,7 +86,7 @@ func (h *handler) save(r *http.Request, who *administrator, c *clientstore.Clien
 	if err != nil {
 		return err
 	}
-	sector, err := h.sector(r, &c.Metadata, &m)
+	sector, err := h.sector(r, who, &c.Metadata, &m)
 	if err != nil {
 		return err
 	}

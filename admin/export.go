@@ -70,7 +70,7 @@ func (q listQuery) exported(format string) string {
 
 // exportClients serves GET /settings/oauth-clients/export: the clients that the
 // list has, in its order, as CSV or as lines of JSON.
-func (h *handler) exportClients(w http.ResponseWriter, r *http.Request, _ *administrator) error {
+func (h *handler) exportClients(w http.ResponseWriter, r *http.Request, who *administrator) error {
 	f, err := h.readListQuery(r).filter()
 	if err != nil {
 		return unknownList()
@@ -99,7 +99,7 @@ func (h *handler) exportClients(w http.ResponseWriter, r *http.Request, _ *admin
 			return nil
 		}
 		f.After = clients[len(clients)-1].CursorBy(f.Sort)
-		if clients, err = h.cfg.Clients.List(r.Context(), f); err != nil {
+		if clients, err = h.cfg.Clients.List(r.Context(), f); err != nil || h.still(r, who) != nil {
 			panic(http.ErrAbortHandler) // as in exportAudit
 		}
 	}

@@ -1,14 +1,19 @@
 package admin
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 
 	"countersign/clientstore"
+	"countersign/storage/account"
+	"countersign/storage/audit"
 	"countersign/storage/storagetest"
 )
 
@@ -65,6 +70,36 @@ func TestExports(t *testing.T) {
 	})
 }
 
+// slow is a browser that takes its time: something happens while it reads.
+type slow struct {
+	http.ResponseWriter
+	meanwhile func()
+}
+
+func (s slow) Write(p []byte) (int, error) {
+	s.meanwhile()
+	return s.ResponseWriter.Write(p)
+}
+
+// cutOff fails unless a file of several pages ends with the page during which
+// who reads it ceases to be an administrator.
+func (d *desk) cutOff(path string) {
+	d.t.Helper()
+	bob := d.account("bob", account.ConfigureServer)
+	r := d.as(d.signIn(bob)).request(http.MethodGet, path, nil)
+	w := slow{httptest.NewRecorder(), sync.OnceFunc(func() {
+		if err := d.accounts.Remove(d.t.Context(), root1, bob.ID); err != nil {
+			d.t.Error(err)
+		}
+	})}
+	defer func() {
+		if gone := recover(); gone != http.ErrAbortHandler { //nolint:errorlint // it is a value, not an error's chain
+			d.t.Errorf("%s went on, to the end: %v", path, gone)
+		}
+	}()
+	d.handler.ServeHTTP(w, r)
+}
+
 // A file has every client, however many pages that takes.
 func TestExportHasAll(t *testing.T) {
 	t.Parallel()
@@ -79,6 +114,16 @@ func TestExportHasAll(t *testing.T) {
 	if err := d.db.With(t.Context()).CreateInBatches(batch, 100).Error; err != nil {
 		t.Fatal(err)
 	}
+	d.cutOff("/settings/oauth-clients/export")
+	if err := d.db.Tx().InTx(t.Context(), func(ctx context.Context) (err error) {
+		for range exportSize {
+			err = errors.Join(err, d.audit.Record(ctx, root1, audit.Change{Action: "client.edit", TargetType: "client", TargetID: c.ID}))
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d.cutOff("/settings/audit/export")
 	if _, rows := d.sheet("/settings/oauth-clients/export?sort=-used"); len(rows) != exportSize+2 {
 		t.Errorf("%d rows; want %d", len(rows), exportSize+2)
 	}

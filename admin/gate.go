@@ -59,6 +59,19 @@ func (h *handler) admit(w http.ResponseWriter, r *http.Request) (*administrator,
 	return &administrator{AccountID: v.Session.AccountID, Username: v.Username, SessionID: v.Session.ID}, nil
 }
 
+// still refuses whoever may not any more. It is for after something that waited
+// for another machine, which can be a friend of who asked (AD-32).
+func (h *handler) still(r *http.Request, who *administrator) error {
+	v, err := h.cfg.Sessions.Visitor(r.Context(), h.cfg.SessionCookie(r))
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if err != nil || !slices.Contains(v.Permissions, string(account.ConfigureServer)) {
+		return forbidden(printable(who.Username))
+	}
+	return nil
+}
+
 // askToSignIn keeps what was asked for and leads to the sign-in page of the
 // other door. A form that came without a session is not kept: the page that
 // it is on is shown again.

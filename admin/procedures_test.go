@@ -376,24 +376,30 @@ func TestDisapproveAndRemove(t *testing.T) {
 	})
 }
 
+// issue gives the client a live token of the administrator.
+func (d *desk) issue(c *clientstore.Client) {
+	d.t.Helper()
+	now := d.db.Now()
+	for _, statement := range []string{
+		`INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, session_id, subject, scope, acr, amr, nonce, offline, auth_time, created_at, expires_at, claims)
+			SELECT 'g', 'authorization_code', @client, 0, @account, 0, '', 's', 'openid', '', '[]', '', true, @now, @now, @later, '{}'`,
+		`INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at) VALUES ('g', @hash, 'openid', '[]', @now, @later)`,
+	} {
+		err := d.db.With(d.t.Context()).Exec(statement, map[string]any{
+			"client": c.ID, "account": d.who.ID, "now": now, "later": now.Add(time.Hour), "hash": []byte("hash"),
+		}).Error
+		if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
 // TestRemoveAsksForTheName removes a client of which people have live tokens.
 func TestRemoveAsksForTheName(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, d *desk) {
+	each(t, func(_ *testing.T, d *desk) {
 		c := d.approve(d.register("Live App", clientstore.OIDC))
-		now := d.db.Now()
-		for _, statement := range []string{
-			`INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, session_id, subject, scope, acr, amr, nonce, offline, auth_time, created_at, expires_at, claims)
-				SELECT 'g', 'authorization_code', @client, 0, @account, 0, '', 's', 'openid', '', '[]', '', true, @now, @now, @later, '{}'`,
-			`INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at) VALUES ('g', @hash, 'openid', '[]', @now, @later)`,
-		} {
-			err := d.db.With(t.Context()).Exec(statement, map[string]any{
-				"client": c.ID, "account": d.who.ID, "now": now, "later": now.Add(time.Hour), "hash": []byte("hash"),
-			}).Error
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
+		d.issue(c)
 		path := "/settings/oauth-clients/" + c.ID + "/remove"
 		p := d.open(path)
 		d.want(p, http.StatusOK, "1 person has live tokens of this client, 1 in all", "They stop working now", "Type Live App to remove it", "disapprove it instead")

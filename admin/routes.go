@@ -6,6 +6,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"countersign/admin/arrival"
 	tryouts "countersign/storage/tryout"
 )
 
@@ -108,10 +109,16 @@ func (h *handler) handler() http.Handler {
 }
 
 // guarded puts in front of a route what keeps others out, whatever the method.
+// A form has arrived before anybody looks who sends it: between that look and
+// the deed lies the work itself, and nothing that the sender can draw out
+// (AD-32). Who shows no session at all is not waited for.
 func (h *handler) guarded(route route) http.Handler {
 	return h.page(func(w http.ResponseWriter, r *http.Request) error {
 		var who *administrator
 		if route.guard != anybody {
+			if h.cfg.SessionCookie(r) != "" {
+				arrival.Await(r)
+			}
 			var err error
 			if who, err = h.admit(w, r); who == nil {
 				return err

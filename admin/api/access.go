@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"countersign/admin/arrival"
 	"countersign/clientstore"
 	"countersign/storage"
 	"countersign/storage/account"
@@ -57,11 +58,18 @@ func address(r *http.Request) string {
 
 // admit lets nobody pass who may not have the operation done: it is known who
 // asks (401), the account may configure the server and the credential covers
-// the operation (403). All of it is as it stands at this moment.
+// the operation (403). All of it is as it stands at this moment, at which the
+// body has arrived: between here and the deed lies the work itself, and nothing
+// that the sender can draw out (AD-32). Who names no credential is not waited
+// for.
 func (h *Handler) admit(one route, r *request) error {
 	if one.public {
 		return h.limit("address " + address(r.Request))
 	}
+	if len(r.Header.Values("Authorization")) > 0 {
+		arrival.Await(r.Request)
+	}
+	r.scope = one.scope
 	var err error
 	if r.caller, err = h.authenticate(r.Request, one.scope); err != nil {
 		if _, verdict := errors.AsType[*problemError](err); verdict {
@@ -74,17 +82,32 @@ func (h *Handler) admit(one route, r *request) error {
 	if err := h.limit(r.caller.key()); err != nil {
 		return err
 	}
-	if !slices.Contains(r.caller.permissions, account.ConfigureServer) {
-		return noPermission(r.caller)
+	return h.permit(one.scope, r.caller)
+}
+
+// permit refuses a caller who may not do what the scope is for.
+func (h *Handler) permit(scope string, c *caller) error {
+	if !slices.Contains(c.permissions, account.ConfigureServer) {
+		return noPermission(c)
 	}
-	if h.cfg.SecondFactor && r.caller.weak {
+	if h.cfg.SecondFactor && c.weak {
 		return problemOf(weakSignIn, "Whoever may configure this server needs a second factor to sign in, and this access token came of a sign-in without one.").
-			challenge("insufficient_user_authentication", one.scope) // RFC 9470, section 3
+			challenge("insufficient_user_authentication", scope) // RFC 9470, section 3
 	}
-	if one.scope != "" && !slices.Contains(r.caller.scopes, one.scope) {
-		return outOfScope(one.scope)
+	if scope != "" && !slices.Contains(c.scopes, scope) {
+		return outOfScope(scope)
 	}
 	return nil
+}
+
+// still refuses whoever may not any more. It is for after what takes long or
+// waits for another machine, which can be a friend of who asked (AD-32).
+func (h *Handler) still(r *request) error {
+	c, err := h.authenticate(r.Request, r.scope)
+	if err != nil {
+		return err
+	}
+	return h.permit(r.scope, c)
 }
 
 func outOfScope(scope string) *problemError {

@@ -222,6 +222,7 @@ func (h *Handler) methods(by map[string]route) http.Handler {
 type request struct {
 	*http.Request
 	caller *caller // nil for what is public
+	scope  string  // of the operation
 }
 
 // value returns a variable of the path.

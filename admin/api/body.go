@@ -14,11 +14,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4/json"
+
+	"countersign/admin/arrival"
 )
 
 const (
-	maxBody  = 256 << 10 // bytes
-	maxDepth = 16        // a key set is five deep
+	maxBody  = arrival.Most // bytes
+	maxDepth = 16           // a key set is five deep
 )
 
 // members are those of a JSON object.
@@ -109,6 +111,19 @@ func (m members) into(known map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// take moves the members of these names out of the others, and reads them into
+// the variables.
+func (m members) take(known map[string]any) error {
+	own := members{}
+	for name := range known {
+		if raw, ok := m[name]; ok {
+			own[name] = raw
+			delete(m, name)
+		}
+	}
+	return own.into(known)
 }
 
 func choices(known map[string]any) string {

@@ -85,15 +85,8 @@ func (h *Handler) createClient(r *request) (*answer, error) {
 // chose are set this once.
 func readRegistration(m members) (clientstore.Registration, error) {
 	r := clientstore.Registration{Type: clientstore.OIDC}
-	own := members{}
-	for name, variable := range map[string]any{"type": &r.Type, "client_secret": &r.Secret} {
-		if raw, ok := m[name]; ok {
-			own[name] = raw
-			delete(m, name)
-			if err := own.into(map[string]any{name: variable}); err != nil {
-				return r, err
-			}
-		}
+	if err := m.take(map[string]any{"type": &r.Type, "client_secret": &r.Secret}); err != nil {
+		return r, err
 	}
 	var w clientstore.Wanted
 	err := w.Read(m, nil)
@@ -159,6 +152,9 @@ func (h *Handler) edited(r *request, m members, c *clientstore.Client, wanted cl
 		return clientstore.Edit{}, err
 	}
 	sector, err := h.cfg.Sector(r.Context(), &c.Metadata, &wanted.Metadata)
+	if err == nil && sector != nil { // it was fetched from where the client says
+		err = h.still(r)
+	}
 	return clientstore.Edit{Name: &wanted.Name, Metadata: &wanted.Metadata, Version: c.Version, Sector: sector}, err
 }
 

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -208,6 +209,52 @@ func TestPages(t *testing.T) {
 		w.problem(w.do(call{method: "GET", path: "/v1/audit?cursor=x"}), 400, "bad-query")
 		w.problem(w.do(call{method: "GET", path: "/v1/accounts?cursor=" + url.QueryEscape("AA")}), 400, "bad-query")
 	})
+}
+
+// TestTypedSecret registers a client of each type with a secret that somebody chose. It
+// works, and no answer has it.
+func TestTypedSecret(t *testing.T) {
+	t.Parallel()
+	const typed = "a typed secret of some length"
+	each(t, func(w *world) {
+		for kind, body := range map[string]string{
+			"oauth1": `{"type":"oauth1","client_name":"A","client_secret":"` + typed + `"}`,
+			"oauth2": `{"type":"oauth2","client_name":"A","client_secret":"` + typed + `","redirect_uris":["https://a.example/cb"]}`,
+			"oidc":   `{"type":"oidc","client_name":"A","client_secret":"` + typed + `","redirect_uris":["https://a.example/cb"]}`,
+			"":       `{"client_name":"A","client_secret":"` + typed + `","redirect_uris":["https://a.example/cb"]}`,
+		} {
+			create := call{method: "POST", path: "/v1/clients", body: body}.with("Idempotency-Key", "typed-"+kind)
+			made := w.want(w.do(create), http.StatusCreated)
+			again := w.want(w.do(create), http.StatusCreated)
+			id := made.json["client_id"].(string)
+			shown := w.want(w.do(call{method: "GET", path: "/v1/clients/" + id}), http.StatusOK)
+			trail := w.want(w.do(call{method: "GET", path: "/v1/audit?target_type=client&target_id=" + id}), http.StatusOK, "client.register")
+			for _, a := range []answer{made, again, shown, trail} {
+				if strings.Contains(a.text, typed) || a.json["client_secret"] != nil {
+					w.Errorf("%s: a typed secret is told: %s", kind, a.text)
+				}
+			}
+			if made.json["type"] != cmp.Or(kind, "oidc") || again.text != made.text {
+				w.Errorf("%q: made %s, again %s", kind, made.text, again.text)
+			}
+			if !w.opens(id, typed) || w.opens(id, typed+"x") {
+				w.Errorf("%q: it is not the secret of the client", kind)
+			}
+		}
+	})
+}
+
+// opens reports whether the secret is one of the client's.
+func (w *world) opens(id, secret string) bool {
+	w.Helper()
+	c, err := w.clients.Get(w.Context(), id)
+	w.must(err)
+	if c.Type == clientstore.OAuth1 { // which signs with it
+		return slices.ContainsFunc(w.clients.RevealSecrets(c), func(kept clientstore.Revealed) bool { return string(kept.Value) == secret })
+	}
+	good, err := w.clients.VerifySecret(w.Context(), c, secret)
+	w.must(err)
+	return good
 }
 
 // TestSecrets rotates with overlap, and ends one secret.

@@ -23,6 +23,9 @@ func (h *Handler) planFile(r *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.still(r); err != nil { // planning fetches from where clients say
+		return nil, err
+	}
 	return &answer{http.StatusOK, map[string]string{"ETag": tag}, p.Document(nil)}, nil
 }
 
@@ -149,17 +152,10 @@ func (h *Handler) manifest(r *request) (*clientstore.Manifest, string, error) {
 func readDeclared(m members) (*clientstore.Declared, error) {
 	d := &clientstore.Declared{}
 	var secret, on members
-	own := members{}
 	known := map[string]any{
 		"type": &d.Type, "client_id": &d.ClientID, "status": &d.Status, "status_reason": &d.Reason, "secret": &secret, "conditions": &on,
 	}
-	for name := range known {
-		if raw, ok := m[name]; ok {
-			own[name] = raw
-			delete(m, name)
-		}
-	}
-	if err := own.into(known); err != nil {
+	if err := m.take(known); err != nil {
 		return nil, err
 	}
 	var w clientstore.Wanted

@@ -29,7 +29,7 @@ func (h *Handler) once(r *request, j job) (*answer, error) {
 		return nil, err
 	}
 	if key == "" {
-		return h.do(r.Context(), j, func(context.Context, *answer) error { return nil })
+		return h.do(r, j, func(context.Context, *answer) error { return nil })
 	}
 	claim, before, err := h.cfg.Once.Begin(r.Context(), idempotency.Request{
 		Caller: r.caller.key(), Key: key, Content: r.Method + "\x00" + r.URL.Path + "\x00" + j.content,
@@ -42,7 +42,7 @@ func (h *Handler) once(r *request, j job) (*answer, error) {
 		maps.Copy(header, before.Header)
 		return &answer{before.Status, header, before.Body}, nil
 	}
-	a, err := h.do(r.Context(), j, func(ctx context.Context, a *answer) error {
+	a, err := h.do(r, j, func(ctx context.Context, a *answer) error {
 		body, err := a.encode()
 		if err != nil {
 			return err
@@ -55,11 +55,14 @@ func (h *Handler) once(r *request, j job) (*answer, error) {
 	return a, nil
 }
 
-func (h *Handler) do(ctx context.Context, j job, keep func(context.Context, *answer) error) (a *answer, err error) {
-	if err := j.prepare(ctx); err != nil {
+func (h *Handler) do(r *request, j job, keep func(context.Context, *answer) error) (a *answer, err error) {
+	if err := j.prepare(r.Context()); err != nil {
 		return nil, err
 	}
-	err = h.cfg.Tx.InTx(ctx, func(ctx context.Context) error {
+	if err := h.still(r); err != nil {
+		return nil, err
+	}
+	err = h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) error {
 		if a, err = j.work(ctx); err != nil {
 			return err
 		}

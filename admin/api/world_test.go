@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -54,6 +55,8 @@ type world struct {
 	ada   *account.Account
 	all   string // the key
 	allow func(caller string) bool
+	// sector is what the server fetches of a client, nil for nothing.
+	sector func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error)
 }
 
 // each runs a test in a new world on every database.
@@ -91,8 +94,11 @@ func (w *world) open(secondFactor bool) {
 		SecondFactor: secondFactor,
 		Issuer:       issuer, Tx: w.db.Tx(), Accounts: w.accounts, Clients: w.clients, Grants: w.grants, APIKeys: w.apiKeys, Once: w.once, Audit: events, Failures: w.failures,
 		Keys: keysettest.Open(w.T, w.db, keyset.Config{Audit: events, PublishedBefore: 10 * time.Minute, KeptAfter: time.Hour}),
-		Sector: func(context.Context, *clientstore.Metadata, *clientstore.Metadata) (*clientstore.Sector, error) {
-			return nil, nil //nolint:nilnil // documented
+		Sector: func(ctx context.Context, before, m *clientstore.Metadata) (*clientstore.Sector, error) {
+			if w.sector == nil || !m.NeedsSector(before) {
+				return nil, nil //nolint:nilnil // documented
+			}
+			return w.sector(ctx, before, m)
 		},
 		Allow: func(caller string) bool { return w.allow(caller) },
 		Log:   slog.New(slog.NewTextHandler(&w.logged, nil)), Now: w.db.Now,
@@ -168,6 +174,7 @@ type call struct {
 	body         string // JSON, empty for none
 	key          string // empty for the administrator's, - for none
 	header       map[string]string
+	meanwhile    func() // happens when five bytes of the body have come
 }
 
 // answer is what the API answered.
@@ -182,6 +189,9 @@ type answer struct {
 func (w *world) do(c call) answer {
 	w.Helper()
 	r := httptest.NewRequestWithContext(w.Context(), c.method, issuer+api.Prefix+c.path, strings.NewReader(c.body))
+	if c.meanwhile != nil {
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(c.body[:5]), meanwhile(c.meanwhile), strings.NewReader(c.body[5:])))
+	}
 	if c.body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}

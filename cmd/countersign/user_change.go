@@ -142,12 +142,10 @@ func newUserSwitch(p *program, sw switching) *cobra.Command {
 			if a, err = s.accounts.Get(ctx, a.ID); err != nil {
 				return err
 			}
-			if a.DisabledAt == nil {
-				if err := p.warnOfStranger(ctx, s, a); err != nil {
-					return err
-				}
+			if a.DisabledAt != nil {
+				return printUser(p, out, a)
 			}
-			return printAfter(ctx, p, out, s, a.ID)
+			return errors.Join(printUser(p, out, a), p.warnOfStranger(ctx, s, a))
 		})
 	}
 	return cmd
