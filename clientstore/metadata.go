@@ -235,7 +235,7 @@ func (c *Client) checkKept(Policy) error {
 			return err
 		}
 		if escapesNUL(encoded) {
-			return refuse(memberName(metadata.Type().Field(i)), "contains the character %s, which cannot be shown; remove it", "U+0000")
+			return refuse(memberName(metadata.Type().Field(i)), "%s contains the character %s, which cannot be shown; remove it", quoted(encoded), "U+0000")
 		}
 	}
 	return nil
