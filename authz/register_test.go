@@ -195,6 +195,8 @@ func TestRefusedRegistrations(t *testing.T) {
 			"wrong type of a member":         {`{` + good + `,"client_name":7}`, "invalid_client_metadata"},
 			"wrong type of another":          {`{` + good + `,"default_max_age":"7"}`, "invalid_client_metadata"},
 			"name that cannot be shown":      {`{` + good + `,"client_name":"a\u202eb"}`, "invalid_client_metadata"},
+			"JW-18 kid with a NUL":           {`{` + good + `,"jwks":{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"a\u0000b"}]}}`, "invalid_client_metadata"},
+			"JW-18 request_uri with a NUL":   {`{` + good + `,"request_uris":["https://rp.example/r#\u0000"]}`, "invalid_client_metadata"},
 			"oauth1":                         {`{` + good + `,"type":"oauth1"}`, "invalid_client_metadata"},
 			"DC-10 twice":                    {`{` + good + `,` + good + `}`, "invalid_client_metadata"},
 			"DC-10 REDIRECT_URIS":            {`{` + good + `,"REDIRECT_URIS":["https://evil.example/"]}`, "invalid_client_metadata"},

@@ -255,6 +255,11 @@ func (a Conditions) columns() map[string]any {
 // approval names already.
 func (s *Store) checkTesters(ctx context.Context, before, after Conditions) error {
 	_, added := split(after.TestAccounts, before.TestAccounts)
+	for _, id := range added {
+		if !wellFormedKey(id) {
+			return refuse("test_users", "no account is %s", quoted(id))
+		}
+	}
 	if len(added) == 0 {
 		return nil
 	}

@@ -48,6 +48,8 @@ func TestConditions(t *testing.T) {
 			"refresh tokens of nothing":       {clientstore.Conditions{GrantTypes: []string{"refresh_token"}}, "grant_types"},
 			"an end that is past":             {clientstore.Conditions{Until: &past}, "until"},
 			"an account that is none":         {clientstore.Conditions{TestAccounts: []string{"nobody"}}, "test_users"},
+			"an account with a NUL":           {clientstore.Conditions{TestAccounts: []string{"a\x00"}}, "test_users"},
+			"an account that is not UTF-8":    {clientstore.Conditions{TestAccounts: []string{"\xff"}}, "test_users"},
 		} {
 			_, err := clients.ApproveOn(t.Context(), ada, c.ID, clientstore.Approval{Conditions: &tt.on, Version: c.Version})
 			if e, ok := errors.AsType[*clientstore.MetadataError](err); !ok || e.Field != tt.field {

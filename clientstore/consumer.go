@@ -59,7 +59,7 @@ var functionalRow = map[storage.Dialect]string{
 	storage.SQLite: `SELECT c.id AS client_id, a.id AS account_id, a.username, (` + mayServe + ` AND ` + grant.Admitted("c", "a.id") + `) AS live
 		FROM clients c JOIN accounts a ON a.id = json_extract(c.metadata, '$.oauth1_functional_account') WHERE c.id = @caller`,
 	storage.PostgreSQL: `SELECT c.id AS client_id, a.id AS account_id, a.username, (` + mayServe + ` AND ` + grant.Admitted("c", "a.id") + `) AS live
-		FROM clients c JOIN accounts a ON a.id = c.metadata::json ->> 'oauth1_functional_account' WHERE c.id = @caller`,
+		FROM clients c JOIN accounts a ON a.id = ` + storage.WithoutNUL("c.metadata") + `::json ->> 'oauth1_functional_account' WHERE c.id = @caller`,
 }
 
 // checkFunctional refuses a functional account that does not exist, or that

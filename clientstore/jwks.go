@@ -85,6 +85,9 @@ func (m *Metadata) completeRequestURIs() error {
 		if fault := keysURIFault(address); fault != "" || len(uri) > maxURI || !isASCII(uri) {
 			return refuse("request_uris", "%s %s", quoted(uri), cmp.Or(fault, "is too long or not ASCII"))
 		}
+		if strings.ContainsFunc(uri, isSpaceOrControl) { // in the fragment
+			return refuse("request_uris", "%s %s", quoted(uri), spaceOrControl)
+		}
 	}
 	return nil
 }
@@ -98,6 +101,13 @@ func (m *Metadata) completeJWKS() error {
 	keys, err := ParseKeys(m.JWKS)
 	if err != nil {
 		return refuse("jwks", "%s", err)
+	}
+	for _, key := range keys {
+		for _, text := range []string{key.KeyID, key.Algorithm, key.Use} {
+			if err := checkText("jwks", text, maxText); err != nil {
+				return err
+			}
+		}
 	}
 	if m.JWKS, err = json.Marshal(jose.JSONWebKeySet{Keys: keys}); err != nil {
 		return refuse("jwks", "cannot be written: %s", err)

@@ -88,7 +88,7 @@ var matches = map[storage.Dialect]string{
 	storage.SQLite: `name LIKE @pattern ESCAPE '\' OR id LIKE @pattern ESCAPE '\' OR EXISTS (
 		SELECT 1 FROM json_each(metadata, '$.redirect_uris') u WHERE u.value LIKE @pattern ESCAPE '\')`,
 	storage.PostgreSQL: `name ILIKE @pattern ESCAPE '\' OR id ILIKE @pattern ESCAPE '\' OR EXISTS (
-		SELECT 1 FROM jsonb_array_elements_text(metadata::jsonb -> 'redirect_uris') u WHERE u ILIKE @pattern ESCAPE '\')`,
+		SELECT 1 FROM jsonb_array_elements_text(` + storage.WithoutNUL("metadata") + `::jsonb -> 'redirect_uris') u WHERE u ILIKE @pattern ESCAPE '\')`,
 }
 
 // List returns clients in the order of the filter. A filter that is not

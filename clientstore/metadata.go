@@ -3,6 +3,7 @@ package clientstore
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -188,7 +189,7 @@ func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
 		c.checkName, c.completeFlow, c.completeOAuth1, c.completeAuthentication, c.completeRedirectURIs,
-		c.completeScope, c.completeOpenID, c.completeKeys, c.checkAssertions, c.completeEncryption, c.checkSubjectType, c.completeLogout, c.checkAbout, c.checkTokens,
+		c.completeScope, c.completeOpenID, c.completeKeys, c.checkAssertions, c.completeEncryption, c.checkSubjectType, c.completeLogout, c.checkAbout, c.checkTokens, c.checkKept,
 	} {
 		if err := check(p); err != nil {
 			return err
@@ -221,6 +222,29 @@ func checkText(field, text string, limit int) error {
 		}
 	}
 	return nil
+}
+
+// checkKept refuses a NUL wherever in the metadata it is: PostgreSQL keeps the
+// JSON that escapes one, and then refuses to read any member of it. The checks
+// of the members leave none, and this one is for the member that is forgotten.
+func (c *Client) checkKept(Policy) error {
+	metadata := reflect.ValueOf(c.Metadata)
+	for i := range metadata.NumField() {
+		encoded, err := column(metadata.Field(i).Interface())
+		if err != nil {
+			return err
+		}
+		if escapesNUL(encoded) {
+			return refuse(memberName(metadata.Type().Field(i)), "%s contains the character %s, which cannot be shown; remove it", quoted(encoded), "U+0000")
+		}
+	}
+	return nil
+}
+
+// escapesNUL reports whether a text of the JSON has a NUL. An escaped backslash
+// begins no escape of its own.
+func escapesNUL(encoded string) bool {
+	return strings.Contains(strings.ReplaceAll(encoded, `\\`, ""), `\u0000`)
 }
 
 // checkAbout checks what the client tells people about itself.

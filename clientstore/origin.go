@@ -31,7 +31,7 @@ var ofOrigin = map[storage.Dialect]string{
 	storage.SQLite: `SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE ` + storage.Approved("clients") + ` AND instr(metadata, @quoted) > 0 AND EXISTS (
 		SELECT 1 FROM json_each(metadata, '$.redirect_uris') u WHERE ` + likeOrigin("u.value") + `) LIMIT 1) found`,
 	storage.PostgreSQL: `SELECT COUNT(*) FROM (SELECT 1 FROM clients WHERE ` + storage.Approved("clients") + ` AND strpos(metadata, @quoted) > 0 AND EXISTS (
-		SELECT 1 FROM jsonb_array_elements_text(metadata::jsonb -> 'redirect_uris') u WHERE ` + likeOrigin("u") + `) LIMIT 1) found`,
+		SELECT 1 FROM jsonb_array_elements_text(` + storage.WithoutNUL("metadata") + `::jsonb -> 'redirect_uris') u WHERE ` + likeOrigin("u") + `) LIMIT 1) found`,
 }
 
 // likeOrigin is true of a URI that begins with an origin, its default port

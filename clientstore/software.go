@@ -17,7 +17,7 @@ func (m *Metadata) Software() string { return cmp.Or(m.SoftwareID, m.ClientURI) 
 // ofSoftware selects the pending clients that say they are the same software.
 var ofSoftware = map[storage.Dialect]string{
 	storage.SQLite:     `status = 'pending' AND COALESCE(json_extract(metadata, '$.software_id'), json_extract(metadata, '$.client_uri')) = ?`,
-	storage.PostgreSQL: `status = 'pending' AND COALESCE(metadata::json ->> 'software_id', metadata::json ->> 'client_uri') = ?`,
+	storage.PostgreSQL: `status = 'pending' AND COALESCE(` + storage.WithoutNUL("metadata") + `::json ->> 'software_id', ` + storage.WithoutNUL("metadata") + `::json ->> 'client_uri') = ?`,
 }
 
 // OfSoftware returns the pending clients that say they are the same software

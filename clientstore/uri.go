@@ -46,6 +46,12 @@ func splitURI(uri string) uriParts {
 	return p
 }
 
+// spaceOrControl says what is wrong with a URI in which isSpaceOrControl finds
+// something.
+const spaceOrControl = "contains a space or a control character; remove it"
+
+func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
+
 // byteFault finds bytes that are no part of any URI, and those that some
 // readers take for others.
 func byteFault(uri string) string {
@@ -57,8 +63,8 @@ func byteFault(uri string) string {
 	}
 	for i := range len(uri) {
 		switch b := uri[i]; {
-		case b <= ' ' || b == 0x7f:
-			return "contains a space or a control character; remove it"
+		case isSpaceOrControl(rune(b)):
+			return spaceOrControl
 		case b > 0x7f:
 			return "contains a character that is not ASCII; write a host in its xn-- form and percent-encode the rest"
 		case b == '\\':

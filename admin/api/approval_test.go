@@ -30,6 +30,8 @@ func TestApprovalConditions(t *testing.T) {
 			`{"conditions":{"until":"2001-01-01T00:00:00Z"}}`: "#/until",
 			`{"conditions":{"test_users":["nobody"]}}`:        "#/test_users",
 			`{"conditions":{"test_accounts":["nobody"]}}`:     "#/test_users",
+			`{"conditions":{"test_accounts":["a\u0000b"]}}`:   "#/test_users",
+			`{"conditions":{"test_users":["a\u0000b"]}}`:      "#/test_users",
 		} {
 			approve.body = body
 			a := w.do(w.ifMatch(approve, id))

@@ -53,7 +53,7 @@ func Path(digest string) string {
 // uri is the address of a client's logo.
 var uri = map[storage.Dialect]string{
 	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.logo_uri'), '')`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'logo_uri', '')`,
+	storage.PostgreSQL: `COALESCE(` + storage.WithoutNUL("c.metadata") + `::json ->> 'logo_uri', '')`,
 }
 
 // standing is true of a client that may work at the moment of the statement,

@@ -13,19 +13,19 @@ import (
 // uri is the address that a client takes logout tokens at.
 var uri = map[storage.Dialect]string{
 	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.backchannel_logout_uri'), '')`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'backchannel_logout_uri', '')`,
+	storage.PostgreSQL: `COALESCE(` + storage.WithoutNUL("c.metadata") + `::json ->> 'backchannel_logout_uri', '')`,
 }
 
 // algorithm is what a client has its ID tokens signed with.
 var algorithm = map[storage.Dialect]string{
 	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.id_token_signed_response_alg'), '')`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'id_token_signed_response_alg', '')`,
+	storage.PostgreSQL: `COALESCE(` + storage.WithoutNUL("c.metadata") + `::json ->> 'id_token_signed_response_alg', '')`,
 }
 
 // encrypted is whether a client has its ID tokens encrypted.
 var encrypted = map[storage.Dialect]string{
 	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.id_token_encrypted_response_alg') IS NOT NULL, false)`,
-	storage.PostgreSQL: `((c.metadata::json ->> 'id_token_encrypted_response_alg') IS NOT NULL)`,
+	storage.PostgreSQL: `((` + storage.WithoutNUL("c.metadata") + `::json ->> 'id_token_encrypted_response_alg') IS NOT NULL)`,
 }
 
 // standing is true of a client that may work at the moment of the statement,

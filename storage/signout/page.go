@@ -9,7 +9,7 @@ import (
 // pageURI is the page that a client wants embedded in that of a sign-out.
 var pageURI = map[storage.Dialect]string{
 	storage.SQLite:     `COALESCE(json_extract(c.metadata, '$.frontchannel_logout_uri'), '')`,
-	storage.PostgreSQL: `COALESCE(c.metadata::json ->> 'frontchannel_logout_uri', '')`,
+	storage.PostgreSQL: `COALESCE(` + storage.WithoutNUL("c.metadata") + `::json ->> 'frontchannel_logout_uri', '')`,
 }
 
 // Page is a page of a client that the page of a sign-out embeds.
