@@ -20,12 +20,13 @@ const (
 	lettersAlike = 6
 )
 
-// Similar returns approved clients whose names people could take for the
-// client's: differently spelt, or in letters that look alike.
+// Similar returns clients whose names people could take for the client's:
+// differently spelt, or in letters that look alike. Those that are approved come
+// first, then those that wait, which may be approved along with it.
 func (s *Store) Similar(ctx context.Context, c *Client) ([]Client, error) {
 	var all []Client
-	err := s.db.With(ctx).Select("id", "name", "type", "status").Where("status = ? AND id <> ?", Approved, c.ID).
-		Order(byName(s.db.Dialect(), "name") + ", id").Limit(manyNames).Find(&all).Error
+	err := s.db.With(ctx).Select("id", "name", "type", "status").Where("status IN ? AND id <> ?", []Status{Approved, Pending}, c.ID).
+		Order("status, " + byName(s.db.Dialect(), "name") + ", id").Limit(manyNames).Find(&all).Error
 	if err != nil {
 		return nil, storage.Err("list names", err)
 	}
