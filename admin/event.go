@@ -39,6 +39,15 @@ var actionNames = map[string]locale.Message{ //nolint:gosec // these are names o
 	"account.create": "Account created", "account.setup": "First administrator created", "account.sign_up": "Signed up",
 	"account.set_permissions": "Permissions changed", "account.set_claims": "Profile changed", "account.set_password": "Password set",
 	"account.disable": "Account disabled", "account.enable": "Account enabled", "account.remove": "Account removed",
+	"client.manage": "Taken over by a file", "client.request_callback": "Asked to come back to another address",
+	"account.edit": "Account edited", "account.add_totp": "Authenticator app set up",
+	"account.remove_totp": "Authenticator app removed", "account.add_passkey": "Passkey added",
+	"account.remove_passkey": "Passkey removed", "account.remove_factors": "Second factors removed",
+	"account.new_recovery_codes": "New recovery codes made", "account.use_recovery_code": "Recovery code used",
+	"account.remove_application": "Access of an application removed", "account.end_session": "Signed out of a browser",
+	"account.end_sessions": "Signed out everywhere", "api_key.create": "API key created",
+	"api_key.revoke": "API key revoked", "keys.rotate": "Key rotated",
+	"installation.reopen": "Opened again after an export", "installation.restore": "Restored from a backup", "installation.import": "Imported from another database",
 	"initial_token.create": "Initial access token created", "initial_token.revoke": "Initial access token revoked",
 }
 

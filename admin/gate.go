@@ -129,7 +129,7 @@ func forbidden(username string) *problem {
 	return &problem{
 		Status: http.StatusForbidden, Code: "E-FORBIDDEN",
 		Title:  "Only administrators may come in here",
-		What:   locale.Sprintf("You are signed in as %s, and this account has not the permission to configure the server. Nothing was shown and nothing was done.", username),
+		What:   locale.Sprintf("You are signed in as %s, and this account does not have the permission to configure the server. Nothing was shown and nothing was done.", username),
 		Remedy: "Ask an administrator to give your account the permission configure_server, or sign in with another account.",
 		Next:   "To the home page",
 	}

@@ -118,7 +118,7 @@ func noPermission(c *caller) *problemError {
 	if c.accountID == "" {
 		return problemOf(forbidden, "The access token acts for its client alone, and clients have no permissions.")
 	}
-	return problemOf(forbidden, "The account behind the credential has not the permission configure_server.")
+	return problemOf(forbidden, "The account behind the credential does not have the permission configure_server.")
 }
 
 func (h *Handler) limit(who string) error {
