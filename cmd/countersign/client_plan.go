@@ -109,12 +109,12 @@ func shown(value any) string {
 		return ""
 	case string:
 		return printable(v)
-	case []any:
-		if len(v) == 0 {
-			return ""
-		}
 	}
-	return printable(cell(value))
+	text := cell(value)
+	if text == "-" { // an empty list
+		return ""
+	}
+	return printable(text)
 }
 
 // counts says how many steps do each thing.

@@ -137,7 +137,10 @@ func permissions(names []string) []account.Permission {
 func setClaim(c *account.Claims, name, value string) error {
 	known := claimNames()
 	if !slices.Contains(known, name) {
-		return fmt.Errorf("unknown claim; did you mean %s?", config.Nearest(name, known))
+		if near := config.Nearest(name, known); near != "" {
+			return fmt.Errorf("unknown claim; did you mean %s?", near)
+		}
+		return fmt.Errorf("unknown claim; there are %s", strings.Join(known, ", "))
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
