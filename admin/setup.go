@@ -194,7 +194,7 @@ func invalidToken() *problem {
 		Title: "This set-up address is not valid",
 		What: "A set-up address works for 30 minutes, and a newer one replaces it. " +
 			"This one has expired, has been replaced, or is incomplete.",
-		Remedy: "Restart the server: it prints a fresh address. On the server's machine, `countersign user create` makes an administrator as well.",
+		Remedy: "Restart the server: it prints a fresh address. On the server's machine, `countersign user create --permission configure_server` makes an administrator as well.",
 	}
 }
 

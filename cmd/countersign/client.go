@@ -135,12 +135,20 @@ func newClientList(p *program) *cobra.Command {
 			return out.print(p.stdout, docs, func(tw *tabwriter.Writer) {
 				row(tw, "KEY", "NAME", "TYPE", "STATUS", "LAST USE", "CONDITIONS", "GRANTS")
 				for _, d := range docs {
-					row(tw, d.ClientID, d.ClientName, d.Type, d.Status, lastUse(d.UsedAt), conditionsInBrief(d.Conditions), d.GrantTypes)
+					row(tw, d.ClientID, d.ClientName, d.Type, d.Status, lastUse(d.UsedAt), conditionsInBrief(d.Conditions), grantsOf(&d))
 				}
 			})
 		})
 	}
 	return cmd
+}
+
+// grantsOf names the grants of a client; OAuth 1.0a has one that has no name.
+func grantsOf(d *clientstore.Document) []string {
+	if d.Type == clientstore.OAuth1 {
+		return []string{"three-legged"}
+	}
+	return d.GrantTypes
 }
 
 func newClientShow(p *program) *cobra.Command {

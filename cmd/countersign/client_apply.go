@@ -79,9 +79,9 @@ func (f *applyFlags) show(p *program, plan *clientstore.PlanDocument) error {
 // apply shows the plan, asks and applies it.
 func (f *applyFlags) apply(ctx context.Context, cmd *cobra.Command, p *program, a *application, plan *plannedFile) error {
 	writePlan(p.stderr, &plan.PlanDocument)
-	done := &plan.PlanDocument
+	done := a.shown(&plan.PlanDocument)
 	if plan.Changes {
-		if err := f.confirm.ask(cmd, p, "This "+impactOf(done)+"."); err != nil {
+		if err := f.confirm.ask(cmd, p, "This "+impactOf(&plan.PlanDocument)+"."); err != nil {
 			return err
 		}
 		var err error
@@ -101,7 +101,7 @@ func (f *applyFlags) apply(ctx context.Context, cmd *cobra.Command, p *program, 
 }
 
 // again looks whether somebody else applied the same file meanwhile.
-func (*applyFlags) again(ctx context.Context, a *application, conflict error) (*clientstore.PlanDocument, error) {
+func (*applyFlags) again(ctx context.Context, a *application, conflict error) (*appliedFile, error) {
 	plan, err := a.plan(ctx)
 	if err != nil {
 		return nil, err
@@ -109,5 +109,5 @@ func (*applyFlags) again(ctx context.Context, a *application, conflict error) (*
 	if plan.Changes {
 		return nil, remedy(conflict, "a client was changed by somebody else meanwhile; nothing was written", "repeat the command and look at what it would do now")
 	}
-	return &plan.PlanDocument, nil
+	return a.shown(&plan.PlanDocument), nil
 }

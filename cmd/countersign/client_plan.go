@@ -11,14 +11,18 @@ import (
 )
 
 // planRows writes what was done, a client a line.
-func planRows(tw *tabwriter.Writer, p *clientstore.PlanDocument) {
+func planRows(tw *tabwriter.Writer, p *appliedFile) {
 	row(tw, "HANDLE", "KEY", "NAME", "STATUS", "DONE", "SECRET")
 	for _, s := range p.Steps {
 		status := string(s.Status)
 		if s.Action == clientstore.Remove {
 			status = ""
 		}
-		row(tw, s.Handle, s.ClientID, s.ClientName, status, doneWords[s.Action], s.ClientSecret)
+		secret := s.ClientSecret
+		if s.SecretFile != "" {
+			secret = "written to " + s.SecretFile
+		}
+		row(tw, s.Handle, s.ClientID, s.ClientName, status, doneWords[s.Action], secret)
 	}
 }
 
@@ -105,12 +109,12 @@ func shown(value any) string {
 		return ""
 	case string:
 		return printable(v)
-	case []any:
-		if len(v) == 0 {
-			return ""
-		}
 	}
-	return printable(cell(value))
+	text := cell(value)
+	if text == "-" { // an empty list
+		return ""
+	}
+	return printable(text)
 }
 
 // counts says how many steps do each thing.

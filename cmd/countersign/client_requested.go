@@ -35,7 +35,7 @@ func requested(r *clientstore.Requested) string {
 
 // approvalImpact says what an approval begins, and what it does not.
 func approvalImpact(c *clientstore.Client, i clientstore.Impact) string {
-	text := fmt.Sprintf("This lets %s work: it may ask people for %s.", title(c), cell(c.Metadata.Scope))
+	text := fmt.Sprintf("This lets %s work: %s.", title(c), mayAsk(c))
 	if i.Tokens > 0 {
 		text = fmt.Sprintf("%s has %s, for which this decision holds from the next request on. ", title(c), live(i)) + text
 	}
@@ -46,6 +46,18 @@ func approvalImpact(c *clientstore.Client, i clientstore.Impact) string {
 		text += " It asked " + asked + "; that it asked has no effect."
 	}
 	return text
+}
+
+// mayAsk says what an approval lets a client have.
+func mayAsk(c *clientstore.Client) string {
+	switch {
+	case c.Metadata.Scope != "":
+		return "it may ask people for " + c.Metadata.Scope
+	case c.Type == clientstore.OAuth1:
+		return "it may ask people to let it act for them, in all that the services that take its tokens allow; OAuth 1.0a has no scopes"
+	default:
+		return "it gets tokens without a scope; what they open is for each service to decide"
+	}
 }
 
 func callbackImpact(c *clientstore.Client) string {

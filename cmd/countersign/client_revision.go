@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -26,21 +25,8 @@ type revisionView struct {
 func (v *revisionView) lines(tw *tabwriter.Writer) {
 	row(tw, "CHANGES", "FROM", "TO")
 	for _, d := range v.Differences {
-		row(tw, d.Member, plain(d.Before), plain(d.After))
+		row(tw, d.Member, cell(d.Before), cell(d.After))
 	}
-}
-
-// plain writes the value of a member for people.
-func plain(value any) string {
-	switch value.(type) {
-	case nil, string, []any:
-		return cell(value)
-	}
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		return cell(value)
-	}
-	return string(encoded)
 }
 
 // clientView is a client with its revision.

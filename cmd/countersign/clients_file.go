@@ -154,7 +154,7 @@ func (a *application) locate(refused *adminclient.RefusedError) error {
 // apply makes the plan come true, and writes generated secrets where the file
 // says. [storage.ErrConflict] says that somebody else changed a client since it
 // was planned.
-func (a *application) apply(ctx context.Context, p *plannedFile) (*clientstore.PlanDocument, error) {
+func (a *application) apply(ctx context.Context, p *plannedFile) (*appliedFile, error) {
 	files, err := a.reserve(p)
 	if err != nil {
 		return nil, unusable(err)
@@ -163,7 +163,7 @@ func (a *application) apply(ctx context.Context, p *plannedFile) (*clientstore.P
 	if err != nil {
 		return nil, files.drop(a.unusable(err))
 	}
-	return done, nil
+	return a.shown(done), nil
 }
 
 // checkClientsFile reads the clients file, if there is one; whether it can be

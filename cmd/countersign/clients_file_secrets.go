@@ -67,3 +67,30 @@ func (files secretFiles) drop(err error) error {
 	}
 	return err
 }
+
+// appliedFile is what was done by a clients file, as whoever applied it sees it.
+type appliedFile struct {
+	*clientstore.PlanDocument
+
+	Steps []appliedStep `json:"steps"`
+}
+
+// appliedStep has a generated secret, or the file that it was written to.
+type appliedStep struct {
+	clientstore.StepDocument
+
+	SecretFile string `json:"client_secret_file,omitempty"`
+}
+
+// shown leaves out the secrets that were written to files: what is printed ends
+// up in the logs of pipelines.
+func (a *application) shown(p *clientstore.PlanDocument) *appliedFile {
+	shown := &appliedFile{PlanDocument: p, Steps: make([]appliedStep, len(p.Steps))}
+	for i, s := range p.Steps {
+		shown.Steps[i].StepDocument = s
+		if path := a.places[s.Handle]; path != "" && s.ClientSecret != "" {
+			shown.Steps[i].ClientSecret, shown.Steps[i].SecretFile = "", path
+		}
+	}
+	return shown
+}

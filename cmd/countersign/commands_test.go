@@ -216,6 +216,36 @@ func TestKeysMigrationsAndVersion(t *testing.T) {
 	})
 }
 
+// An account that may not configure the server closes its set-up: who makes it,
+// and who asks the doctor, learns how the server gets an administrator.
+func TestServerWithoutAdministratorIsToldOf(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, m *machine) {
+		t.Helper()
+		const lacking, remedy = "none that is enabled may configure the server", "countersign user permit "
+		m.ok("", "migrate", "up")
+		if out := m.ok("", "doctor"); strings.Contains(out, lacking) {
+			t.Errorf("doctor before there is an account:\n%s", out)
+		}
+		create := []string{"user", "create", "--password-stdin", "--username"}
+		for _, name := range []string{"bob", "eve"} {
+			if r := m.run(goodPassword, append(create, name)...); r.exit != exitOK || !strings.Contains(r.stderr, remedy+name+" --permission configure_server") {
+				t.Errorf("exit %d, %s; want a warning with the remedy", r.exit, r.stderr)
+			}
+		}
+		if r := m.run("", "doctor"); r.exit != exitOK || !strings.Contains(r.stdout, lacking) || !strings.Contains(r.stdout, "warning  administrators") || !strings.Contains(r.stdout, remedy) {
+			t.Errorf("doctor: exit %d\n%s", r.exit, r.stdout)
+		}
+		m.ok("", "user", "permit", "bob", "--permission", "configure_server")
+		if out := m.ok("", "doctor"); strings.Contains(out, lacking) {
+			t.Errorf("doctor:\n%s", out)
+		}
+		if r := m.run(goodPassword, append(create, "kim")...); strings.Contains(r.stderr, "Warning") {
+			t.Errorf("warned though bob administers: %s", r.stderr)
+		}
+	})
+}
+
 func TestDoctorSaysWhatIsWrongAndHowToMendIt(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)
@@ -249,6 +279,18 @@ func TestUsage(t *testing.T) {
 	m := newMachine(t)
 	m.refused(exitUsage, "", nil, "needs a command")
 	m.refused(exitUsage, "", []string{"sevre"}, "did you mean serve?")
+	for _, far := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"kubernetes"}, "it has "},
+		{[]string{"user", "list", "--kubernetes"}, "unknown flag --kubernetes of countersign user list"},
+		{[]string{"user", "create", "--username", "eve", "--password-stdin", "--claim", "shoe_size=44"}, "there are name, "},
+	} {
+		if r := m.run(goodPassword, far.args...); r.exit != exitUsage || strings.Contains(r.stderr, "did you mean") || !strings.Contains(r.stderr, far.want) {
+			t.Errorf("%v: exit %d, %s; want %q and no guess", far.args, r.exit, r.stderr, far.want)
+		}
+	}
 	m.refused(exitUsage, "", []string{"user"}, "needs a command", "create")
 	m.refused(exitUsage, "", []string{"user", "creat"}, "did you mean create?")
 	m.refused(exitUsage, "", []string{"serve", "--isuer", "x"}, "did you mean --issuer?")

@@ -46,6 +46,7 @@ var examinations = []examination{
 	{"data folder", checkDataFolder},
 	{"key-encryption key", checkKeyFile},
 	{"database", checkDatabase},
+	{"administrators", checkAdministrators},
 	{"clients file", checkClientsFile},
 	{"ports", checkPorts},
 	{"https", checkHTTPS},

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -94,4 +96,75 @@ func TestSecretsAsArguments(t *testing.T) {
 	} {
 		m.refused(exitUsage, "", append(strings.Fields(tt.command), tt.flag, "x"), tt.want, "Fix:")
 	}
+}
+
+// What the commands' help shows can be typed: the command is there, knows the
+// flags, and takes the arguments.
+func TestExamplesOfHelpParse(t *testing.T) {
+	t.Parallel()
+	var tried int
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for line := range strings.Lines(cmd.Example) {
+			for _, args := range commandsOf(line) {
+				tried++
+				if err := understood(args); err != nil {
+					t.Errorf("%s --help: %q: %v", cmd.CommandPath(), strings.TrimSpace(line), err)
+				}
+			}
+		}
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(newRoot(&program{}))
+	if tried < 100 {
+		t.Errorf("tried %d examples", tried)
+	}
+	for _, wrong := range []string{"client initial-token revoke ID --log-level debug", "client initial-token revoke", "client initial-token", "sevre", "serve now"} {
+		if understood(strings.Fields(wrong)) == nil {
+			t.Errorf("understood %q", wrong)
+		}
+	}
+}
+
+var (
+	shellWord = regexp.MustCompile(`(?:"[^"]*"|'[^']*'|[^\s"'])+`)
+	quotes    = strings.NewReplacer(`"`, "", `'`, "")
+)
+
+// commandsOf are the arguments of each call of the program in a line of a shell.
+func commandsOf(line string) [][]string {
+	var calls [][]string
+	inside := false
+	words := shellWord.FindAllString(line, -1)
+	for i, word := range words {
+		switch {
+		case word == "countersign" && !inside:
+			calls, inside = append(calls, []string{}), true
+		case strings.HasPrefix(word, "#"), word == "|", word == "&&", word == ";", word == ">", word == "<":
+			inside = false
+		case inside && (i == 0 || words[i-1] != "<"):
+			calls[len(calls)-1] = append(calls[len(calls)-1], quotes.Replace(word))
+		}
+	}
+	return calls
+}
+
+// understood parses a command line as the program does, and runs nothing.
+func understood(args []string) error {
+	cmd, rest, err := newRoot(&program{}).Find(args)
+	if err != nil {
+		return err
+	}
+	if cmd.HasSubCommands() {
+		return fmt.Errorf("%s is no command", cmd.CommandPath())
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		return err
+	}
+	if err := cmd.ValidateFlagGroups(); err != nil {
+		return err
+	}
+	return cmd.ValidateArgs(cmd.Flags().Args())
 }

@@ -71,8 +71,8 @@ func TestManual(t *testing.T) {
 		!strings.Contains(page, `.B \-\-redirect\-uri`) || !strings.Contains(page, ".SH EXAMPLES") || !strings.Contains(page, ".BR countersign\\-client (1)") {
 		t.Errorf("the page:\n%s", page)
 	}
-	m.ok("", "man", "--folder", m.dir)
-	pages, err := filepath.Glob(filepath.Join(m.dir, "*.1"))
+	m.ok("", "man", "--folder", filepath.Join(m.dir, "share", "man1"))
+	pages, err := filepath.Glob(filepath.Join(m.dir, "share", "man1", "*.1"))
 	if err != nil || len(pages) < 40 {
 		t.Errorf("%d pages, %v", len(pages), err)
 	}
@@ -80,7 +80,7 @@ func TestManual(t *testing.T) {
 		t.Errorf("roff() = %q", got)
 	}
 	m.refused(exitUsage, "", []string{"man", "clint"}, `no command "clint"`)
-	m.refused(exitFailure, "", []string{"man", "--folder", filepath.Join(m.dir, "none")}, "Fix:")
+	m.refused(exitFailure, "", []string{"man", "--folder", filepath.Join(pages[0], "none")}, "Fix:")
 }
 
 // No line has a colour or another control sequence, whatever NO_COLOR says and

@@ -17,9 +17,12 @@ func newMan(p *program) *cobra.Command {
 		Example: `  countersign man client create | man -l -
   countersign man --folder /usr/local/share/man/man1`,
 	}
-	folder := cmd.Flags().String("folder", "", "write the pages of all commands into this `folder`")
+	folder := cmd.Flags().String("folder", "", "write the pages of all commands into this `folder`, which is made")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *folder != "" {
+			if err := os.MkdirAll(*folder, 0o755); err != nil { //nolint:gosec // manuals are for everybody
+				return remedy(err, err.Error(), "choose a folder that this user may make")
+			}
 			return manuals(cmd.Root(), *folder)
 		}
 		of, rest, err := cmd.Root().Find(args)
@@ -39,7 +42,7 @@ func manuals(cmd *cobra.Command, folder string) error {
 		return err
 	}
 	if err := os.WriteFile(name, []byte(text.String()), 0o644); err != nil { //nolint:gosec // manuals are for everybody
-		return remedy(err, err.Error(), "make the folder first, or choose one that this user may write to")
+		return remedy(err, err.Error(), "choose a folder that this user may write to")
 	}
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {

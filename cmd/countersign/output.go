@@ -96,13 +96,15 @@ func cell(value any) string {
 		}
 		return v.UTC().Format(time.RFC3339)
 	case []string:
-		return strings.Join(v, ", ")
+		return cell(strings.Join(v, ", "))
 	case []any:
 		texts := make([]string, len(v))
 		for i, e := range v {
-			texts[i] = fmt.Sprint(e)
+			texts[i] = cell(e)
 		}
-		return strings.Join(texts, ", ")
+		return cell(texts)
+	case map[string]any:
+		return asJSON(v)
 	case string:
 		if v == "" {
 			return "-"
@@ -111,6 +113,20 @@ func cell(value any) string {
 	default:
 		return fmt.Sprint(v)
 	}
+}
+
+// asJSON writes the members of a value.
+func asJSON(members map[string]any) string {
+	if len(members) == 0 {
+		return "-"
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(members); err != nil { // it was read from JSON
+		return "-"
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // printable replaces what a terminal would obey: names come from strangers.

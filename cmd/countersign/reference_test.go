@@ -17,7 +17,7 @@ Made from what each command's ` + "`--help`" + ` says; change it there. ` + "`co
 * ` + "`-o table|json|yaml`" + ` is the form of the data. ` + "`-q`" + ` prints what things are called by and nothing else, one a line, for the next command.
 * A command that asks first takes ` + "`--yes`" + `, and needs it where standard input is no terminal.
 * Secrets come from standard input or a file, never from an argument.
-* What failed is told in a line for the cause and one for what to do. A command or flag that does not exist is told with the nearest one that does.
+* What failed is told in a line for the cause and one for what to do. A command or flag that does not exist is told with one that is near, if there is one.
 
 | exit status | meaning |
 |---|---|

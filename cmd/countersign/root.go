@@ -72,8 +72,11 @@ func nounWithoutVerb(cmd *cobra.Command) {
 		if len(args) == 0 {
 			return usagef(cmd, "%s needs a command: %s", cmd.CommandPath(), strings.Join(verbs(cmd), ", "))
 		}
-		return usagef(cmd, "unknown command %q for %s; did you mean %s?", args[0], cmd.CommandPath(),
-			config.Nearest(args[0], verbs(cmd)))
+		hint := "it has " + strings.Join(verbs(cmd), ", ")
+		if near := config.Nearest(args[0], verbs(cmd)); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		return usagef(cmd, "unknown command %q for %s; %s", args[0], cmd.CommandPath(), hint)
 	}
 }
 
@@ -120,5 +123,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return usagef(cmd, "unknown flag --%s; did you mean --%s?", unknown, config.Nearest(unknown, names))
+	if near := config.Nearest(unknown, names); near != "" {
+		return usagef(cmd, "unknown flag --%s; did you mean --%s?", unknown, near)
+	}
+	return usagef(cmd, "unknown flag --%s of %s", unknown, cmd.CommandPath())
 }

@@ -32,6 +32,7 @@ func TestTokenGetByOtherGrants(t *testing.T) {
 		}
 		inHeader := create("--grant", "password", "--grant", "client_credentials", "--secret-stdin")
 		inBody := create("--grant", "password", "--grant", "client_credentials", "--secret-stdin", "--set", "token_endpoint_auth_method=client_secret_post")
+		bare := m.object("a typed secret of some length", "client", "create", "--name", "Bare", "--approve", "--grant", "client_credentials", "--secret-stdin")["client_id"].(string)
 		for name, id := range map[string]string{"in the header": inHeader, "in the body": inBody} {
 			got := m.ok(goodPassword, "token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--client-secret-file", file)
 			for _, want := range []string{"cs_at_", "cs_rt_", "verified", "claim sub"} {
@@ -42,6 +43,9 @@ func TestTokenGetByOtherGrants(t *testing.T) {
 			got = m.ok("", "token", "get", "--client", id, "--grant", "client-credentials", "--scope", "api", "--client-secret-file", file)
 			if !strings.Contains(got, "cs_at_") || strings.Contains(got, "cs_rt_") {
 				t.Errorf("%s: client credentials: printed %s", name, got)
+			}
+			if got = m.ok("", "token", "get", "--client", bare, "--grant", "client-credentials", "--client-secret-file", file); strings.Contains(got, "nil") {
+				t.Errorf("a token without a scope: printed %s", got)
 			}
 			m.refused(exitFailure, "wrong", []string{"token", "get", "--client", id, "--grant", "password", "--username", "ada", "--password-stdin", "--client-secret-file", file}, "invalid_grant", "Fix:")
 		}

@@ -52,7 +52,7 @@ func printTokens(tw *tabwriter.Writer, t *tokenclient.Tokens) {
 	if !t.Expiry.IsZero() {
 		row(tw, "expires", t.Expiry)
 	}
-	row(tw, "scope", fmt.Sprint(t.Extra("scope")))
+	row(tw, "scope", t.Extra("scope"))
 	if t.RefreshToken != "" {
 		row(tw, "refresh_token", t.RefreshToken)
 	}

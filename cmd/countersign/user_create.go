@@ -78,10 +78,25 @@ func newUserCreate(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := p.warnUnadministered(ctx, s, a); err != nil {
+				return err
+			}
 			return printUser(p, out, a)
 		})
 	}
 	return cmd
+}
+
+// warnUnadministered says that nobody can administer the server, because the
+// account that closed its set-up, or those before it, may not.
+func (p *program) warnUnadministered(ctx context.Context, s *stores, a *account.Account) error {
+	nobody, err := s.accounts.Unadministered(ctx)
+	if err != nil || !nobody {
+		return err
+	}
+	p.talk("Warning: nobody can administer this server in the browser; its set-up is closed, since there is an account.\n"+
+		"Fix: countersign user permit %s --permission configure_server", printable(a.Username))
+	return nil
 }
 
 func (f *userFlags) registration(cmd *cobra.Command, p *program) (account.Registration, error) {
@@ -122,7 +137,10 @@ func permissions(names []string) []account.Permission {
 func setClaim(c *account.Claims, name, value string) error {
 	known := claimNames()
 	if !slices.Contains(known, name) {
-		return fmt.Errorf("unknown claim; did you mean %s?", config.Nearest(name, known))
+		if near := config.Nearest(name, known); near != "" {
+			return fmt.Errorf("unknown claim; did you mean %s?", near)
+		}
+		return fmt.Errorf("unknown claim; there are %s", strings.Join(known, ", "))
 	}
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -40,6 +40,22 @@ func checkPermissions(list []Permission) ([]Permission, error) {
 	return slices.Compact(out), nil
 }
 
+// administers is the condition of an account that may configure the server and
+// may sign in; its argument is administering.
+const administers = "permissions LIKE ? AND disabled_at IS NULL"
+
+const administering = `%"` + string(ConfigureServer) + `"%`
+
+// Unadministered reports that there are accounts, and none that is enabled and
+// may configure the server: set-up is closed and nobody can sign in to Settings.
+func (s *Store) Unadministered(ctx context.Context) (bool, error) {
+	var found bool
+	err := s.db.With(ctx).Raw("SELECT CASE WHEN EXISTS (SELECT 1 FROM accounts) "+
+		"AND NOT EXISTS (SELECT 1 FROM accounts WHERE "+administers+") THEN TRUE ELSE FALSE END", administering).
+		Scan(&found).Error
+	return found, storage.Err("look for administrators", err)
+}
+
 // lockAdministrators counts the accounts that may configure the server and
 // keeps them from changing until the transaction ends. All changes of accounts
 // start here, so that of two administrators who demote one another the second
@@ -48,7 +64,7 @@ func checkPermissions(list []Permission) ([]Permission, error) {
 func (s *Store) lockAdministrators(ctx context.Context) (int, error) {
 	var ids []string
 	err := s.locking(ctx).Model(&Account{}).
-		Where("permissions LIKE ? AND disabled_at IS NULL", `%"`+string(ConfigureServer)+`"%`).
+		Where(administers, administering).
 		Order("id").Pluck("id", &ids).Error
 	return len(ids), storage.Err("lock administrators", err)
 }

@@ -143,7 +143,11 @@ func unknown(name string, s *Schema, path string) string {
 	if m, ok := meant[name]; ok && s.Properties["client_name"] != nil {
 		return where + " is not known here; did you mean " + m + "?"
 	}
-	return where + " is not known here; did you mean " + config.Nearest(name, slices.Sorted(maps.Keys(s.Properties))) + "?"
+	members := slices.Sorted(maps.Keys(s.Properties))
+	if near := config.Nearest(name, members); near != "" {
+		return where + " is not known here; did you mean " + near + "?"
+	}
+	return where + " is not known here; there are " + strings.Join(members, ", ")
 }
 
 func (c *checker) checkText(n *yaml.Node, s *Schema, path string) {

@@ -172,6 +172,7 @@ func TestWhatDoesNotFitTheSchema(t *testing.T) {
 	for _, tt := range []struct{ name, file, want string }{
 		{"an unknown member", with("    redirect_urls: [https://a.example/cb]\n"), `f:6:5: clients.a: "redirect_urls" is not known here; did you mean redirect_uris?`},
 		{"a member by another name", with("    name: B\n"), "did you mean client_name?"},
+		{"a member that is near to none", with("    kubernetes: x\n"), `"kubernetes" is not known here; there are `},
 		{"an unknown member of the file", "owner: x\nclient: {}\n", `f:2:1: "client" is not known here; did you mean clients?`},
 		{"a missing owner", "clients: {}\n", "f:1:1: owner is missing"},
 		{"an empty owner", "owner: ''\nclients: {}\n", "f:1:8: owner: is empty"},

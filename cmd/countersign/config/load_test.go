@@ -56,6 +56,8 @@ func TestFaultsNameTheRemedy(t *testing.T) {
 		{"an unknown setting in the file", "isuer: x", nil, []string{`unknown setting "isuer"`, "did you mean issuer?"}},
 		{"an unknown setting in the environment", "", []string{"COUNTERSIGN_ISUER=x"}, []string{"COUNTERSIGN_ISUER", "did you mean COUNTERSIGN_ISSUER?"}},
 		{"a setting in lower case", "", []string{"COUNTERSIGN_issuer=x"}, []string{"did you mean COUNTERSIGN_ISSUER?"}},
+		{"a setting that is near to none", "", []string{"COUNTERSIGN_REALM=x"}, []string{"unknown setting COUNTERSIGN_REALM; `countersign serve --help` lists the settings"}},
+		{"the beginning of a setting", "", []string{"COUNTERSIGN_APPROVAL_WEB=x"}, []string{"did you mean COUNTERSIGN_APPROVAL_WEBHOOK"}},
 		{"a nested setting", "name: {first: x}", nil, []string{"name", "not nested"}},
 		{"a file that is no YAML", "name: [", nil, []string{"not readable as YAML"}},
 		{"a list of names", "name: [a, b]", nil, []string{"one value, not a list"}},

@@ -42,7 +42,7 @@ No setting is needed: ` + "`countersign serve`" + ` keeps its data in ` + "`./co
 
 A setting comes from, the later winning: its default, the YAML file that ` + "`--config`" + ` or ` + "`COUNTERSIGN_CONFIG`" + ` names, the environment, a
 flag. Each secret has a twin that ends in ` + "`_file`" + ` and names a file with the value. Setting both is an error, and so is a setting that does not exist: the message names
-the nearest one that does. ` + "`countersign doctor`" + ` checks a configuration without starting the server.
+one that is near, if there is one. ` + "`countersign doctor`" + ` checks a configuration without starting the server.
 
 `
 

@@ -2,20 +2,31 @@ package config
 
 import "strings"
 
-// Nearest returns the candidate that differs least from what was typed.
+// Nearest returns the candidate that differs least from what was typed, or that
+// begins with it. Where that is more than a third of it, nobody meant it:
+// Nearest returns nothing.
 func Nearest(typed string, candidates []string) string {
-	typed = strings.ToLower(strings.ReplaceAll(typed, "-", "_"))
-	best, least := "", -1
+	typed = plain(typed)
+	best, least := "", (len(typed)+1)/3+1
 	for _, c := range candidates {
-		if d := distance(typed, c); least < 0 || d < least {
+		d := distance(typed, plain(c))
+		if len(typed) > 2 && strings.HasPrefix(plain(c), typed) {
+			d = min(d, 1)
+		}
+		if d < least {
 			best, least = c, d
 		}
 	}
 	return best
 }
 
+func plain(name string) string { return strings.ToLower(strings.ReplaceAll(name, "-", "_")) }
+
 func suggest(typed string, candidates []string) string {
-	return "did you mean " + Nearest(typed, candidates) + "?"
+	if near := Nearest(typed, candidates); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "`countersign serve --help` lists the settings"
 }
 
 // distance is the Levenshtein distance in bytes: settings are ASCII, and what
