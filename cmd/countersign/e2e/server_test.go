@@ -289,11 +289,17 @@ func (s *server) CLI(stdin string, args ...string) string {
 	return out
 }
 
+// patience is how long a command may take before it is asked where it hangs: a
+// disk that others fill lets who waits for it wait for a minute.
+const patience = 3 * time.Minute
+
 // tryCLI is [server.CLI] for commands that may fail.
 func (s *server) tryCLI(stdin string, args ...string) (stdout, stderr string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := s.command(ctx, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
+	cmd.WaitDelay = 10 * time.Second
 	if s.bin == e2etest.Binary(s.t) {
 		cmd.Path = e2etest.PlainBinary(s.t) // the commands are raced by the tests of their package
 	}
