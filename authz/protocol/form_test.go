@@ -105,10 +105,18 @@ func TestForm(t *testing.T) {
 	}
 }
 
+// unfit are characters that no value of the parameter has.
+func unfit(name string) string {
+	if name == "claims" { // JSON, which may be indented
+		return "\x00\v\x7f"
+	}
+	return "\x00\r\n"
+}
+
 // Whatever comes in, what Parse lets through has one clean value a name and
 // survives another reading.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "a=1&b=2", "a=1&a=2", "a=%00", "a=%zz", "a;b", "%c3%a9=%f0%9f%94%91", "=", "&&&", "a=b=c"} {
+	for _, s := range []string{"", "a=1&b=2", "a=1&a=2", "a=%00", "a=%zz", "a;b", "%c3%a9=%f0%9f%94%91", "=", "&&&", "a=b=c", "claims=%7b%0a%09%7d", "claims=%00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, encoded string) {
@@ -117,7 +125,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for name, values := range p.Values() {
-			if len(values) != 1 || values[0] == "" || !utf8.ValidString(name+values[0]) || strings.ContainsAny(name+values[0], "\x00\r\n") {
+			if len(values) != 1 || values[0] == "" || !utf8.ValidString(name+values[0]) || strings.ContainsAny(name+values[0], unfit(name)) {
 				t.Fatalf("Parse(%q) let %q=%q through", encoded, name, values)
 			}
 		}
