@@ -309,7 +309,9 @@ func TestInvalidToken(t *testing.T) {
 		"posted":    s.post(form),
 		"cut short": s.get("/auth/setup?token=" + s.token[:20]),
 	} {
-		t.Run(name, func(*testing.T) { s.want(a, http.StatusForbidden, "Restart the server", "user create --permission configure_server", "E-SETUP-TOKEN", "request-1") })
+		t.Run(name, func(*testing.T) {
+			s.want(a, http.StatusForbidden, "Restart the server", "user create --permission configure_server", "E-SETUP-TOKEN", "request-1")
+		})
 	}
 	s.want(s.get("/auth/setup/done"), http.StatusNotFound)
 	storagetest.Clock(s.db).Advance(31 * time.Minute)
