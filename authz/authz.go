@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -307,26 +308,14 @@ func (d *door) wirePages(cfg Config, cookies browser.Cookies) error {
 	return nil
 }
 
-// responseTypes are those of the authorization endpoint that the policy permits:
-// a strict server issues no tokens there (RFC 9700, section 2.1.2).
+// responseTypes are those of the authorization endpoint that the policy permits.
 func responseTypes(clients *clientstore.Store) []string {
-	if clients.Policy() == clientstore.Strict {
-		return []string{"code"}
-	}
-	return engine.ResponseTypes
+	return slices.DeleteFunc(slices.Clone(engine.ResponseTypes), func(r string) bool { return !clients.PermitsResponse(r) })
 }
 
 // grantTypes are those that a client may use: of the token endpoint's, what the
 // policy permits, and implicit, which follows from the response types.
 func grantTypes(clients *clientstore.Store) []string {
-	var permitted []string
-	if clients.Policy() != clientstore.Strict {
-		permitted = append(permitted, clientstore.GrantImplicit)
-	}
-	for _, g := range engine.GrantTypes {
-		if clients.Permits(g) {
-			permitted = append(permitted, g)
-		}
-	}
-	return permitted
+	all := append([]string{clientstore.GrantImplicit}, engine.GrantTypes...)
+	return slices.DeleteFunc(all, func(g string) bool { return !clients.Permits(g) })
 }

@@ -108,7 +108,7 @@ func (s *Store) effective(c *Client) {
 // that TLS does not protect (RFC 9700, sections 2.1.2 and 2.6).
 func (c *Client) tighten() {
 	m := &c.Metadata
-	m.ResponseTypes = slices.DeleteFunc(slices.Clone(m.ResponseTypes), func(r string) bool { return r != "code" })
+	m.ResponseTypes = slices.DeleteFunc(slices.Clone(m.ResponseTypes), func(r string) bool { return !Strict.permitsResponse(r) })
 	m.RedirectURIs = slices.DeleteFunc(slices.Clone(m.RedirectURIs), func(uri string) bool {
 		p := splitURI(uri)
 		return p.scheme == "http" && !isLoopback(p.authority)

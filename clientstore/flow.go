@@ -93,8 +93,21 @@ func checkType(t Type) error {
 // type. A client that was registered under another policy may still list it.
 func (s *Store) Permits(grantType string) bool { return s.cfg.Policy.permits(grantType) }
 
-// permits refuses what RFC 9700, section 2.4, forbids.
-func (p Policy) permits(grantType string) bool { return p != Strict || grantType != GrantPassword }
+// permits refuses what RFC 9700, sections 2.1.2 and 2.4, forbids.
+func (p Policy) permits(grantType string) bool {
+	return p != Strict || grantType != GrantPassword && grantType != GrantImplicit
+}
+
+// PermitsResponse is [Store.Permits] for a response type.
+func (s *Store) PermitsResponse(responseType string) bool {
+	return s.cfg.Policy.permitsResponse(responseType)
+}
+
+// permitsResponse refuses tokens in authorization responses where the implicit
+// grant is refused.
+func (p Policy) permitsResponse(responseType string) bool {
+	return responseType == "code" || p.permits(GrantImplicit)
+}
 
 func (c *Client) checkFlow(p Policy) error {
 	m, allowed := &c.Metadata, responseTypes[c.Type]

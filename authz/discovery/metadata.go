@@ -7,6 +7,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"countersign/authz/claims"
+	"countersign/authz/oauth1/signature"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 	"countersign/storage/keyset"
@@ -108,7 +109,7 @@ func signatureMethods(issuer string) []string {
 	if strings.HasPrefix(issuer, "https://") {
 		return clientstore.SignatureMethods
 	}
-	return slices.DeleteFunc(slices.Clone(clientstore.SignatureMethods), func(m string) bool { return m == "PLAINTEXT" })
+	return slices.DeleteFunc(slices.Clone(clientstore.SignatureMethods), func(m string) bool { return m == string(signature.Plaintext) })
 }
 
 // consumerEndpoint is where consumer keys are asked for, empty where nobody can.
