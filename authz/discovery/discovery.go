@@ -4,8 +4,6 @@
 package discovery
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"countersign/authz/prepared"
 	"countersign/authz/protocol"
 	"countersign/storage/keyset"
 )
@@ -45,11 +44,11 @@ type Config struct {
 // Handler serves the documents.
 type Handler struct {
 	keys     *keyset.Store
-	metadata *document
-	oidc     *document // of Teamwork Cloud's lanes
-	oauth2   *document
-	root     *document // as RDF/XML
-	rootXML  *document // the same, as XML
+	metadata *prepared.Content
+	oidc     *prepared.Content // of Teamwork Cloud's lanes
+	oauth2   *prepared.Content
+	root     *prepared.Content // as RDF/XML
+	rootXML  *prepared.Content // the same, as XML
 	keySet   atomic.Pointer[keySet]
 }
 
@@ -58,21 +57,21 @@ func New(cfg Config) *Handler {
 	h := &Handler{keys: cfg.Keys, metadata: newDocument(metadata(cfg))}
 	h.oidc, h.oauth2 = newDocument(oidcLane(cfg)), newDocument(oauth2Lane(cfg))
 	root := rootservices(cfg)
-	h.root, h.rootXML = newRaw(rdfXML, root), newRaw(plainXML, root)
+	h.root, h.rootXML = prepared.New(rdfXML, root), prepared.New(plainXML, root)
 	return h
 }
 
 // Configuration serves GET /.well-known/openid-configuration (OpenID Connect
 // Discovery 1.0, section 4).
 func (h *Handler) Configuration(w http.ResponseWriter, r *http.Request) error {
-	return h.metadata.serve(w, r)
+	return serve(h.metadata, w, r)
 }
 
 // AuthorizationServer serves GET /.well-known/oauth-authorization-server (RFC
 // 8414, section 3). It is the same document: both specifications let it hold
 // the other's members.
 func (h *Handler) AuthorizationServer(w http.ResponseWriter, r *http.Request) error {
-	return h.metadata.serve(w, r)
+	return serve(h.metadata, w, r)
 }
 
 // Keys serves GET /.well-known/jwks.json: the public keys (RFC 7517, section
@@ -82,19 +81,19 @@ func (h *Handler) Keys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.encoded(set).serve(w, r)
+	return serve(h.encoded(set), w, r)
 }
 
 // keySet is the key set document and the kids of the keys in it. A kid names
 // one key for ever, so the same kids are the same document.
 type keySet struct {
 	kids     string
-	document *document
+	document *prepared.Content
 }
 
 // encoded returns the document of the keys, which is encoded anew only when
 // the keys are others.
-func (h *Handler) encoded(set jose.JSONWebKeySet) *document {
+func (h *Handler) encoded(set jose.JSONWebKeySet) *prepared.Content {
 	var b strings.Builder
 	for _, k := range set.Keys {
 		b.WriteString(k.KeyID)
@@ -109,50 +108,29 @@ func (h *Handler) encoded(set jose.JSONWebKeySet) *document {
 	return next.document
 }
 
-// document is a document as it goes out.
-type document struct {
-	mediaType string
-	body      []byte
-	etag      string
-	length    string
-}
-
-func newDocument(content any) *document {
+func newDocument(content any) *prepared.Content {
 	body, _ := json.Marshal(content) // text, flags and public keys: they always encode
 	// For key sets too: not every client knows their own type.
-	return newRaw("application/json", body)
+	return prepared.New("application/json", body)
 }
 
-func newRaw(mediaType string, body []byte) *document {
-	sum := sha256.Sum256(append([]byte(mediaType+"\n"), body...))
-	return &document{
-		mediaType: mediaType, body: body, length: strconv.Itoa(len(body)),
-		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
-	}
-}
+// The headers of what everybody may know. Everybody may read it: without
+// Access-Control-Allow-Credentials browsers send no cookies along.
+var (
+	cacheControl = []string{"public, max-age=" + strconv.Itoa(int(MaxAge.Seconds()))}
+	anyOrigin    = []string{"*"}
+	crossOrigin  = []string{"cross-origin"}
+)
 
-var cacheControl = "public, max-age=" + strconv.Itoa(int(MaxAge.Seconds()))
-
-func (d *document) serve(w http.ResponseWriter, r *http.Request) error {
+func serve(document *prepared.Content, w http.ResponseWriter, r *http.Request) error {
 	if err := checkMethod(w, r); err != nil {
 		return err
 	}
 	header := w.Header()
-	header.Set("Cache-Control", cacheControl)
-	header.Set("ETag", d.etag)
-	// Everybody may read what everybody may know. Without
-	// Access-Control-Allow-Credentials browsers send no cookies along.
-	header.Set("Access-Control-Allow-Origin", "*")
-	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	if d.isKnown(r.Header.Values("If-None-Match")) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	header.Set("Content-Type", d.mediaType)
-	header.Set("Content-Length", d.length)
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(d.body) // the client may have gone
-	}
+	header["Cache-Control"] = cacheControl
+	header["Access-Control-Allow-Origin"] = anyOrigin
+	header["Cross-Origin-Resource-Policy"] = crossOrigin
+	document.ServeHTTP(w, r)
 	return nil
 }
 
@@ -165,18 +143,4 @@ func checkMethod(w http.ResponseWriter, r *http.Request) error {
 		Code: protocol.InvalidRequest, Status: http.StatusMethodNotAllowed,
 		Description: "This document can only be read: send GET.",
 	}
-}
-
-// isKnown reports whether an If-None-Match header names the document (RFC
-// 9110, section 13.1.2).
-func (d *document) isKnown(headers []string) bool {
-	for _, h := range headers {
-		for tag := range strings.SplitSeq(h, ",") {
-			tag = strings.TrimSpace(tag)
-			if tag == "*" || strings.TrimPrefix(tag, "W/") == d.etag {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -138,7 +138,7 @@ func (h *Handler) Rootservices(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Add("Vary", "Accept")
 	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
 	if !strings.Contains(accept, rdfXML) && (strings.Contains(accept, plainXML) || strings.Contains(accept, "text/xml")) {
-		return h.rootXML.serve(w, r)
+		return serve(h.rootXML, w, r)
 	}
-	return h.root.serve(w, r)
+	return serve(h.root, w, r)
 }

@@ -15,12 +15,12 @@ import (
 
 // OIDCLane serves GET /.well-known/oidc-configuration, where Teamwork Cloud
 // describes OpenID Connect.
-func (h *Handler) OIDCLane(w http.ResponseWriter, r *http.Request) error { return h.oidc.serve(w, r) }
+func (h *Handler) OIDCLane(w http.ResponseWriter, r *http.Request) error { return serve(h.oidc, w, r) }
 
 // OAuth2Lane serves GET /.well-known/oauth2.0-configuration, where Teamwork
 // Cloud describes OAuth 2.0.
 func (h *Handler) OAuth2Lane(w http.ResponseWriter, r *http.Request) error {
-	return h.oauth2.serve(w, r)
+	return serve(h.oauth2, w, r)
 }
 
 func oidcLane(cfg Config) Metadata { return lane(cfg, "oidc", clientstore.OIDC) }

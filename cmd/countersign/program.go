@@ -8,12 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"countersign/cmd/countersign/config"
+	"countersign/cmd/countersign/middleware"
 )
 
 // process is what the operating system gives a program. Data goes to stdout,
@@ -103,18 +103,11 @@ func (p *program) getenv(name string) string {
 
 // logger logs as the configuration says.
 func (p *program) logger(cfg *config.Config) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: utc}
+	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "text" || cfg.LogFormat == "auto" && isTerminal(p.stderr) {
-		return slog.New(slog.NewTextHandler(p.stderr, opts))
+		return slog.New(middleware.Log(slog.NewTextHandler(p.stderr, opts)))
 	}
-	return slog.New(slog.NewJSONHandler(p.stderr, opts))
-}
-
-func utc(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		a.Value = slog.TimeValue(a.Value.Time().UTC().Truncate(time.Microsecond))
-	}
-	return a
+	return slog.New(middleware.Log(slog.NewJSONHandler(p.stderr, opts)))
 }
 
 func isTerminal(stream any) bool {

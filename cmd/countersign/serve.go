@@ -72,7 +72,7 @@ type listeners struct{ main, admin, private net.Listener }
 // serve starts the server and runs it until ctx ends. Ports are opened first:
 // a second server by mistake should touch nothing.
 func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
-	srv := &server{program: p, cfg: cfg, log: slog.New(middleware.Log(p.logger(cfg).Handler())), stopping: ctx.Done()}
+	srv := &server{program: p, cfg: cfg, log: p.logger(cfg), stopping: ctx.Done()}
 	if srv.listeners, err = openListeners(ctx, cfg); err != nil {
 		return err
 	}

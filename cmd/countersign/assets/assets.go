@@ -5,7 +5,6 @@ package assets
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -17,7 +16,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+
+	"countersign/authz/prepared"
 )
 
 // Prefix is where the assets live, under the issuer's path.
@@ -26,17 +26,10 @@ const Prefix = "/assets/"
 //go:embed files
 var files embed.FS
 
-// content is one asset as it is served.
-type content struct {
-	mediaType string
-	plain     []byte
-	small     func() []byte // gzip, made when it is first asked for
-}
-
 // catalog knows every asset by its hashed name, and the hashed name of each.
 type catalog struct {
 	hashed map[string]string
-	served map[string]content
+	served map[string]*prepared.Content
 }
 
 var all = load()
@@ -62,45 +55,25 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	asset.answer(w, r)
+	answer(asset, w, r)
 }
 
 // answer serves the asset. Its name changes with its content.
-func (asset content) answer(w http.ResponseWriter, r *http.Request) {
+func answer(asset *prepared.Content, w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "An asset can only be read.", http.StatusMethodNotAllowed)
 		return
 	}
-	header := w.Header()
-	header.Set("Content-Type", asset.mediaType)
-	header.Set("Cache-Control", "public, max-age=31536000, immutable")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Vary", "Accept-Encoding")
-	body := asset.plain
-	if acceptsGzip(r) {
-		header.Set("Content-Encoding", "gzip")
-		body = asset.small()
-	}
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // a browser that hung up is nobody's fault
-	}
-}
-
-func acceptsGzip(r *http.Request) bool {
-	for encoding := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
-		if strings.TrimSpace(encoding) == "gzip" {
-			return true
-		}
-	}
-	return false
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	asset.ServeHTTP(w, r)
 }
 
 // load reads the embedded files. Style sheets come last, because they name
 // other assets and are hashed with the names those were given.
 func load() catalog {
-	c := catalog{hashed: map[string]string{}, served: map[string]content{}}
+	c := catalog{hashed: map[string]string{}, served: map[string]*prepared.Content{}}
 	var sheets []string
 	entries, err := fs.ReadDir(files, "files")
 	must(err)
@@ -126,7 +99,7 @@ func (c catalog) add(name string, body []byte) {
 	ext := path.Ext(name)
 	hashed := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
 	c.hashed[name] = hashed
-	c.served[hashed] = content{mediaType: mediaType(ext), plain: body, small: sync.OnceValue(func() []byte { return compress(body) })}
+	c.served[hashed] = prepared.New(mediaType(ext), body)
 }
 
 // mediaType does not ask the operating system, whose answer differs from
@@ -150,16 +123,6 @@ func read(name string) []byte {
 	body, err := files.ReadFile("files/" + name)
 	must(err)
 	return body
-}
-
-func compress(body []byte) []byte {
-	var small bytes.Buffer
-	w, err := gzip.NewWriterLevel(&small, gzip.BestCompression)
-	must(err)
-	_, err = w.Write(body)
-	must(err)
-	must(w.Close())
-	return small.Bytes()
 }
 
 // must stops a program whose embedded files cannot be read, which a build

@@ -8,15 +8,15 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 
+	"countersign/authz/prepared"
 	"countersign/cmd/countersign/colour"
 )
 
 // Brand is what an operator gives the pages of their own: an accent and a logo.
 type Brand struct {
 	sheet, logo string
-	served      map[string]content
+	served      map[string]*prepared.Content
 }
 
 // MaxLogo is how large the file of a logo may be, in bytes: every page loads it.
@@ -25,7 +25,7 @@ const MaxLogo = 24 << 10
 // NewBrand makes the brand of an accent, like #23408f, and a logo; either may be
 // empty.
 func NewBrand(accent string, logo []byte) (*Brand, error) {
-	b := &Brand{served: map[string]content{}}
+	b := &Brand{served: map[string]*prepared.Content{}}
 	if accent != "" {
 		c, err := colour.Parse(accent)
 		if err != nil {
@@ -85,7 +85,7 @@ func picture(file []byte) (ext string, err error) {
 func (b *Brand) add(stem, ext string, body []byte) string {
 	sum := sha256.Sum256(body)
 	name := stem + "." + hex.EncodeToString(sum[:6]) + ext
-	b.served[name] = content{mediaType: mediaType(ext), plain: body, small: sync.OnceValue(func() []byte { return compress(body) })}
+	b.served[name] = prepared.New(mediaType(ext), body)
 	return Prefix + name
 }
 
@@ -106,6 +106,6 @@ func (b *Brand) Handler() http.Handler {
 			return
 		}
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-		asset.answer(w, r)
+		answer(asset, w, r)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestEveryLineAboutARequestNamesIt(t *testing.T) {
@@ -29,5 +30,23 @@ func TestEveryLineAboutARequestNamesIt(t *testing.T) {
 	}
 	if id := w.Header().Get(RequestIDHeader); strings.Count(written.String(), id) != 3 {
 		t.Errorf("%s is not named thrice: %s", id, written.String())
+	}
+}
+
+// TestTimesAreInUTC: lines of servers in several places sort as text.
+func TestTimesAreInUTC(t *testing.T) {
+	t.Parallel()
+	var written bytes.Buffer
+	at := time.Date(2026, 11, 27, 1, 2, 3, 4_005_006, time.FixedZone("", -7200))
+	err := Log(slog.NewTextHandler(&written, nil)).Handle(t.Context(), slog.NewRecord(at, slog.LevelInfo, "text", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Log(slog.NewJSONHandler(&written, nil)).Handle(t.Context(), slog.NewRecord(at, slog.LevelInfo, "JSON", 0)); err != nil {
+		t.Fatal(err)
+	}
+	const want = "time=2026-11-27T03:02:03.004Z level=INFO msg=text\n" + `{"time":"2026-11-27T03:02:03.004005Z","level":"INFO","msg":"JSON"}` + "\n"
+	if written.String() != want {
+		t.Errorf("%s; want %s", written.String(), want)
 	}
 }
