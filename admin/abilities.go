@@ -52,6 +52,7 @@ var grantAbilities = []struct {
 	{clientstore.GrantDeviceCode, "able-device", "Act for people who type a code that a device shows them."},
 	{clientstore.GrantPassword, "able-password", "Act for people who type their password into it."},
 	{clientstore.GrantRefreshToken, "able-refresh", "Go on acting for them without asking again."},
+	{clientstore.GrantJWTBearer, "able-bearer", "Come back, while they are away, for everybody who allowed it."},
 	{clientstore.GrantTokenExchange, "able-exchange", "Exchange what the OAuth 1.0a clients that it is registered for were allowed for tokens of its own."},
 	{clientstore.GrantClientCredentials, "able-itself", "Act for itself, with nobody signed in."},
 }

@@ -62,6 +62,7 @@ var grantChoices = []choice{
 	{Value: clientstore.GrantDeviceCode, Name: "Device code", Hint: "For tools without a browser: people type a code on another device."},
 	{Value: clientstore.GrantClientCredentials, Name: "Client credentials", Hint: "Acts for itself, with nobody signed in."},
 	{Value: clientstore.GrantTokenExchange, Name: "Token exchange", Hint: "Gets tokens for credentials of the OAuth 1.0a clients that oauth1_clients names, below."},
+	{Value: clientstore.GrantJWTBearer, Name: "JWT bearer", Hint: "Names people who allowed it before, in what it signs with its keys, while they are away."},
 	{Value: clientstore.GrantPassword, Name: "Password", Strict: true, Warning: "People type their passwords into the client; authorization code is safer (RFC 9700, 2.4)."},
 }
 

@@ -39,6 +39,7 @@ var grantNames = map[string]locale.Message{
 	clientstore.GrantDeviceCode:        "device",
 	clientstore.GrantClientCredentials: "client credentials",
 	clientstore.GrantTokenExchange:     "exchange",
+	clientstore.GrantJWTBearer:         "JWT bearer",
 	clientstore.GrantImplicit:          "implicit",
 }
 

@@ -94,7 +94,7 @@ var probes = map[string]probe{
 			return
 		}
 		r := registration("Grant")
-		r.Metadata.GrantTypes = slices.Compact([]string{clientstore.GrantAuthorizationCode, grantType})
+		r.Metadata.GrantTypes, r.Metadata.JWKS = slices.Compact([]string{clientstore.GrantAuthorizationCode, grantType}), allKeys(w.T)
 		code := w.post("/token", w.register(r), url.Values{"grant_type": {grantType}}).str("error")
 		w.wantTrue("known: "+code, code != "unsupported_grant_type" && code != "unauthorized_client")
 	}),

@@ -25,7 +25,7 @@ func (c *Client) completeAuthentication(Policy) error {
 	if !c.IsPublic() {
 		return nil
 	}
-	for _, g := range []string{GrantClientCredentials, GrantTokenExchange} {
+	for _, g := range []string{GrantClientCredentials, GrantTokenExchange, GrantJWTBearer} {
 		if slices.Contains(m.GrantTypes, g) {
 			return refuse("grant_types", "a public client cannot use %s: anyone could be that client (RFC 6749, section 4.4); give it a secret", g)
 		}

@@ -14,6 +14,7 @@ const (
 	GrantClientCredentials = "client_credentials"
 	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
 	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // a name, no credential
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 )
 
 // maxFlow is more grant or response types than there are: what is longer is
@@ -24,6 +25,7 @@ const maxFlow = 50
 // OAuth 1.0a has one way only, and no name for it.
 var grantTypes = []string{
 	GrantAuthorizationCode, GrantPassword, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials, GrantTokenExchange,
+	GrantJWTBearer,
 }
 
 // responseTypes are those that a client of each type may have, their words in

@@ -189,7 +189,7 @@ func (c *Client) complete(p Policy) error {
 	c.Name = strings.TrimSpace(c.Name)
 	for _, check := range []func(Policy) error{
 		c.checkName, c.completeFlow, c.completeOAuth1, c.completeAuthentication, c.completeRedirectURIs,
-		c.completeScope, c.completeOpenID, c.completeKeys, c.checkAssertions, c.completeEncryption, c.checkSubjectType, c.completeLogout, c.checkAbout, c.checkTokens, c.checkKept,
+		c.completeScope, c.completeOpenID, c.completeKeys, c.checkAssertions, c.completeEncryption, c.checkSubjectType, c.checkBearer, c.completeLogout, c.checkAbout, c.checkTokens, c.checkKept,
 	} {
 		if err := check(p); err != nil {
 			return err

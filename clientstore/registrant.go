@@ -41,7 +41,7 @@ func (m *Metadata) NaturalName() string {
 // checkRegistrant checks what an administrator may register and a client on
 // its own may not. Before is the client as it was.
 func (c *Client) checkRegistrant(before *Client) error {
-	for _, g := range []string{GrantPassword, GrantTokenExchange} {
+	for _, g := range []string{GrantPassword, GrantTokenExchange, GrantJWTBearer} {
 		if slices.Contains(c.Metadata.GrantTypes, g) && !slices.Contains(before.Metadata.GrantTypes, g) {
 			return refuse("grant_types", "the grant type %s is given by an administrator only; use authorization_code", g)
 		}

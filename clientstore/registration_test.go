@@ -114,6 +114,9 @@ func TestTypesHaveTheirLists(t *testing.T) {
 				grants = append(grants, GrantPassword)
 			}
 			c := &Client{Type: typ, Name: "App", Metadata: Metadata{RedirectURIs: []string{redirect}, GrantTypes: grants}}
+			if g == GrantJWTBearer {
+				c.Metadata.GrantTypes, c.Metadata.JWKSURI = append(grants, GrantAuthorizationCode), "https://rp.example/jwks"
+			}
 			if err := c.complete(Default); (err == nil) != slices.Contains(grantTypes, g) {
 				t.Errorf("%s with grant type %q: %v", typ, g, err)
 			}
@@ -166,7 +169,11 @@ func TestRegistrationRefusals(t *testing.T) {
 		{"audience of a client without assertions", OAuth2, Metadata{ClientAssertionAudience: AudienceIssuer}, "client_assertion_audience"},
 		{"algorithm of opaque tokens", OAuth2, Metadata{AccessTokenSignedResponseAlg: "RS256"}, "access_token_signed_response_alg"},
 		{"unknown algorithm of access tokens", OAuth2, Metadata{AccessTokenFormat: FormatJWT, AccessTokenSignedResponseAlg: "none"}, "access_token_signed_response_alg"},
-		{"a grant that is not there", OAuth2, Metadata{GrantTypes: []string{"urn:ietf:params:oauth:grant-type:jwt-bearer"}}, "grant_types"},
+		{"a grant that is not there", OAuth2, Metadata{GrantTypes: []string{"urn:ietf:params:oauth:grant-type:saml2-bearer"}}, "grant_types"},
+		{"JWT bearer without keys", OAuth2, Metadata{GrantTypes: []string{GrantAuthorizationCode, GrantJWTBearer}}, "jwks_uri"},
+		{"JWT bearer that nobody can allow", OAuth2, Metadata{GrantTypes: []string{GrantJWTBearer}, JWKSURI: "https://rp.example/jwks"}, "grant_types"},
+		{"JWT bearer of a public client", OAuth2, Metadata{GrantTypes: []string{GrantAuthorizationCode, GrantJWTBearer}, JWKSURI: "https://rp.example/jwks", TokenEndpointAuthMethod: AuthNone}, "grant_types"},
+		{"JWT bearer for pairwise subjects", OIDC, Metadata{GrantTypes: []string{GrantAuthorizationCode, GrantJWTBearer}, JWKSURI: "https://rp.example/jwks", SubjectType: SubjectPairwise}, "subject_type"},
 		{"unknown audience of assertions", OAuth2, Metadata{TokenEndpointAuthMethod: AuthSecretJWT, ClientAssertionAudience: "any"}, "client_assertion_audience"},
 		{"a public client that reads all tokens", OAuth2, Metadata{TokenEndpointAuthMethod: AuthNone, IntrospectionScope: IntrospectAll}, "introspection_scope"},
 		{"a public client that keeps its refresh token", OAuth2, Metadata{TokenEndpointAuthMethod: AuthNone, RefreshTokenRotation: off}, "refresh_token_rotation"},
@@ -339,6 +346,7 @@ func TestConsentDigest(t *testing.T) {
 		"home page":    func(c *Client) { c.Metadata.ClientURI = "https://rp.example" },
 		"policy":       func(c *Client) { c.Metadata.PolicyURI = "https://rp.example/policy" },
 		"terms":        func(c *Client) { c.Metadata.TosURI = "https://rp.example/tos" },
+		"way back":     func(c *Client) { c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, GrantJWTBearer) },
 	} {
 		c := base()
 		change(c)

@@ -24,6 +24,8 @@ func (c *Client) Warnings() []locale.Message {
 		"A response type with id_token puts ID tokens, with what they say of people, into the browser's address; code does not.")
 	warn(m.IntrospectionScope == IntrospectAll,
 		"The client may introspect every token of this server; that is for resource servers only.")
+	warn(c.ActsForAbsent(),
+		"The client may act, within its scope, for everybody who ever allowed it, while they are away and for as long as they do not take it back.")
 	warn(len(m.OAuth1Clients) > 0,
 		"The client may act, within its scope, for everybody who allowed an OAuth 1.0a client that hands it their requests: %s.", strings.Join(m.OAuth1Clients, ", "))
 	warn(len(m.AdministrationScopesBeyond(&Metadata{})) > 0,

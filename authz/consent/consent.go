@@ -95,13 +95,14 @@ func (v *visit) askable() bool {
 }
 
 // asked is the scope as the page says it: a client of plain OAuth 2.0 that may
-// refresh has its access offline without asking for it.
+// refresh has its access offline without asking for it, and so has one that may
+// act for people who are away.
 // By OAuth 1.0a every client learns who somebody is.
 func (v *visit) asked() []string {
 	if v.client.Type == clientstore.OAuth1 {
 		return append([]string{"openid"}, v.scope...)
 	}
-	if v.client.Offline(v.scope) && !contains(v.scope, offlineAccess) {
+	if (v.client.Offline(v.scope) || v.client.ActsForAbsent()) && !contains(v.scope, offlineAccess) {
 		return append(slices.Clone(v.scope), offlineAccess)
 	}
 	return v.scope
@@ -156,6 +157,7 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		Groups:      groups(v, before),
 		Shown:       v.shown(),
 		Access:      h.cfg.AccessToken,
+		AnyTime:     v.client.ActsForAbsent(),
 		Unproved:    v.unproved(),
 		Remembered:  v.client.Type != clientstore.OAuth1 && !v.client.IsImpersonable(),
 	}

@@ -135,7 +135,7 @@ func (h *Handler) describe(v *visit) page.Device {
 			return v.before != nil && !slices.Contains(strings.Fields(v.before.Scope), s)
 		}, nil),
 		Shown:  v.shown(),
-		Access: h.cfg.AccessToken,
+		Access: h.cfg.AccessToken, AnyTime: v.client.ActsForAbsent(),
 	}
 	if v.client.Offline(v.scope) {
 		p.Offline = h.cfg.Offline

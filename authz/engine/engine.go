@@ -169,7 +169,7 @@ const scopeNobodyHas = "\x00"
 // GrantTypes are the grant types of the token endpoint.
 var GrantTypes = []string{
 	clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantClientCredentials,
-	clientstore.GrantDeviceCode, clientstore.GrantPassword, clientstore.GrantTokenExchange,
+	clientstore.GrantDeviceCode, clientstore.GrantPassword, clientstore.GrantTokenExchange, clientstore.GrantJWTBearer,
 }
 
 // ResponseTypes are the response types of the authorization endpoint, their

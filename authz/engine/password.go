@@ -31,8 +31,7 @@ func (e *Engine) actOnPassword(ctx context.Context, f *flow, asked TokenRequest)
 		return wrongPassword(err)
 	}
 	if !f.client.Admits(a.ID) {
-		return protocol.Refuse(protocol.InvalidGrant,
-			"This client is being tried out by a few accounts that an administrator named, and this account is none of them. Ask the administrator.")
+		return notAdmitted()
 	}
 	second, err := e.cfg.Accounts.HasSecondFactor(ctx, a.ID)
 	if err != nil {
@@ -55,6 +54,11 @@ func (e *Engine) actOnPassword(ctx context.Context, f *flow, asked TokenRequest)
 		f.own.ExpiresAt = now.Add(e.cfg.Lifetimes.RefreshAbsolute)
 	}
 	return nil
+}
+
+func notAdmitted() error {
+	return protocol.Refuse(protocol.InvalidGrant,
+		"This client is being tried out by a few accounts that an administrator named, and this account is none of them. Ask the administrator.")
 }
 
 // wrongPassword is what the client is told. A failing database and a busy

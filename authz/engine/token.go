@@ -53,6 +53,9 @@ type TokenRequest struct {
 	Device  *grant.Device
 	// Subject is what an exchange is about; nil in every other grant.
 	Subject *Subject
+	// Bearer is whom a client that signed an assertion acts for; nil in every
+	// other grant.
+	Bearer *Bearer
 	// IP is where the request came from; guesses at passwords are counted by
 	// it.
 	IP string

@@ -64,6 +64,9 @@ type Device struct {
 	// Access is how long an access token lives, and Offline how long the
 	// application may renew it on its own; 0 when it may not.
 	Access, Offline time.Duration
+	// AnyTime tells that the client may get access tokens while nobody is there,
+	// for as long as it is allowed to.
+	AnyTime bool
 	// Shown identifies what the page says, for the form to bring back.
 	Shown string
 	// Scan leads to another device, nil when the code came by no link.

@@ -132,6 +132,9 @@ type Consent struct {
 	// Access is how long an access token lives, and Offline how long the
 	// application may renew it on its own; 0 when it did not ask to.
 	Access, Offline time.Duration
+	// AnyTime tells that the client may get access tokens while nobody is there,
+	// for as long as it is allowed to.
+	AnyTime bool
 	// Unproved tells that whoever began the request may be somebody else than
 	// the person at the browser, and get what that one allows.
 	Unproved bool

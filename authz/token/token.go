@@ -134,10 +134,14 @@ func (h *Handler) hand(w http.ResponseWriter, r *http.Request, form protocol.Par
 }
 
 func (h *Handler) issue(r *http.Request, form protocol.Parameters, asked engine.TokenRequest) (*engine.TokenResponse, error) {
-	if form.Get("grant_type") == clientstore.GrantTokenExchange {
+	switch form.Get("grant_type") {
+	case clientstore.GrantTokenExchange:
 		return h.exchange(r, form, asked)
+	case clientstore.GrantJWTBearer:
+		return h.bear(r, form, asked)
+	default:
+		return h.cfg.Engine.Token(r.Context(), asked)
 	}
-	return h.cfg.Engine.Token(r.Context(), asked)
 }
 
 // mayUse refuses a grant type that the server does not know, or that the
@@ -160,13 +164,15 @@ func (h *Handler) mayUse(c *clientstore.Client, grantType string) error {
 }
 
 // required are the parameters that a grant type cannot do without (RFC 6749,
-// sections 4.1.3, 4.3.2 and 6; RFC 8628, section 3.4; RFC 8693, section 2.1).
+// sections 4.1.3, 4.3.2 and 6; RFC 8628, section 3.4; RFC 8693, section 2.1; RFC 7523,
+// section 2.1).
 var required = map[string][]string{
 	clientstore.GrantAuthorizationCode: {"code"},
 	clientstore.GrantRefreshToken:      {"refresh_token"},
 	clientstore.GrantDeviceCode:        {"device_code"},
 	clientstore.GrantPassword:          {"username", "password"},
 	clientstore.GrantTokenExchange:     {"subject_token", "subject_token_type"},
+	clientstore.GrantJWTBearer:         {"assertion"},
 }
 
 func isComplete(form protocol.Parameters) error {

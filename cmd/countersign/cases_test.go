@@ -21,7 +21,7 @@ var chapters = map[string]string{
 	"1.8": "JWT and keys", "1.9": "Request objects and pushed requests", "1.10": "Sender constraint", "1.11": "Device grant",
 	"1.12": "Registration of clients", "1.13": "Life cycle of clients", "1.14": "Sign-in, session, consent, logout",
 	"1.15": "Browsers", "1.16": "HTTP, proxies, exhaustion", "1.17": "What the server fetches", "1.18": "Administrators", "1.19": "OAuth 1.0a", "1.20": "Metadata, mix-up, leaks",
-	"1.21": "Forward-auth", "1.22": "Token exchange", "1.23": "Approvals, four eyes, going back in time",
+	"1.21": "Forward-auth", "1.22": "Token exchange", "1.23": "Approvals, four eyes, going back in time", "1.24": "JWT bearer",
 }
 
 var (

@@ -67,6 +67,17 @@ func each(t *testing.T, test func(t *testing.T, s *server)) {
 	}
 }
 
+// eachAlone is [each] with servers that no other test uses.
+func eachAlone(t *testing.T, test func(t *testing.T, s *server)) {
+	t.Helper()
+	for _, database := range []string{sqlite, postgres} {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			test(t, start(t, database))
+		})
+	}
+}
+
 // shared returns the server on the database that all tests share.
 func shared(t testing.TB, database string) *server {
 	t.Helper()

@@ -1,0 +1,70 @@
+package grant
+
+import (
+	"context"
+	"strings"
+	"unicode/utf8"
+
+	"countersign/storage"
+)
+
+// Principal is an account that allowed a client something, which is remembered.
+type Principal struct {
+	AccountID string
+	Epoch     int64  // of the account
+	Scope     string // that it allowed, space-separated
+}
+
+const principal = `
+	SELECT a.id AS account_id, a.epoch, k.scope FROM accounts a JOIN consents k ON k.account_id = a.id
+	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = @digest`
+
+// Principal returns the account with the identifier, if it is enabled and
+// allowed the client something that looked as the digest says; otherwise
+// [storage.ErrNotFound], which does not tell one from the other.
+func (s *Store) Principal(ctx context.Context, clientID, digest, accountID string) (*Principal, error) {
+	const doing = "get principal"
+	if !utf8.ValidString(accountID) || strings.ContainsRune(accountID, 0) { // PostgreSQL compares neither with anything
+		return nil, storage.Err(doing, storage.ErrNotFound)
+	}
+	found, err := storage.Select[Principal](ctx, s.db, principal, map[string]any{"account": accountID, "client": clientID, "digest": digest})
+	if err != nil {
+		return nil, storage.Err(doing, err)
+	}
+	if len(found) == 0 {
+		return nil, storage.Err(doing, storage.ErrNotFound)
+	}
+	return &found[0], nil
+}
+
+var grantByConsent = `
+	INSERT INTO grants (id, kind, client_id, client_epoch, account_id, account_epoch, subject, scope, audience,
+		offline, confirmation, created_at, expires_at)
+	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, @subject, @scope, @audience,
+		@offline, @confirmation, @now, @grant_expires_at
+	FROM clients c, accounts a, consents k
+	WHERE c.id = @client AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
+		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch
+		AND k.account_id = a.id AND k.client_id = c.id AND k.digest = c.consent_digest AND k.scope = @allowed`
+
+// IssueByConsent keeps a grant of a client that acts for somebody who is not
+// there, and its access token, once spend has used up what it is given for, in
+// the same transaction. It does if at this moment the client is approved, and
+// the account is what it was when it was read and still allows the client, as
+// it looks now, what it did; otherwise [ErrNotPermitted]. Whoever withdraws the
+// consent at the same time waits for this and ends the grant, or makes it fail.
+func (s *Store) IssueByConsent(ctx context.Context, g Grant, of Principal, spend func(context.Context) error, i Issue) error {
+	args := s.grantArgs(g)
+	args["account_epoch"], args["allowed"] = of.Epoch, of.Scope
+	args["access"], args["access_expires_at"] = s.Hash(i.AccessToken), i.AccessTokenExpiresAt
+	query := grantByConsent
+	if s.db.Dialect() == storage.PostgreSQL {
+		query += ` FOR SHARE OF k`
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		if err := spend(ctx); err != nil {
+			return err
+		}
+		return s.keepGrant(ctx, "issue token by consent", query, []string{insertFirstAccess}, args)
+	})
+}
