@@ -219,6 +219,8 @@ func (w *world) useExchange() {
 	w.userinfo(derived)
 	w.exchange(m.next, typeAccessToken, derived)
 	w.post("/revoke", m.next, url.Values{"token": {derived}})
+	absent := w.absent()
+	w.bear(absent, w.named(absent, nil))
 }
 
 func (w *world) useOAuth1() {

@@ -16,7 +16,7 @@ type Principal struct {
 }
 
 const principal = `
-	SELECT a.id AS account_id, a.epoch, k.scope FROM accounts a JOIN consents k ON k.account_id = a.id
+	SELECT a.id AS account_id, a.epoch, k.scope FROM accounts a JOIN consents k ON k.account_id = @account
 	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = @digest`
 
 // Principal returns the account with the identifier, if it is enabled and
@@ -45,7 +45,7 @@ var grantByConsent = `
 	FROM clients c, accounts a, consents k
 	WHERE c.id = @client AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch
-		AND k.account_id = a.id AND k.client_id = c.id AND k.digest = c.consent_digest AND k.scope = @allowed`
+		AND k.account_id = @account AND k.client_id = @client AND k.digest = c.consent_digest AND k.scope = @allowed`
 
 // IssueByConsent keeps a grant of a client that acts for somebody who is not
 // there, and its access token, once spend has used up what it is given for, in
