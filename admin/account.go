@@ -3,6 +3,9 @@ package admin
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -16,12 +19,22 @@ import (
 // accountPage is the page of one account.
 type accountPage struct {
 	Account  accountRow
+	Contact  contactForm
 	Self     bool // it is the administrator's own
 	Sessions []session.Session
 	Trail    []event
 	Faults   []fault
 	// Refusal says why nothing was done, empty for nothing.
 	Refusal locale.Message
+	// Changed says who changed the account meanwhile, empty for nobody.
+	Changed locale.Message
+}
+
+// contactForm is the form for how somebody is called and reached.
+type contactForm struct {
+	Name, Email string
+	Verified    bool  // the address that is kept
+	Version     int64 // of the account that the form was filled from
 }
 
 // Entry returns a field with what is wrong with it.
@@ -44,7 +57,10 @@ func (h *handler) accountPage(r *http.Request, who *administrator) (accountPage,
 	if err != nil {
 		return accountPage{}, err
 	}
-	p := accountPage{Account: newAccountRow(a), Self: a.ID == who.AccountID}
+	p := accountPage{
+		Account: newAccountRow(a), Self: a.ID == who.AccountID,
+		Contact: contactForm{Name: a.Claims.Name, Email: a.Claims.Email, Verified: a.Claims.EmailVerified, Version: a.Version},
+	}
 	if p.Sessions, err = h.cfg.Sessions.List(r.Context(), a.ID); err != nil {
 		return accountPage{}, err
 	}
@@ -81,6 +97,24 @@ var accountDeeds = map[string]struct {
 		}
 		return h.cfg.Accounts.SetPassword(r.Context(), by, id, password)
 	}, "password"},
+	"contact": {func(h *handler, r *http.Request, by audit.Actor, id string) error {
+		return h.setContact(r, by, id)
+	}, "saved"},
+}
+
+// setContact corrects how somebody is called and reached. Who corrects what
+// somebody else changed meanwhile overwrites nothing (AD-33).
+func (h *handler) setContact(r *http.Request, by audit.Actor, id string) error {
+	typed := typedContact(r.PostForm)
+	if typed.Version == 0 { // the store would take any
+		return storage.Err("correct account", storage.ErrConflict)
+	}
+	return h.cfg.Accounts.Seen(typed.Version).SetContact(r.Context(), by, id, account.Contact{Name: &typed.Name, Email: &typed.Email})
+}
+
+func typedContact(form url.Values) contactForm {
+	version, _ := strconv.ParseInt(form.Get("version"), 10, 64) // what is no number is no version either
+	return contactForm{Name: strings.TrimSpace(form.Get("name")), Email: strings.TrimSpace(form.Get("email")), Version: version}
 }
 
 // changeAccount serves POST /settings/accounts/{id}.
@@ -95,24 +129,37 @@ func (h *handler) changeAccount(w http.ResponseWriter, r *http.Request, who *adm
 	}
 	id := mux.Vars(r)["id"]
 	err = deed.do(h, r, who.actor(r), id)
-	one, wrong := accountFault(err)
 	switch {
 	case err == nil:
 		h.redirect(w, accountPath(id), "done", deed.done)
 		return nil
 	case errors.Is(err, storage.ErrNotFound):
 		return unknownAccount()
+	default:
+		return h.changeAgain(w, r, who, err)
 	}
-	held, alone := errors.AsType[*account.FourEyesError](err)
-	if !wrong && !alone && !errors.Is(err, account.ErrLastAdministrator) {
-		return err
+}
+
+// changeAgain shows the page of an account with why it was not changed, and
+// what was typed. A failure that is nobody's mistake is returned.
+func (h *handler) changeAgain(w http.ResponseWriter, r *http.Request, who *administrator, failure error) error {
+	one, wrong := accountFault(failure)
+	held, alone := errors.AsType[*account.FourEyesError](failure)
+	if !wrong && !alone && !errors.Is(failure, account.ErrLastAdministrator) {
+		return failure
 	}
 	p, err := h.accountPage(r, who)
 	if err != nil {
 		return err
 	}
+	if typed := typedContact(r.PostForm); r.PostForm.Get("decision") == "contact" {
+		p.Contact.Name, p.Contact.Email, p.Contact.Version = typed.Name, typed.Email, typed.Version
+	}
 	status := http.StatusUnprocessableEntity
 	switch {
+	case errors.Is(failure, storage.ErrConflict):
+		status = http.StatusConflict
+		p.Changed, err = h.changedBy(r, "account", p.Account.ID)
 	case wrong:
 		p.Faults = []fault{one}
 	case alone:
@@ -120,6 +167,9 @@ func (h *handler) changeAccount(w http.ResponseWriter, r *http.Request, who *adm
 	default:
 		status = http.StatusConflict
 		p.Refusal = "This is the last account that may configure the server. Give the permission to another one first."
+	}
+	if err != nil {
+		return err
 	}
 	return h.show(w, r, who, screen{Status: status, Template: "account.html", Section: accountsPath, Page: p})
 }

@@ -102,6 +102,82 @@ func TestAccount(t *testing.T) {
 	})
 }
 
+// TestCorrectAccount corrects a name and an email address on the page of an
+// account, by what the form has in it.
+func TestCorrectAccount(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		bob := d.account("bob")
+		path := "/settings/accounts/" + bob.ID
+		kept := func() account.Claims {
+			t.Helper()
+			a, err := d.accounts.Get(t.Context(), bob.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.Claims
+		}
+		const farsi = "می\u200cخواهم" // what joins no letters is not lost
+		first := account.Claims{Name: farsi, Email: "bob@id.example", EmailVerified: true, Nickname: "bobby"}
+		if err := d.accounts.SetClaims(t.Context(), root1, bob.ID, first); err != nil {
+			t.Fatal(err)
+		}
+		page := d.open(path)
+		d.want(page, http.StatusOK, "Name and email address", "It is verified; another one would not be.")
+		stale := page.fields("version")
+		d.led(d.send(path, page.filled("email", "bob@id.example")), path+"?done=saved")
+		if kept() != first {
+			t.Errorf("saved as it was: %+v", kept())
+		}
+		d.led(d.send(path, page.filled("email", " rob@id.example ")), path+"?done=saved")
+		if got, want := kept(), (account.Claims{Name: farsi, Email: "rob@id.example", Nickname: "bobby"}); got != want {
+			t.Errorf("kept %+v; want %+v", got, want)
+		}
+		if e := d.recorded(bob.ID); e.Action != "account.set_claims" || e.ActorName != "ada" || e.Via != audit.ViaSettings {
+			t.Errorf("recorded as %+v", e)
+		}
+		d.want(d.open(path+"?done=saved"), http.StatusOK, "rob@id.example", "The changes are saved", "Profile changed", "It is not verified")
+
+		// AD-33: what somebody else changed meanwhile is not overwritten.
+		stale.Set("decision", "contact")
+		stale.Set("name", "Robert")
+		for _, version := range []string{stale.Get("version"), "", "0", "-1", "x"} {
+			stale.Set("version", version)
+			a := d.send(path, stale)
+			d.want(a, http.StatusConflict, "Changed by ada on", "Nothing of yours was saved", "See the account as it is now")
+			if got := attr(a.input("name"), "value"); got != "Robert" {
+				t.Errorf("typed Robert, and there is %q", got)
+			}
+		}
+		for field, value := range map[string]string{"email": "nobody", "name": strings.Repeat("x", 600)} {
+			a := d.send(path, d.open(path).filled(field, value))
+			d.want(a, http.StatusUnprocessableEntity, "Please correct one entry")
+			d.wantMarked(a, field)
+			if got := attr(a.input(field), "value"); got != value {
+				t.Errorf("typed %q, and there is %q", value, got)
+			}
+		}
+		if kept().Email != "rob@id.example" || kept().Name != farsi {
+			t.Errorf("a refusal left %+v", kept())
+		}
+		d.led(d.send(path, d.open(path).filled("name", "")), path+"?done=saved")
+		d.led(d.send(path, d.open(path).filled("email", "")), path+"?done=saved")
+		if got, want := kept(), (account.Claims{Nickname: "bobby"}); got != want {
+			t.Errorf("taken away: %+v", got)
+		}
+		d.want(d.send("/settings/accounts/unknown", page.filled("name", "x")), http.StatusNotFound)
+	})
+}
+
+// filled is the form of the page that corrects a name and an email address,
+// with another value.
+func (a answer) filled(field, value string) url.Values {
+	form := a.fields("version")
+	form.Set("decision", "contact")
+	form.Set(field, value)
+	return form
+}
+
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *desk) {

@@ -186,7 +186,8 @@ func TestFourEyesInSettings(t *testing.T) {
 }
 
 // Under four eyes the pages make no administrator, take none over, and give
-// nobody the secret of an approved client (AP-10).
+// nobody the secret of an approved client (AP-10) or the address of another
+// administrator (AP-28).
 func TestNobodyBecomesTwoInSettings(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -197,6 +198,13 @@ func TestNobodyBecomesTwoInSettings(t *testing.T) {
 		d.want(d.send("/settings/accounts/"+eve.ID, permit), http.StatusForbidden, "no administrator makes another one", "countersign user permit")
 		set := url.Values{"decision": {"password"}, "password": {"an entirely other sentence"}, "password_again": {"an entirely other sentence"}}
 		d.want(d.send("/settings/accounts/"+bob.ID, set), http.StatusForbidden, "countersign user set-password")
+		mail := d.open("/settings/accounts/"+bob.ID).filled("email", "ada@id.example")
+		refused := d.send("/settings/accounts/"+bob.ID, mail)
+		d.want(refused, http.StatusForbidden, "countersign user edit", "Nothing was done")
+		if got := attr(refused.input("email"), "value"); got != "ada@id.example" {
+			t.Errorf("typed an address, and there is %q", got)
+		}
+		d.led(d.send("/settings/accounts/"+bob.ID, d.open("/settings/accounts/"+bob.ID).filled("name", "Bob")), "/settings/accounts/"+bob.ID+"?done=saved")
 		typed.Set("username", "two")
 		typed.Set("administrator", "yes")
 		a := d.send("/settings/accounts/create", typed)

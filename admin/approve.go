@@ -151,7 +151,7 @@ func (h *handler) approveAgain(w http.ResponseWriter, r *http.Request, who *admi
 		p.Trusted, p.Functional, p.Callbacks = form.Get("trusted") == "yes", form.Get("functional_user"), clean(form.Get("redirect_uris"))
 		return h.show(w, r, who, screen{Status: http.StatusUnprocessableEntity, Template: "approve.html", Section: approvalsPath, Page: p})
 	}
-	if p.Changed, err = h.changedBy(r, p.Client); err != nil {
+	if p.Changed, err = h.changedBy(r, "client", p.Client.ID); err != nil {
 		return err
 	}
 	return h.show(w, r, who, screen{Status: http.StatusConflict, Template: "approve.html", Section: approvalsPath, Page: p})

@@ -61,7 +61,7 @@ func (h *handler) edit(w http.ResponseWriter, r *http.Request, who *administrato
 		return h.editAgain(w, r, who, f)
 	}
 	if errors.Is(err, storage.ErrConflict) {
-		if f.Changed, err = h.changedBy(r, c); err != nil {
+		if f.Changed, err = h.changedBy(r, "client", c.ID); err != nil {
 			return err
 		}
 		return h.show(w, r, who, screen{Status: http.StatusConflict, Template: "edit.html", Section: clientsPath, Page: f})
@@ -96,9 +96,9 @@ func (h *handler) save(r *http.Request, who *administrator, c *clientstore.Clien
 	return err
 }
 
-// changedBy says who changed the client last, and when.
-func (h *handler) changedBy(r *http.Request, c *clientstore.Client) (locale.Message, error) {
-	events, err := h.cfg.Audit.List(r.Context(), audit.Filter{TargetType: "client", TargetID: c.ID, Limit: 1})
+// changedBy says who changed a client or an account last, and when.
+func (h *handler) changedBy(r *http.Request, targetType, id string) (locale.Message, error) {
+	events, err := h.cfg.Audit.List(r.Context(), audit.Filter{TargetType: targetType, TargetID: id, Limit: 1})
 	if err != nil {
 		return "", err
 	}

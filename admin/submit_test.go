@@ -27,6 +27,7 @@ func TestDoubleSubmit(t *testing.T) {
 		editable := d.open("/settings/oauth-clients/" + stopped.ID + "/edit").fields("version")
 		editable.Set("name", "Renamed")
 		created := d.creation("type=oauth1", url.Values{"name": {"Twice"}})
+		corrected := d.open("/settings/accounts/"+managed.ID).filled("name", "Renamed")
 		rotated := d.open("/settings/oauth-clients/" + stopped.ID + "/secrets").fields("once")
 		rotated.Set("decision", "rotate")
 		for _, tt := range []struct {
@@ -43,6 +44,7 @@ func TestDoubleSubmit(t *testing.T) {
 			{"disapprove", "/settings/oauth-clients/" + stopped.ID + "/disapprove", url.Values{"decision": {"disapprove"}}, http.StatusSeeOther, http.StatusSeeOther, ""},
 			{"remove", "/settings/oauth-clients/" + gone.ID + "/remove", url.Values{"decision": {"remove"}}, http.StatusSeeOther, http.StatusNotFound, "It has been removed"},
 			{"account", "/settings/accounts/create", url.Values{"username": {"new"}, "password": {password}, "password_again": {password}}, http.StatusSeeOther, http.StatusUnprocessableEntity, "username"},
+			{"correct", "/settings/accounts/" + managed.ID, corrected, http.StatusSeeOther, http.StatusConflict, "Changed by"},
 			{"disable", "/settings/accounts/" + managed.ID, url.Values{"decision": {"disable"}}, http.StatusSeeOther, http.StatusSeeOther, ""},
 			{"sign out", "/settings/accounts/" + ended.ID, url.Values{"decision": {"sign-out"}}, http.StatusSeeOther, http.StatusSeeOther, ""},
 		} {

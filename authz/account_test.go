@@ -440,6 +440,23 @@ func TestProfile(t *testing.T) {
 	})
 }
 
+// What an administrator corrects, applications learn with the tokens that they
+// have, and the person sees in what happened.
+func TestCorrectedProfile(t *testing.T) {
+	each(t, func(w *world) {
+		token := w.tokens(w.web, "scope", "openid profile email").str("access_token")
+		corrected := account.Contact{Name: new("Ada King"), Email: new("king@example.test")}
+		w.must(w.accounts.SetContact(w.Context(), admin, w.user.ID, corrected))
+		info := w.userinfo(token)
+		if info.str("name") != "Ada King" || info.str("email") != "king@example.test" || info.json["email_verified"] != false {
+			w.Errorf("applications learn %s", info.body)
+		}
+		me := w.me()
+		w.wantShown(me.get("/account/profile"), `value="Ada King"`, "king@example.test (not verified)")
+		w.wantShown(me.get("/account/activity"), "An administrator changed your profile.")
+	})
+}
+
 // Where people create their accounts, their email address is theirs, and one
 // that is new is not verified.
 func TestProfileWhereAccountsAreOnesOwn(t *testing.T) {

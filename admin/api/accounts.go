@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -129,6 +130,27 @@ func (h *Handler) disableAccount(r *request) (*answer, error) {
 // enableAccount serves POST /v1/accounts/{account_id}/enable.
 func (h *Handler) enableAccount(r *request) (*answer, error) {
 	return h.changeAccount(r, (*account.Store).Enable)
+}
+
+// editAccount serves PATCH /v1/accounts/{account_id}: a JSON merge patch (RFC
+// 7396) of what an administrator keeps of a person.
+func (h *Handler) editAccount(r *request) (*answer, error) {
+	m, _, err := r.body("application/merge-patch+json")
+	if err != nil {
+		return nil, err
+	}
+	for name, nothing := range map[string]string{"name": `""`, "email": `""`, "email_verified": "false"} {
+		if string(m[name]) == "null" {
+			m[name] = json.RawMessage(nothing)
+		}
+	}
+	var c account.Contact
+	if err := m.into(map[string]any{"name": &c.Name, "email": &c.Email, "email_verified": &c.EmailVerified}); err != nil {
+		return nil, err
+	}
+	return h.changeAccount(r, func(s *account.Store, ctx context.Context, by audit.Actor, id string) error {
+		return s.SetContact(ctx, by, id, c)
+	})
 }
 
 // permitAccount serves PUT /v1/accounts/{account_id}/permissions.

@@ -136,6 +136,7 @@ var routes = []route{
 	{method: http.MethodGet, path: "/v1/accounts", scope: clientstore.ScopeAccountsRead, query: []string{"username", "limit", "cursor"}, serve: (*Handler).listAccounts},
 	{method: http.MethodPost, path: "/v1/accounts", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).createAccount},
 	{method: http.MethodGet, path: "/v1/accounts/{account_id}", scope: clientstore.ScopeAccountsRead, serve: (*Handler).getAccount},
+	{method: http.MethodPatch, path: "/v1/accounts/{account_id}", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).editAccount},
 	{method: http.MethodPost, path: "/v1/accounts/{account_id}/disable", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).disableAccount},
 	{method: http.MethodPost, path: "/v1/accounts/{account_id}/enable", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).enableAccount},
 	{method: http.MethodPut, path: "/v1/accounts/{account_id}/permissions", scope: clientstore.ScopeAccountsWrite, serve: (*Handler).permitAccount},

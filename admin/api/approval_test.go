@@ -86,7 +86,8 @@ func TestFourEyes(t *testing.T) {
 }
 
 // Under four eyes the API makes no administrator, takes none over, and gives
-// nobody the secret of an approved client (AP-10).
+// nobody the secret of an approved client (AP-10) or the address of another
+// administrator (AP-28).
 func TestNobodyBecomesTwo(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
@@ -98,6 +99,11 @@ func TestNobodyBecomesTwo(t *testing.T) {
 		another := `{"username":"two","password":"` + password + `","permissions":["configure_server"]}`
 		w.problem(w.do(call{method: "POST", path: "/v1/accounts", body: another}), 403, "not-alone", "countersign user permit", "#/permissions")
 		w.problem(w.do(call{method: "PUT", path: "/v1/accounts/" + eve.ID + "/permissions", body: `{"permissions":["configure_server"]}`}), 403, "not-alone")
+		bob := w.person("bob", account.ConfigureServer)
+		mail := call{method: "PATCH", path: "/v1/accounts/" + bob.ID, body: `{"email":"ada@x.test"}`}
+		w.problem(w.do(mail), 403, "not-alone", "countersign user edit", "#/email")
+		mail.body = `{"name":"Bob"}`
+		w.want(w.do(mail), http.StatusOK, `"name":"Bob"`)
 		c := w.register("api")
 		w.want(w.do(call{method: "POST", path: "/v1/clients/" + c.ID + "/secrets", body: `{}`}), http.StatusAccepted, `"secret_waiting"`)
 	})

@@ -30,7 +30,7 @@ func TestAccountAsSeen(t *testing.T) {
 			w.Errorf("the new password: %v", err)
 		}
 		for _, c := range []call{
-			set, {method: "POST", path: at + "/disable"}, {method: "PUT", path: at + "/permissions", body: `{"permissions":["configure_server"]}`},
+			set, {method: "POST", path: at + "/disable"}, {method: "PATCH", path: at, body: `{"name":"Bob"}`}, {method: "PUT", path: at + "/permissions", body: `{"permissions":["configure_server"]}`},
 		} {
 			w.problem(w.do(c.with("If-Match", tag)), 412, "stale")
 		}

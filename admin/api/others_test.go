@@ -1,10 +1,12 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
+	"countersign/clientstore"
 	"countersign/storage/storagetest"
 )
 
@@ -36,6 +38,49 @@ func TestAccounts(t *testing.T) {
 		w.want(w.do(call{method: "GET", path: "/v1/accounts?username=nobody"}), http.StatusOK, `"accounts":[]`)
 		first := w.want(w.do(call{method: "GET", path: "/v1/accounts?limit=1"}), http.StatusOK, `"username":"ada"`)
 		w.want(w.do(call{method: "GET", path: "/v1/accounts?cursor=" + first.json["next_cursor"].(string)}), http.StatusOK, id)
+	})
+}
+
+// TestEditAccount corrects what somebody is called and where they are reached,
+// and nothing else of them (AD-33).
+func TestEditAccount(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		bob := w.person("bob")
+		at := "/v1/accounts/" + bob.ID
+		edit := func(body string) call { return call{method: "PATCH", path: at, body: body} }
+		kept := func(body, want string) {
+			w.Helper()
+			a := w.want(w.do(edit(body)), http.StatusOK)
+			if claims, err := json.Marshal(a.json["claims"]); err != nil || string(claims) != want {
+				w.Errorf("%s: %s; want %s", body, claims, want)
+			}
+		}
+		kept(`{"name":"Bob","email":"bob@x.test","email_verified":true}`, `{"email":"bob@x.test","email_verified":true,"name":"Bob"}`)
+		kept(`{"name":"Robert"}`, `{"email":"bob@x.test","email_verified":true,"name":"Robert"}`)
+		kept(`{"email":"rob@x.test"}`, `{"email":"rob@x.test","name":"Robert"}`)
+		kept(`{"email_verified":true}`, `{"email":"rob@x.test","email_verified":true,"name":"Robert"}`)
+		kept(`{"email_verified":null}`, `{"email":"rob@x.test","name":"Robert"}`)
+		kept(`{"email":null,"email_verified":true}`, `{"name":"Robert"}`)
+		tag := w.do(call{method: "GET", path: at}).header.Get("ETag")
+		a := w.want(w.do(edit(`{"name":null}`).with("If-Match", tag).with("Content-Type", "application/merge-patch+json")), http.StatusOK, `"claims":{}`)
+		if a.header.Get("ETag") == tag {
+			w.Errorf("the ETag is %s, as before", tag)
+		}
+		w.problem(w.do(edit(`{"name":"Bob"}`).with("If-Match", tag)), 412, "stale")
+		kept(`{}`, `{}`)
+
+		w.problem(w.do(edit(`{"email":"bob"}`)), 422, "invalid-member", "#/email")
+		w.problem(w.do(edit(`{"name":"B\u0000b"}`)), 422, "invalid-member", "#/name")
+		w.problem(w.do(edit(`{"name":7}`)), 422, "invalid-member", "#/name")
+		for _, member := range []string{"username", "permissions", "password", "claims", "disabled_at"} {
+			w.problem(w.do(edit(`{"`+member+`":null}`)), 400, "unknown-member", "#/"+member)
+		}
+		w.problem(w.do(call{method: "PATCH", path: "/v1/accounts/none", body: `{"name":"Bob"}`}), 404, "not-found")
+		reader := edit(`{"name":"Bob"}`)
+		reader.key = w.key(w.ada, clientstore.ScopeAccountsRead)
+		w.problem(w.do(reader), 403, "insufficient-scope", clientstore.ScopeAccountsWrite)
+		w.want(w.do(call{method: "GET", path: "/v1/audit?action=account.set_claims&target_id=" + bob.ID}), http.StatusOK, "rob@x.test", `"actor_name":"ada"`)
 	})
 }
 

@@ -36,6 +36,7 @@ func TestUsersAndClientsAsJSON(t *testing.T) {
 		{"user create", "--username ada --password-stdin", goodPassword, "username", "ada"},
 		{"user list", "", "", "", nil},
 		{"user show", "ada", "", "disabled", false},
+		{"user edit", "ada --name Ada", "", "name", "Ada"},
 		{"user set-password", "ada --password-stdin", "another good phrase here", "username", "ada"},
 		{"user permit", "ada --permission configure_server", "", "username", "ada"},
 		{"user remove-factors", "ada --yes", "", "username", "ada"},

@@ -17,8 +17,8 @@ import (
 func newUser(p *program) *cobra.Command {
 	return noun("user", "Manage the accounts of people", `  countersign user create --username ada --permission configure_server
   countersign user list -o json`,
-		newUserCreate(p), newUserList(p), newUserShow(p), newUserSetPassword(p), newUserPermit(p),
-		newUserRemoveFactors(p), newUserSwitch(p, disabling), newUserSwitch(p, enabling), newUserRemove(p))
+		newUserCreate(p), newUserList(p), newUserShow(p), newUserEdit(p), newUserSetPassword(p),
+		newUserPermit(p), newUserRemoveFactors(p), newUserSwitch(p, disabling), newUserSwitch(p, enabling), newUserRemove(p))
 }
 
 // userView is an account as the command line prints it.

@@ -73,7 +73,7 @@ func newUserCreate(p *program) *cobra.Command {
 		return p.withStores(cmd, func(ctx context.Context, s *stores) error {
 			a, err := s.accounts.Create(ctx, actor(), r)
 			if errors.Is(err, storage.ErrConflict) {
-				return remedy(err, fmt.Sprintf("a user named %q exists already", r.Username), "choose another --username, or change that user with `countersign user set-password` or `permit`")
+				return remedy(err, fmt.Sprintf("a user named %q exists already", r.Username), "choose another --username, or change that user with `countersign user edit`, `set-password` or `permit`")
 			}
 			if err != nil {
 				return err

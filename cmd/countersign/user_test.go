@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,5 +83,44 @@ func TestUserPermitUnderFourEyes(t *testing.T) {
 		warned("user", "enable", "root2")
 		m.ok("another good phrase here\n", "user", "set-password", "root2", "--password-stdin")
 		silent(permit...)
+	})
+}
+
+// An administrator corrects what somebody is called and where they are reached,
+// beside a server that runs.
+func TestUserEdit(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, m *machine) {
+		t.Helper()
+		m.serve()
+		m.object(goodPassword, "user", "create", "--username", "ada", "--password-stdin", "--name", "Ada", "--email", "ada@x.test",
+			"--claim", "email_verified=true", "--claim", "locale=de")
+		shows := func(name, email string, verified any, args ...string) {
+			t.Helper()
+			a := m.object("", append([]string{"user", "edit", "ada"}, args...)...)
+			claims, _ := a["claims"].(map[string]any)
+			if a["name"] != name || a["email"] != email || claims["email_verified"] != verified || claims["locale"] != "de" {
+				t.Errorf("%q: %v", args, a)
+			}
+		}
+		shows("Ada King", "ada@x.test", true, "--name", "Ada King")
+		shows("Ada King", "king@x.test", nil, "--email", "king@x.test") // another address is not verified
+		shows("Ada King", "king@x.test", true, "--email-verified")
+		shows("Ada King", "ada@x.test", true, "--email", "ada@x.test", "--email-verified")
+		shows("", "", nil, "--name", "", "--email=")
+		if told := m.ok("", "user", "edit", "ada", "--name", "Ada"); !strings.Contains(told, "Ada") || !strings.Contains(told, "username") {
+			t.Errorf("as a table: %s", told)
+		}
+
+		m.refused(exitUsage, "", []string{"user", "edit", "ada"}, "nothing to change; give --name, --email", "--help")
+		m.refused(exitUsage, "", []string{"user", "edit", "--name", "Ada"}, "--help")
+		m.refused(exitFailure, "", []string{"user", "edit", "nobody", "--name", "x"}, `no user is named "nobody"`, "Fix:")
+		m.refused(exitFailure, "", []string{"user", "edit", "ada", "--email", "ada"}, "Use one e-mail address", "Fix:")
+		m.refused(exitFailure, "", []string{"user", "edit", "ada", "--name", "King", "--email-verified"}, `"ada" has no e-mail address`, "Fix: give one with --email")
+		shows("Ada", "", nil, "--name", "Ada") // what was refused left nothing
+		edited := slices.DeleteFunc(actions(t, m), func(action string) bool { return action != "account.set_claims" })
+		if len(edited) != 6 {
+			t.Errorf("%d changes are in the audit record; want 6", len(edited))
+		}
 	})
 }

@@ -356,6 +356,7 @@ func TestDatabaseFailureIsUnavailable(t *testing.T) {
 			"SetPassword":    s.SetPassword(t.Context(), operator, bob.ID, goodPassword),
 			"SetPermissions": s.SetPermissions(t.Context(), operator, bob.ID, nil),
 			"SetClaims":      s.SetClaims(t.Context(), operator, bob.ID, account.Claims{}),
+			"SetContact":     s.SetContact(t.Context(), operator, bob.ID, account.Contact{}),
 			"Disable":        s.Disable(t.Context(), operator, bob.ID),
 			"Enable":         s.Enable(t.Context(), operator, bob.ID),
 			"Remove":         s.Remove(t.Context(), operator, bob.ID),

@@ -59,6 +59,38 @@ func (s *Store) SetClaims(ctx context.Context, by audit.Actor, id string, c Clai
 	return s.edit(ctx, by, id, "account.set_claims", func(a *Account) { a.Claims = c })
 }
 
+// Contact is how somebody is called and reached, as an administrator corrects
+// it. Nil members stay as they are; an empty text is taken away.
+type Contact struct {
+	Name, Email *string
+	// EmailVerified is whether the address is verified. Nil leaves that as it
+	// is, but for a new address, which is not.
+	EmailVerified *bool
+}
+
+// SetContact corrects the name and the e-mail address, and ends nothing: tokens
+// tell the new ones from now on. A [*FieldError] says what is wrong with them.
+func (s *Store) SetContact(ctx context.Context, by audit.Actor, id string, c Contact) error {
+	var draft Claims
+	c.apply(&draft)
+	if err := draft.check(); err != nil {
+		return err
+	}
+	return s.edit(ctx, by, id, "account.set_claims", func(a *Account) { c.apply(&a.Claims) })
+}
+
+func (c Contact) apply(to *Claims) {
+	if c.Name != nil {
+		to.Name = *c.Name
+	}
+	if c.Email != nil && *c.Email != to.Email {
+		to.Email, to.EmailVerified = *c.Email, false
+	}
+	if c.EmailVerified != nil {
+		to.EmailVerified = *c.EmailVerified && to.Email != "" // no address is none that is verified
+	}
+}
+
 // SetPassword replaces the password and ends what was issued before.
 func (s *Store) SetPassword(ctx context.Context, by audit.Actor, id, password string) error {
 	a, err := s.Get(ctx, id)

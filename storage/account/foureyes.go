@@ -13,7 +13,7 @@ import (
 // make another administrator, or take over an account that is one, approves
 // their own work as that one.
 type FourEyesError struct {
-	Field  string // permissions, password or second_factor: what was to be set
+	Field  string // permissions, password, email or second_factor: what was to be set
 	Reason locale.Message
 }
 
@@ -24,6 +24,8 @@ var (
 		"Whoever runs the server does so on its machine, by countersign user permit, create or enable."}
 	errPassword = &FourEyesError{"password", "Under four_eyes no administrator sets the password of another one, whom they could then sign in as. " +
 		"Whoever runs the server does so on its machine, by countersign user set-password."}
+	errEmail = &FourEyesError{"email", "Under four_eyes no administrator changes the email address of another one, by which others may know them. " +
+		"Whoever runs the server does so on its machine, by countersign user edit."}
 	errFactors = &FourEyesError{"second_factor", "Under four_eyes no administrator takes the second factors of another one away. " +
 		"Whoever runs the server does so on its machine, by countersign user remove-factors."}
 )
@@ -44,8 +46,12 @@ func (s *Store) checkFourEyes(by audit.Actor, before, after *Account) error {
 		return nil
 	case after.administers() && (!before.administers() || before.DisabledAt != nil && after.DisabledAt == nil):
 		return errAnother
-	case before.administers() && by.AccountID != before.ID && after.PasswordHash != before.PasswordHash:
+	case !before.administers() || by.AccountID == before.ID:
+		return nil
+	case after.PasswordHash != before.PasswordHash:
 		return errPassword
+	case after.Claims.Email != before.Claims.Email:
+		return errEmail
 	default:
 		return nil
 	}

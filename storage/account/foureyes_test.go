@@ -12,7 +12,8 @@ import (
 )
 
 // Under four eyes no administrator becomes two: by another account, or by one
-// that is an administrator's already (AP-10).
+// that is an administrator's already (AP-10). Nor do they give another one an address
+// (AP-28).
 func TestFourEyes(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -29,6 +30,9 @@ func TestFourEyes(t *testing.T) {
 			t.Fatalf("the brake needs nobody else: %v", err)
 		}
 		const other = "an entirely other sentence"
+		setEmail := func(by audit.Actor, id string) error {
+			return s.SetContact(t.Context(), by, id, account.Contact{Email: new("ada@x.test")})
+		}
 		attempts := map[string]func(by audit.Actor) error{
 			"permissions of another": func(by audit.Actor) error {
 				return s.SetPermissions(t.Context(), by, eve.ID, []account.Permission{account.ConfigureServer})
@@ -37,10 +41,12 @@ func TestFourEyes(t *testing.T) {
 				_, err := s.Create(t.Context(), by, account.Registration{Username: "mallory", Password: other, Permissions: []account.Permission{account.ConfigureServer}})
 				return err
 			},
-			"permissions of a disabled one": func(by audit.Actor) error { return s.Enable(t.Context(), by, gone.ID) },
-			"password of another":           func(by audit.Actor) error { return s.SetPassword(t.Context(), by, bob.ID, other) },
-			"password of a disabled one":    func(by audit.Actor) error { return s.SetPassword(t.Context(), by, gone.ID, other) },
-			"second factor of another":      func(by audit.Actor) error { return s.RemoveFactors(t.Context(), by, bob.ID) },
+			"permissions of a disabled one":   func(by audit.Actor) error { return s.Enable(t.Context(), by, gone.ID) },
+			"password of another":             func(by audit.Actor) error { return s.SetPassword(t.Context(), by, bob.ID, other) },
+			"password of a disabled one":      func(by audit.Actor) error { return s.SetPassword(t.Context(), by, gone.ID, other) },
+			"email address of another":        func(by audit.Actor) error { return setEmail(by, bob.ID) },
+			"email address of a disabled one": func(by audit.Actor) error { return setEmail(by, gone.ID) },
+			"second factor of another":        func(by audit.Actor) error { return s.RemoveFactors(t.Context(), by, bob.ID) },
 		}
 		for name, attempt := range attempts {
 			if _, held := errors.AsType[*account.FourEyesError](attempt(by)); !held {
@@ -56,6 +62,9 @@ func TestFourEyes(t *testing.T) {
 		for name, allowed := range map[string]error{
 			"password of somebody else": s.SetPassword(t.Context(), by, eve.ID, other),
 			"one's own password":        s.SetPassword(t.Context(), by, ada.ID, other),
+			"email of somebody else":    setEmail(by, eve.ID),
+			"one's own email":           setEmail(by, ada.ID),
+			"name of another":           s.SetContact(t.Context(), by, bob.ID, account.Contact{Name: new("Bob")}),
 			"demote":                    s.SetPermissions(t.Context(), by, bob.ID, nil),
 		} {
 			if allowed != nil {
