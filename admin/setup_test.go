@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,7 +118,26 @@ func (s *site) do(r *http.Request) answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return answer{w.Code, w.Header(), doc}
+	a := answer{w.Code, w.Header(), doc}
+	if on := a.onward(); a.isProblem() && strings.HasPrefix(r.URL.Path, "/auth"+root) && !strings.HasPrefix(on, "/auth"+root) && on != "/auth/" {
+		s.t.Errorf("%s %s leads nowhere: %s", r.Method, r.URL.Path, a.text())
+	}
+	return a
+}
+
+// isProblem reports whether the page tells of a problem.
+func (a answer) isProblem() bool {
+	return slices.ContainsFunc(a.elements("section"), func(n *html.Node) bool { return attr(n, "class") == "remedy" })
+}
+
+// onward is where the button below a problem leads.
+func (a answer) onward() string {
+	for _, n := range a.elements("a") {
+		if attr(n, "class") == "button wide" {
+			return attr(n, "href")
+		}
+	}
+	return ""
 }
 
 func (s *site) get(path string) answer {
