@@ -237,7 +237,7 @@ func TestSetup(t *testing.T) {
 		t.Errorf("script %q", got)
 	}
 	done := s.post(s.form())
-	if done.status != http.StatusSeeOther || done.header.Get("Location") != "/auth/setup/done" {
+	if done.status != http.StatusSeeOther || !strings.HasPrefix(done.header.Get("Location"), "/auth/setup/done?") {
 		t.Fatalf("%d to %q: %s", done.status, done.header.Get("Location"), done.text())
 	}
 	a, err := s.accounts.Find(t.Context(), "ada")
@@ -248,6 +248,18 @@ func TestSetup(t *testing.T) {
 		t.Errorf("account %+v", a)
 	}
 	s.want(s.get("/auth/setup/done"), http.StatusOK, "countersign client create", "--approve", `Go to the OAuth clients`)
+	s.door.cfg.CommandLine = CommandLine{Finders: []Finder{{"--data", "/srv/x"}, {"COUNTERSIGN_SECRET", ""}}, Issuer: "https://id.example/auth"}
+	for _, path := range []string{done.header.Get("Location"), "/auth/setup/done", "/auth/setup/done?witness="} {
+		a := s.get(path)
+		if path == done.header.Get("Location") {
+			s.want(a, http.StatusOK, `--approve \ --data /srv/x`, "give it the same COUNTERSIGN_SECRET.", `CLIENT_ID \ --issuer https://id.example/auth`)
+			continue
+		}
+		s.want(a, http.StatusOK, "give it the same --data, COUNTERSIGN_SECRET.")
+		if strings.Contains(a.text(), "/srv/x") {
+			t.Errorf("%s shows anybody where the data is: %s", path, a.text())
+		}
+	}
 	var event struct{ ActorName, Via, IP, RequestID string }
 	err = s.db.With(t.Context()).Raw("SELECT actor_name, via, ip, request_id FROM audit_events WHERE action = ?", "account.setup").Scan(&event).Error
 	if err != nil || event.ActorName != "ada" || event.Via != "setup" || event.IP != "192.0.2.7" || event.RequestID != "request-1" {
