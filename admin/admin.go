@@ -5,6 +5,7 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -71,6 +72,8 @@ type Config struct {
 	Sector func(ctx context.Context, before, after *clientstore.Metadata) (*clientstore.Sector, error)
 	// Diagnose looks for what keeps the server from working.
 	Diagnose func(ctx context.Context) []Finding
+	// CommandLine is what a command on the server's machine has to be told.
+	CommandLine CommandLine
 
 	Log *slog.Logger
 	// Asset returns the path of a style sheet or script, under the issuer's.
@@ -98,9 +101,10 @@ type Look struct {
 type Finding struct{ Check, Status, Detail, Fix string }
 
 type handler struct {
-	cfg   Config
-	base  string // the issuer's path, without a slash at its end
-	pages *pages
+	cfg     Config
+	base    string // the issuer's path, without a slash at its end
+	pages   *pages
+	witness string // shown by the browser that set this server up: see [handler.showDone]
 }
 
 // New returns the door. It fails when a page is missing or wrong.
@@ -117,7 +121,7 @@ func newHandler(cfg Config) (*handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse issuer: %w", err)
 	}
-	h := &handler{cfg: cfg, base: strings.TrimSuffix(issuer.Path, "/")}
+	h := &handler{cfg: cfg, base: strings.TrimSuffix(issuer.Path, "/"), witness: rand.Text()}
 	h.pages, err = newPages(cfg, h.base)
 	return h, err
 }
@@ -162,7 +166,7 @@ func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error)
 		h.cfg.Log.ErrorContext(r.Context(), "request failed",
 			"request_id", r.Header.Get("X-Request-Id"), "route", r.URL.Path, "error", err)
 	}
-	if err := h.pages.render(w, r, p.Status, "problem.html", view{Page: p}); err != nil {
+	if err := h.pages.render(w, r, p.Status, "problem.html", view{Page: problemPage{p, h.onward(r, p)}}); err != nil {
 		h.cfg.Log.ErrorContext(r.Context(), "page not rendered", "request_id", r.Header.Get("X-Request-Id"), "error", err)
 		http.Error(w, p.Title.String(), http.StatusInternalServerError)
 	}

@@ -224,7 +224,6 @@ func ownWork() *problem {
 		Title:  "Another administrator has to approve this",
 		What:   "This server is configured with four_eyes: nobody approves what they registered or edited themselves. Nothing was done.",
 		Remedy: "Ask another administrator to open Settings › Approvals.",
-		Next:   "To the home page",
 	}
 }
 

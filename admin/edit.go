@@ -115,6 +115,5 @@ func unknownClient() *problem {
 		Title:  "No client has this key",
 		What:   "It has been removed, or the key in the address is mistyped.",
 		Remedy: "Look for it in Settings › OAuth clients. A client that asked for its key registers again to get another.",
-		Next:   "To the home page",
 	}
 }

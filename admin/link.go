@@ -83,6 +83,5 @@ func linkOver() *problem {
 		Title:  "This link is good no more",
 		What:   "It was used for a decision before, it is older than three days, or it was never made here. Nothing was done.",
 		Remedy: "Open Settings › Approvals to see what waits.",
-		Next:   "To the home page",
 	}
 }

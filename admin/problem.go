@@ -2,6 +2,9 @@ package admin
 
 import (
 	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
 
 	"countersign/clientstore"
 	"countersign/storage/locale"
@@ -12,11 +15,46 @@ type problem struct {
 	Status              int
 	Code                string
 	Title, What, Remedy locale.Message
-	// Next is the name of the link to the home page, empty for none.
+	// Next is the name of the link to the home page. Where it is empty, a page of
+	// the Settings application leads back into that: see [handler.onward].
 	Next locale.Message
 }
 
 func (p *problem) Error() string { return p.Code + ": " + p.Title.String() }
+
+// way is a link that leads on from a problem: a path under the issuer's.
+type way struct {
+	Path string
+	Name locale.Message
+}
+
+// problemPage is what the template sees of a problem.
+type problemPage struct {
+	*problem
+
+	Onward way
+}
+
+// onward is where the page of a problem leads that does not lead to the home
+// page: from what is about a client back to that, and from elsewhere in the
+// Settings application to the list that it is of. The name is empty where it
+// leads nowhere.
+func (h *handler) onward(r *http.Request, p *problem) way {
+	path := strings.TrimPrefix(r.URL.EscapedPath(), h.base)
+	if p.Next != "" || path != root && !strings.HasPrefix(path, root+"/") {
+		return way{"/", p.Next}
+	}
+	if page := clientPath(mux.Vars(r)["key"]); p.Status != http.StatusNotFound && strings.HasPrefix(path, page+"/") {
+		return way{page, "Back to the client"}
+	}
+	list := sections[0]
+	for _, s := range sections {
+		if strings.HasPrefix(path, s.Path) {
+			list = s
+		}
+	}
+	return way{list.Path, locale.Sprintf("Back to Settings › %s", list.Name)}
+}
 
 func notFound() *problem {
 	return &problem{
@@ -55,6 +93,13 @@ func unreadableForm() *problem {
 	}
 }
 
+// noPage is an address in the Settings application that leads nowhere.
+func noPage() *problem {
+	p := notFound()
+	p.Next, p.Remedy = "", "Check the address, or start from the list of OAuth clients."
+	return p
+}
+
 // ofAFile is a change of a client that is made in its file only.
 func ofAFile(e *clientstore.ManagedError) *problem {
 	return &problem{
@@ -63,7 +108,6 @@ func ofAFile(e *clientstore.ManagedError) *problem {
 		What: locale.Sprintf("It belongs to the clients file %s, as %s: what is changed elsewhere would be undone when the file is applied again. Nothing was done.",
 			printable(e.File), printable(e.Handle)),
 		Remedy: locale.Sprintf("Change it in the file and apply that, or take it out of the file's hands with `countersign client release %s`. Disapproving it and revoking its secrets work here at any time.", e.ID),
-		Next:   "To the home page",
 	}
 }
 

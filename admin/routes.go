@@ -99,7 +99,7 @@ func (h *handler) handler() http.Handler {
 	for _, one := range h.routes() {
 		r.Path(h.base + one.path).Handler(h.guarded(one))
 	}
-	missing := func(http.ResponseWriter, *http.Request, *administrator) error { return notFound() }
+	missing := func(http.ResponseWriter, *http.Request, *administrator) error { return noPage() }
 	r.PathPrefix(h.base + root + "/").Handler(h.guarded(route{"", administrators, map[string]serve{"": missing}}))
 	r.NotFoundHandler = h.fail(notFound())
 

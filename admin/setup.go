@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"crypto/subtle"
 	"errors"
 	"mime"
 	"net/http"
@@ -132,11 +133,50 @@ func (h *handler) answerSetup(w http.ResponseWriter, r *http.Request, p setupPag
 	case err != nil:
 		return err
 	}
-	h.redirect(w, "/setup/done")
+	h.redirect(w, "/setup/done", "witness", h.witness)
 	return nil
 }
 
-// showDone serves GET /setup/done, which says how to go on.
+// CommandLine is what a command on the server's machine has to be told, beyond
+// what it finds by itself. Values are as a shell takes them.
+type CommandLine struct {
+	// Finders lead to the data that the server works on, and Issuer is where it
+	// is; none and empty where a command finds them.
+	Finders []Finder
+	Issuer  string
+}
+
+// Finder is a flag with its value, or a variable of the environment whose value
+// no page shows.
+type Finder struct{ Name, Value string }
+
+// donePage is what is left to do.
+type donePage struct {
+	Flags  string // of the command that works on the data
+	Issuer string
+	// Named are the settings that the command needs and that are not shown.
+	Named locale.Message
+}
+
+func (l CommandLine) page(shown bool) donePage {
+	var flags, named []string
+	for _, f := range l.Finders {
+		if shown && f.Value != "" {
+			flags = append(flags, f.Name+" "+f.Value)
+		} else {
+			named = append(named, f.Name)
+		}
+	}
+	p := donePage{Flags: strings.Join(flags, " "), Issuer: l.Issuer}
+	if len(named) > 0 {
+		p.Named = locale.Sprintf("The first command needs what this server finds its data by: give it the same %s.", strings.Join(named, ", "))
+	}
+	return p
+}
+
+// showDone serves GET /setup/done, which says how to go on. Anybody may open it
+// at any time: where the server keeps its data is for the browser that set it up,
+// which is sent here with the witness of the process.
 func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 	needed, err := h.cfg.Accounts.NeedsSetup(r.Context())
 	if err != nil {
@@ -145,7 +185,8 @@ func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 	if needed {
 		return notFound()
 	}
-	return h.pages.render(w, r, http.StatusOK, "done.html", view{})
+	shown := subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("witness")), []byte(h.witness)) == 1
+	return h.pages.render(w, r, http.StatusOK, "done.html", view{Page: h.cfg.CommandLine.page(shown)})
 }
 
 // newcomer is who sets the server up, before anybody can be signed in.

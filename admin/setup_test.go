@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,7 +118,26 @@ func (s *site) do(r *http.Request) answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return answer{w.Code, w.Header(), doc}
+	a := answer{w.Code, w.Header(), doc}
+	if on := a.onward(); a.isProblem() && strings.HasPrefix(r.URL.Path, "/auth"+root) && !strings.HasPrefix(on, "/auth"+root) && on != "/auth/" {
+		s.t.Errorf("%s %s leads nowhere: %s", r.Method, r.URL.Path, a.text())
+	}
+	return a
+}
+
+// isProblem reports whether the page tells of a problem.
+func (a answer) isProblem() bool {
+	return slices.ContainsFunc(a.elements("section"), func(n *html.Node) bool { return attr(n, "class") == "remedy" })
+}
+
+// onward is where the button below a problem leads.
+func (a answer) onward() string {
+	for _, n := range a.elements("a") {
+		if attr(n, "class") == "button wide" {
+			return attr(n, "href")
+		}
+	}
+	return ""
 }
 
 func (s *site) get(path string) answer {
@@ -217,7 +237,7 @@ func TestSetup(t *testing.T) {
 		t.Errorf("script %q", got)
 	}
 	done := s.post(s.form())
-	if done.status != http.StatusSeeOther || done.header.Get("Location") != "/auth/setup/done" {
+	if done.status != http.StatusSeeOther || !strings.HasPrefix(done.header.Get("Location"), "/auth/setup/done?") {
 		t.Fatalf("%d to %q: %s", done.status, done.header.Get("Location"), done.text())
 	}
 	a, err := s.accounts.Find(t.Context(), "ada")
@@ -228,6 +248,18 @@ func TestSetup(t *testing.T) {
 		t.Errorf("account %+v", a)
 	}
 	s.want(s.get("/auth/setup/done"), http.StatusOK, "countersign client create", "--approve", `Go to the OAuth clients`)
+	s.door.cfg.CommandLine = CommandLine{Finders: []Finder{{"--data", "/srv/x"}, {"COUNTERSIGN_SECRET", ""}}, Issuer: "https://id.example/auth"}
+	for _, path := range []string{done.header.Get("Location"), "/auth/setup/done", "/auth/setup/done?witness="} {
+		a := s.get(path)
+		if path == done.header.Get("Location") {
+			s.want(a, http.StatusOK, `--approve \ --data /srv/x`, "give it the same COUNTERSIGN_SECRET.", `CLIENT_ID \ --issuer https://id.example/auth`)
+			continue
+		}
+		s.want(a, http.StatusOK, "give it the same --data, COUNTERSIGN_SECRET.")
+		if strings.Contains(a.text(), "/srv/x") {
+			t.Errorf("%s shows anybody where the data is: %s", path, a.text())
+		}
+	}
 	var event struct{ ActorName, Via, IP, RequestID string }
 	err = s.db.With(t.Context()).Raw("SELECT actor_name, via, ip, request_id FROM audit_events WHERE action = ?", "account.setup").Scan(&event).Error
 	if err != nil || event.ActorName != "ada" || event.Via != "setup" || event.IP != "192.0.2.7" || event.RequestID != "request-1" {

@@ -340,7 +340,6 @@ func noTest() *problem {
 		Title:  "There is no such test",
 		What:   "A test belongs to the administrator who began it, in the browser where they did, for ten minutes. Nothing was done.",
 		Remedy: "Open the page of the client, and begin another test there.",
-		Next:   "To the home page",
 	}
 }
 
@@ -350,6 +349,5 @@ func strangeAnswer() *problem {
 		Title:  "This does not answer the test",
 		What:   "The browser came back with an answer that this test did not ask for, or that was taken already. Nothing was done with it.",
 		Remedy: "Open the page of the client, and begin another test there.",
-		Next:   "To the home page",
 	}
 }

@@ -38,6 +38,5 @@ func tooLate() *problem {
 		Title:  "This decision cannot be taken back any more",
 		What:   "A decision can be taken back for five minutes, by who made it, as long as nothing else was done to the client. Nothing was done.",
 		Remedy: "Open the client in Settings › OAuth clients, look at what was done to it, and decide anew.",
-		Next:   "To the home page",
 	}
 }

@@ -165,6 +165,25 @@ func TestPushedRequestIsAnsweredOnce(t *testing.T) {
 	})
 }
 
+// AP-29: a disapproval ends what the client pushed, also when the client is
+// approved again within the minute, and what a person began with it.
+func TestPushedRequestDiesWithADisapproval(t *testing.T) {
+	each(t, func(w *world) {
+		v := visitor{w, map[string]string{"cs_session": w.cookie}}
+		form := v.consentForm(w.web.begin(w.push(w.web, "prompt", "consent")))
+		waiting := w.push(w.web)
+		_, err := w.clients.Disapprove(w.Context(), admin, w.web.ID, "")
+		w.must(err)
+		_, err = w.clients.Approve(w.Context(), admin, w.web.ID)
+		w.must(err)
+		w.wantPage(w.authorize(w.web.begin(waiting)), "E-REQUEST")
+		w.wantRefusal(v.get(v.consent(form).Header.Get("Location")), "invalid_request_uri", "st&a te")
+		if sent := w.authorize(w.web.begin(w.push(w.web))).sent(); sent.Get("code") == "" {
+			w.Errorf("pushed after the approval: %v", sent)
+		}
+	})
+}
+
 // JR-10: who pushes and pushes is told to wait; who pushes to a public client
 // from one network leaves it to those of others.
 func TestPushFlood(t *testing.T) {

@@ -24,7 +24,7 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request, s state) error {
 		err = h.useUp(r.Context(), s)
 	}
 	if errors.Is(err, pushed.ErrUsed) {
-		return h.refuse(w, r, s.request.target, protocol.Refuse(protocol.InvalidRequestURI, "The request_uri was used before. Push the request again."))
+		return h.refuse(w, r, s.request.target, protocol.Refuse(protocol.InvalidRequestURI, "The request_uri was used before, or the client was disapproved since. Push the request again."))
 	}
 	if err != nil {
 		return err

@@ -81,11 +81,11 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, form protocol.Par
 // push keeps the request, if the client does not leave too many waiting (RFC
 // 9126, section 2.3).
 func (h *Handler) push(r *http.Request, c *clientstore.Client, request url.Values) (string, error) {
-	network := ""
+	by := pushed.Client{ID: c.ID, Epoch: c.Epoch}
 	if c.IsPublic() {
-		network = limit.Network(r.RemoteAddr)
+		by.Network = limit.Network(r.RemoteAddr)
 	}
-	reference, err := h.cfg.Pushed.Push(r.Context(), c.ID, network, request)
+	reference, err := h.cfg.Pushed.Push(r.Context(), by, request)
 	if errors.Is(err, pushed.ErrTooMany) {
 		return "", &protocol.Error{
 			Code: protocol.TemporarilyUnavailable, Status: http.StatusTooManyRequests, RetryAfter: int(pushed.Lifetime / time.Second),

@@ -95,7 +95,7 @@ func (h *Handler) pushed(ctx context.Context, p protocol.Parameters, c *clientst
 	}
 	r, err := h.cfg.Pushed.Get(ctx, c.ID, p.Get("request_uri"))
 	if errors.Is(err, storage.ErrNotFound) {
-		return plain{}, protocol.Refuse(protocol.InvalidRequestURI, "The request_uri has expired, was used before, or is not one that this client was given. Push the request again.")
+		return plain{}, protocol.Refuse(protocol.InvalidRequestURI, "The request_uri has expired, was used before, or is not one that this client was given, or the client was disapproved since. Push the request again.")
 	}
 	if err != nil {
 		return plain{}, err

@@ -34,8 +34,8 @@ func (s *server) admin(applications *authz.Door) (http.Handler, error) {
 			told, err := applications.Preview(ctx, authz.Asked(asked))
 			return admin.ClaimsTold(told), err
 		},
-		Diagnose: s.diagnose,
-		Log:      s.log, Asset: assets.Path, Now: s.stores.db.Now,
+		Diagnose: s.diagnose, CommandLine: s.commandLine(),
+		Log: s.log, Asset: assets.Path, Now: s.stores.db.Now,
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,10 +74,7 @@ func (p *program) talk(format string, args ...any) {
 
 // config reads the configuration that the command was given.
 func (p *program) config(cmd *cobra.Command) (*config.Config, error) {
-	src := config.Source{File: p.configFile, Env: p.env, Flags: map[string]string{}}
-	if src.File == "" {
-		src.File = p.getenv(config.ConfigEnv)
-	}
+	src := config.Source{File: p.settingsFile(), Env: p.env, Flags: map[string]string{}}
 	for _, k := range config.Keys() {
 		if k.Flag == "" {
 			continue
@@ -91,6 +89,10 @@ func (p *program) config(cmd *cobra.Command) (*config.Config, error) {
 	}
 	return cfg, nil
 }
+
+// settingsFile is the file that the program reads its settings from, empty for
+// none.
+func (p *program) settingsFile() string { return cmp.Or(p.configFile, p.getenv(config.ConfigEnv)) }
 
 func (p *program) getenv(name string) string {
 	for _, entry := range p.env {

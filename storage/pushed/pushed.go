@@ -36,7 +36,7 @@ const (
 )
 
 // ErrUsed reports a request that was answered before, to another browser or at
-// the same moment.
+// the same moment, or whose client was disapproved since it was pushed.
 var ErrUsed = errors.New("used before")
 
 // ErrTooMany reports that as many requests wait already as may.
@@ -44,14 +44,15 @@ var ErrTooMany = errors.New("too many pushed requests wait")
 
 // Request is a pushed request.
 type Request struct {
-	Hash      []byte `gorm:"primaryKey"` // of the reference
-	ClientID  string
-	Network   string     // where it came from, empty for a client that proved who it is
-	Request   url.Values `gorm:"serializer:json"`
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	UsedAt    *time.Time
-	UsedBy    string
+	Hash        []byte `gorm:"primaryKey"` // of the reference
+	ClientID    string
+	ClientEpoch *int64     // of the client when it pushed; nil from a release that did not keep it
+	Network     string     // where it came from, empty for a client that proved who it is
+	Request     url.Values `gorm:"serializer:json"`
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	UsedAt      *time.Time
+	UsedBy      string
 }
 
 // TableName is the table of the record.
@@ -70,11 +71,22 @@ type Store struct {
 // New returns a store on db.
 func New(db *storage.DB, keys *seal.Keys) *Store { return &Store{db: db, keys: keys} }
 
+// alive matches requests of clients that were not disapproved or removed since
+// they pushed, as they are at this moment.
+const alive = `(client_epoch IS NULL OR client_epoch = (SELECT epoch FROM clients WHERE id = client_id))`
+
+// Client is who pushes a request.
+type Client struct {
+	ID      string
+	Epoch   int64  // as it was when the client proved who it is
+	Network string // where a client is that proved nothing; empty for any other
+}
+
 // Push keeps a request and returns its reference, unless too many wait, which
-// is [ErrTooMany]. The network is that of the request of a client that proved
-// nothing, and empty for any other. Those that push at the same moment may all
-// be let through.
-func (s *Store) Push(ctx context.Context, clientID, network string, request url.Values) (reference string, err error) {
+// is [ErrTooMany]. Those that push at the same moment may all be let through. A
+// disapproval at the same moment ends the request, whichever comes first,
+// because the epoch is that of before.
+func (s *Store) Push(ctx context.Context, c Client, request url.Values) (reference string, err error) {
 	random := make([]byte, size)
 	_, _ = rand.Read(random) // never fails
 	reference = Prefix + base64.RawURLEncoding.EncodeToString(random)
@@ -83,16 +95,16 @@ func (s *Store) Push(ctx context.Context, clientID, network string, request url.
 		return "", fmt.Errorf("encode pushed request: %w", err)
 	}
 	now, limit := s.db.Now(), MaxWaiting
-	if network != "" {
+	if c.Network != "" {
 		limit = MaxWaitingPublic
 	}
 	res := s.db.With(ctx).Exec(`
-		INSERT INTO pushed_requests (hash, client_id, network, request, created_at, expires_at)
-		SELECT @hash, @client, @network, @request, @now, @expires
+		INSERT INTO pushed_requests (hash, client_id, client_epoch, network, request, created_at, expires_at)
+		SELECT @hash, @client, @epoch, @network, @request, @now, @expires
 		WHERE @max > (SELECT count(*) FROM (SELECT 1 FROM pushed_requests
 			WHERE client_id = @client AND network = @network AND used_at IS NULL AND expires_at > @now LIMIT @max) waiting)`,
 		map[string]any{
-			"hash": s.keys.Hash(reference), "client": clientID, "network": network, "request": string(kept),
+			"hash": s.keys.Hash(reference), "client": c.ID, "epoch": c.Epoch, "network": c.Network, "request": string(kept),
 			"now": now, "expires": now.Add(Lifetime), "max": limit,
 		})
 	if res.Error == nil && res.RowsAffected == 0 {
@@ -102,14 +114,14 @@ func (s *Store) Push(ctx context.Context, clientID, network string, request url.
 }
 
 // Get returns the request behind a reference while it can be begun with. One
-// that is unknown, another client's, expired or answered is
-// [storage.ErrNotFound].
+// that is unknown, another client's, expired or answered, or whose client was
+// disapproved since, is [storage.ErrNotFound].
 func (s *Store) Get(ctx context.Context, clientID, reference string) (*Request, error) {
 	if !strings.HasPrefix(reference, Prefix) || len(reference) != len(Prefix)+base64.RawURLEncoding.EncodedLen(size) {
 		return nil, fmt.Errorf("get pushed request: %w", storage.ErrNotFound)
 	}
 	var r Request
-	err := s.db.With(ctx).Where("hash = ? AND client_id = ? AND used_at IS NULL AND expires_at > ?",
+	err := s.db.With(ctx).Where("hash = ? AND client_id = ? AND used_at IS NULL AND expires_at > ? AND "+alive,
 		s.keys.Hash(reference), clientID, s.db.Now()).Take(&r).Error
 	if err != nil {
 		return nil, storage.Err("get pushed request", err)
@@ -118,16 +130,16 @@ func (s *Store) Get(ctx context.Context, clientID, reference string) (*Request, 
 }
 
 // Use uses up a request, by its mark, for one interaction. Of all that try at
-// once, on whichever replica, one succeeds; the others get [ErrUsed]. An
-// interaction may use it again, for who lost the answer on the way; by is empty
-// where nothing waited.
+// once, on whichever replica, one succeeds; the others get [ErrUsed], as does
+// everybody once the client was disapproved. An interaction may use it again,
+// for who lost the answer on the way; by is empty where nothing waited.
 func (s *Store) Use(ctx context.Context, mark, by string) error {
 	hash, err := hex.DecodeString(mark)
 	if err != nil {
 		return fmt.Errorf("use pushed request: %w", ErrUsed)
 	}
 	res := s.db.With(ctx).Exec(`UPDATE pushed_requests SET used_at = @now, used_by = @by
-		WHERE hash = @hash AND (used_at IS NULL OR (used_by <> '' AND used_by = @by))`,
+		WHERE hash = @hash AND (used_at IS NULL OR (used_by <> '' AND used_by = @by)) AND `+alive,
 		map[string]any{"now": s.db.Now(), "by": by, "hash": hash})
 	if res.Error != nil {
 		return storage.Err("use pushed request", res.Error)

@@ -14,11 +14,28 @@ import (
 	"countersign/storage/storagetest"
 )
 
+// newStore returns a store with the clients that push to it.
+func newStore(t *testing.T, db *storage.DB) *pushed.Store {
+	t.Helper()
+	for _, id := range []string{"client", "other", "public"} {
+		exec(t, db, `INSERT INTO clients (id, type, name, status, metadata, secrets, consent_digest, created_at, created_by, updated_at, status_at)
+			VALUES (@id, 'oidc', 'Alice', 'approved', '{}', '[]', '', @now, 'x', @now, @now)`, map[string]any{"id": id, "now": db.Now()})
+	}
+	return pushed.New(db, storagetest.Keys(t))
+}
+
+func exec(t *testing.T, db *storage.DB, query string, args ...any) {
+	t.Helper()
+	if err := db.With(t.Context()).Exec(query, args...).Error; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPushGetUse(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s, clock := pushed.New(db, storagetest.Keys(t)), storagetest.Clock(db)
-		ref, err := s.Push(t.Context(), "client", "", url.Values{"scope": {"openid"}})
+		s, clock := newStore(t, db), storagetest.Clock(db)
+		ref, err := s.Push(t.Context(), pushed.Client{ID: "client"}, url.Values{"scope": {"openid"}})
 		if err != nil || !strings.HasPrefix(ref, pushed.Prefix) {
 			t.Fatal(ref, err)
 		}
@@ -45,7 +62,7 @@ func TestPushGetUse(t *testing.T) {
 		if _, err := s.Get(t.Context(), "client", ref); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("Get() of a used one = %v", err)
 		}
-		late, _ := s.Push(t.Context(), "client", "", url.Values{})
+		late, _ := s.Push(t.Context(), pushed.Client{ID: "client"}, url.Values{})
 		clock.Advance(time.Minute)
 		if _, err := s.Get(t.Context(), "client", late); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("Get() of an expired one = %v", err)
@@ -65,8 +82,8 @@ func TestPushGetUse(t *testing.T) {
 func TestOneOfTwentyUsesIt(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s := pushed.New(db, storagetest.Keys(t))
-		ref, _ := s.Push(t.Context(), "client", "", url.Values{})
+		s := newStore(t, db)
+		ref, _ := s.Push(t.Context(), pushed.Client{ID: "client"}, url.Values{})
 		r, err := s.Get(t.Context(), "client", ref)
 		if err != nil {
 			t.Fatal(err)
@@ -85,7 +102,7 @@ func TestOneOfTwentyUsesIt(t *testing.T) {
 			t.Errorf("%d used it; want 1", won.Load())
 		}
 		storagetest.FailStatements(db, nil)
-		_, pushErr := s.Push(t.Context(), "client", "", url.Values{})
+		_, pushErr := s.Push(t.Context(), pushed.Client{ID: "client"}, url.Values{})
 		_, getErr := s.Get(t.Context(), "client", ref)
 		_, purgeErr := s.Purge(t.Context(), 1)
 		for _, err := range []error{pushErr, getErr, purgeErr, s.Use(t.Context(), r.Mark(), "")} {
@@ -101,12 +118,12 @@ func TestOneOfTwentyUsesIt(t *testing.T) {
 func TestWaitingRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s, clock := pushed.New(db, storagetest.Keys(t)), storagetest.Clock(db)
+		s, clock := newStore(t, db), storagetest.Clock(db)
 		push := func(client, network string) error {
-			_, err := s.Push(t.Context(), client, network, url.Values{"scope": {"openid"}})
+			_, err := s.Push(t.Context(), pushed.Client{ID: client, Network: network}, url.Values{"scope": {"openid"}})
 			return err
 		}
-		first, err := s.Push(t.Context(), "public", "192.0.2.0/24", url.Values{})
+		first, err := s.Push(t.Context(), pushed.Client{ID: "public", Network: "192.0.2.0/24"}, url.Values{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,5 +156,47 @@ func TestWaitingRequestsAreBounded(t *testing.T) {
 		if err := push("public", "192.0.2.0/24"); err != nil {
 			t.Errorf("after the others expired: %v", err)
 		}
+	})
+}
+
+// A disapproval or removal of the client ends what it pushed, for good, in
+// whatever order the two are stored.
+func TestDisapprovalEndsWhatWasPushed(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := newStore(t, db)
+		want := func(what, ref string, live bool) {
+			t.Helper()
+			r, err := s.Get(t.Context(), "client", ref)
+			if (err == nil) != live || err != nil && !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("%s: %+v, %v", what, r, err)
+			}
+		}
+		push := func(epoch int64) string {
+			t.Helper()
+			ref, err := s.Push(t.Context(), pushed.Client{ID: "client", Epoch: epoch}, url.Values{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ref
+		}
+		before := push(0)
+		begun, err := s.Get(t.Context(), "client", before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		older := push(0)
+		exec(t, db, `UPDATE pushed_requests SET client_epoch = NULL WHERE hash <> ?`, begun.Hash) // as an older release keeps it
+		exec(t, db, `UPDATE clients SET epoch = epoch + 1 WHERE id = 'client'`)
+		want("pushed before", before, false)
+		want("pushed before, kept after", push(0), false)
+		want("pushed to an older release", older, true)
+		want("pushed after", push(1), true)
+		if err := s.Use(t.Context(), begun.Mark(), "i"); !errors.Is(err, pushed.ErrUsed) {
+			t.Errorf("Use() of what was begun with before = %v; want ErrUsed", err)
+		}
+		last := push(1)
+		exec(t, db, `DELETE FROM clients WHERE id = 'client'`)
+		want("of a client that was removed", last, false)
 	})
 }
