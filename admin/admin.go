@@ -105,6 +105,7 @@ type handler struct {
 	base    string // the issuer's path, without a slash at its end
 	pages   *pages
 	witness string // shown by the browser that set this server up: see [handler.showDone]
+	secure  bool   // the server is at https
 }
 
 // New returns the door. It fails when a page is missing or wrong.
@@ -121,7 +122,7 @@ func newHandler(cfg Config) (*handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse issuer: %w", err)
 	}
-	h := &handler{cfg: cfg, base: strings.TrimSuffix(issuer.Path, "/"), witness: rand.Text()}
+	h := &handler{cfg: cfg, base: strings.TrimSuffix(issuer.Path, "/"), witness: rand.Text(), secure: issuer.Scheme == "https"}
 	h.pages, err = newPages(cfg, h.base)
 	return h, err
 }

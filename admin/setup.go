@@ -133,7 +133,8 @@ func (h *handler) answerSetup(w http.ResponseWriter, r *http.Request, p setupPag
 	case err != nil:
 		return err
 	}
-	h.redirect(w, "/setup/done", "witness", h.witness)
+	h.markWitness(w)
+	h.redirect(w, "/setup/done")
 	return nil
 }
 
@@ -176,7 +177,7 @@ func (l CommandLine) page(shown bool) donePage {
 
 // showDone serves GET /setup/done, which says how to go on. Anybody may open it
 // at any time: where the server keeps its data is for the browser that set it up,
-// which is sent here with the witness of the process.
+// which was given the witness of the process.
 func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 	needed, err := h.cfg.Accounts.NeedsSetup(r.Context())
 	if err != nil {
@@ -185,8 +186,22 @@ func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 	if needed {
 		return notFound()
 	}
-	shown := subtle.ConstantTimeCompare([]byte(r.URL.Query().Get("witness")), []byte(h.witness)) == 1
-	return h.pages.render(w, r, http.StatusOK, "done.html", view{Page: h.cfg.CommandLine.page(shown)})
+	return h.pages.render(w, r, http.StatusOK, "done.html", view{Page: h.cfg.CommandLine.page(h.isWitness(r))})
+}
+
+// witnessCookie is kept until the browser is closed, and sent to the set-up's
+// pages only.
+const witnessCookie = "cs_setup"
+
+func (h *handler) markWitness(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is wherever there is https
+		Name: witnessCookie, Value: h.witness, Path: h.base + "/setup", HttpOnly: true, Secure: h.secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func (h *handler) isWitness(r *http.Request) bool {
+	cookie, err := r.Cookie(witnessCookie)
+	return err == nil && subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(h.witness)) == 1
 }
 
 // newcomer is who sets the server up, before anybody can be signed in.

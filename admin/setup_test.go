@@ -237,7 +237,7 @@ func TestSetup(t *testing.T) {
 		t.Errorf("script %q", got)
 	}
 	done := s.post(s.form())
-	if done.status != http.StatusSeeOther || !strings.HasPrefix(done.header.Get("Location"), "/auth/setup/done?") {
+	if done.status != http.StatusSeeOther || !strings.HasPrefix(done.header.Get("Location"), "/auth/setup/done") {
 		t.Fatalf("%d to %q: %s", done.status, done.header.Get("Location"), done.text())
 	}
 	a, err := s.accounts.Find(t.Context(), "ada")
@@ -249,15 +249,22 @@ func TestSetup(t *testing.T) {
 	}
 	s.want(s.get("/auth/setup/done"), http.StatusOK, "countersign client create", "--approve", `Go to the OAuth clients`)
 	s.door.cfg.CommandLine = CommandLine{Finders: []Finder{{"--data", "/srv/x"}, {"COUNTERSIGN_SECRET", ""}}, Issuer: "https://id.example/auth"}
-	for _, path := range []string{done.header.Get("Location"), "/auth/setup/done", "/auth/setup/done?witness="} {
-		a := s.get(path)
-		if path == done.header.Get("Location") {
+	given := done.header.Get("Set-Cookie")
+	if !strings.Contains(given, "; Path=/auth/setup; HttpOnly; Secure; SameSite=Lax") {
+		t.Errorf("cookie %q", given)
+	}
+	witness, _, _ := strings.Cut(given, ";")
+	for _, cookie := range []string{witness, "", "cs_setup=", "cs_setup=x"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://id.example/auth/setup/done", nil)
+		r.Header.Set("Cookie", cookie)
+		a := s.do(r)
+		if cookie == witness {
 			s.want(a, http.StatusOK, `--approve \ --data /srv/x`, "give it the same COUNTERSIGN_SECRET.", `CLIENT_ID \ --issuer https://id.example/auth`)
 			continue
 		}
 		s.want(a, http.StatusOK, "give it the same --data, COUNTERSIGN_SECRET.")
 		if strings.Contains(a.text(), "/srv/x") {
-			t.Errorf("%s shows anybody where the data is: %s", path, a.text())
+			t.Errorf("%q is shown where the data is: %s", cookie, a.text())
 		}
 	}
 	var event struct{ ActorName, Via, IP, RequestID string }
