@@ -167,7 +167,7 @@ func TestJB03OnlyForWhoAllowedIt(t *testing.T) {
 		w.wantRefused("withdrawn", w.bear(a, w.named(a, nil)), "invalid_grant", "nobody who allowed")
 		w.must(w.grants.RememberConsent(w.Context(), w.user.ID, a.ID, "openid models", "another"))
 		w.wantRefused("another look", w.bear(a, w.named(a, nil)), "invalid_grant", "nobody who allowed")
-		w.must(w.grants.RememberConsent(w.Context(), w.user.ID, a.ID, "openid models", a.ConsentDigest))
+		w.must(w.grants.RememberConsent(w.Context(), w.user.ID, a.ID, "openid models", a.ConsentOf(w.user.Epoch)))
 		if res := w.bear(a, w.named(a, nil)); res.str("scope") != "openid models" {
 			w.Errorf("all that was allowed: %s", res.body)
 		}
@@ -178,6 +178,72 @@ func TestJB03OnlyForWhoAllowedIt(t *testing.T) {
 			w.Error("the token outlives the account")
 		}
 		w.wantRefused("disabled", w.bear(a, w.named(a, nil)), "invalid_grant", "nobody who allowed")
+	})
+}
+
+// TestJB03ConsentEndsWithTheEpoch: whoever knew a password and let their client
+// come back is gone with it, as holders of refresh tokens are.
+func TestJB03ConsentEndsWithTheEpoch(t *testing.T) {
+	each(t, func(w *world) {
+		for name, end := range map[string]func(){
+			"another password": func() { w.must(w.accounts.SetPassword(w.Context(), admin, w.user.ID, nextPassword)) },
+			"disabled and enabled": func() {
+				w.must(w.accounts.Disable(w.Context(), admin, w.user.ID))
+				w.must(w.accounts.Enable(w.Context(), admin, w.user.ID))
+			},
+		} {
+			a := w.absent()
+			if res := w.bear(a, w.named(a, nil)); res.StatusCode != http.StatusOK {
+				w.Fatalf("%s, before: %s", name, res.body)
+			}
+			end()
+			w.wantRefused(name, w.bear(a, w.named(a, nil)), "invalid_grant", "nobody who allowed")
+			var err error
+			w.user, err = w.accounts.Get(w.Context(), w.user.ID)
+			w.must(err)
+			w.signIn()
+			v := w.me()
+			form := v.consentForm(a.ask("scope", "models")) // they are asked again
+			v.consent(form)
+			if res := w.bear(a, w.named(a, nil)); res.str("scope") != "models" {
+				w.Errorf("%s: what was allowed before came back: %s", name, res.body)
+			}
+		}
+	})
+}
+
+// TestJB05ConsentToAClientThatMayNotComeBack counts for nothing once it may: the
+// page did not say that it would.
+func TestJB05ConsentToAClientThatMayNotComeBack(t *testing.T) {
+	each(t, func(w *world) {
+		a, v := w.absent(), w.me()
+		w.must(w.grants.WithdrawConsent(w.Context(), w.user.ID, a.ID))
+		withheld := clientstore.Conditions{GrantTypes: []string{clientstore.GrantAuthorizationCode}}
+		w.approveOn(a, withheld)
+		v.consent(v.consentForm(a.ask()))
+		stale := v.consentForm(a.ask("prompt", "consent"))
+		w.approveOn(a, clientstore.Conditions{})
+		w.wantRefused("allowed before", w.bear(a, w.named(a, nil)), "invalid_grant", "nobody who allowed")
+		v.consent(stale) // a page from before
+		w.wantRefused("a page from before", w.bear(a, w.named(a, nil)), "invalid_grant", "nobody who allowed")
+		v.consent(v.consentForm(a.ask()))
+		if res := w.bear(a, w.named(a, nil)); res.StatusCode != http.StatusOK {
+			w.Errorf("asked again: %s", res.body)
+		}
+	})
+}
+
+// JB-07: the account page tells that the client may come back, also while it
+// holds no token, and for as long as it may.
+func TestConnectedApplicationThatMayComeBack(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.absent()
+		w.wantShown(w.me().get("/account/applications"), "Nightly", "Has access", "At any time, also while you are away, until you take it back.")
+		w.must(w.grants.WithdrawConsent(w.Context(), w.user.ID, a.ID))
+		w.must(w.grants.RememberConsent(w.Context(), w.user.ID, a.ID, "models", a.ConsentDigest))
+		if page := w.me().get("/account/applications"); strings.Contains(page.body, "At any time") || !strings.Contains(page.body, "No access now") {
+			w.Errorf("a consent from before: %.2000s", page.body)
+		}
 	})
 }
 
@@ -193,6 +259,7 @@ func TestJB04WhatIsNotThereIsNotGiven(t *testing.T) {
 		if res.str("scope") != "openid models" || res.json["refresh_token"] != nil {
 			w.Errorf("all: %s", res.body)
 		}
+		w.wantRefused("offline access alone", w.bear(a, w.named(a, nil), "scope", "offline_access"), "invalid_scope", "while they are away")
 		w.wantRefused("administration", w.bear(a, w.named(a, nil), "scope", "accounts:write"), "invalid_scope", "only for people who are there")
 		token := res.str("access_token")
 		if !w.active(a, token) {
@@ -233,7 +300,7 @@ func TestJB06WithdrawalEndsWhatIsIssuedMeanwhile(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.absent()
 		for range 10 {
-			w.must(w.grants.RememberConsent(w.Context(), w.user.ID, a.ID, "models", a.ConsentDigest))
+			w.must(w.grants.RememberConsent(w.Context(), w.user.ID, a.ID, "models", a.ConsentOf(w.user.Epoch)))
 			var (
 				wg     sync.WaitGroup
 				mu     sync.Mutex

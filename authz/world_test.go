@@ -163,7 +163,7 @@ func (w *world) register(r clientstore.Registration) app {
 	w.must(err)
 	c, err = w.clients.Approve(w.Context(), admin, c.ID)
 	w.must(err)
-	w.must(w.grants.RememberConsent(w.Context(), w.user.ID, c.ID, c.Metadata.Scope, c.ConsentDigest))
+	w.must(w.grants.RememberConsent(w.Context(), w.user.ID, c.ID, c.Metadata.Scope, c.ConsentOf(w.user.Epoch)))
 	if r.Secret != "" {
 		secret = r.Secret
 	}

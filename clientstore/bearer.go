@@ -1,10 +1,25 @@
 package clientstore
 
-import "slices"
+import (
+	"slices"
+
+	"countersign/storage/grant"
+)
 
 // ActsForAbsent reports whether the client may get tokens for people who are
 // not there, by naming them in what it signs (RFC 7523, section 2.1).
 func (c *Client) ActsForAbsent() bool { return slices.Contains(c.Metadata.GrantTypes, GrantJWTBearer) }
+
+// ConsentOf identifies what an account consents to that allows the client what
+// it asks for, as it is and as it was approved. That it may come back by itself
+// is part of it; then it ends with what ends by the account's epoch, such as a
+// change of its password, as refresh tokens do.
+func (c *Client) ConsentOf(accountEpoch int64) string {
+	if c.ActsForAbsent() {
+		return grant.Bound(c.ConsentDigest, accountEpoch)
+	}
+	return c.ConsentDigest
+}
 
 // checkBearer checks what the grant needs that lets a client act for people who
 // are not there: keys that nobody else has, a way for people to allow it, and

@@ -143,14 +143,10 @@ func (c *Client) editedColumns(before *Client) (map[string]any, error) {
 func (c *Client) consentDigest() string {
 	uris := slices.Clone(c.Metadata.RedirectURIs)
 	slices.Sort(uris)
-	trusted := []any{
+	trusted, _ := json.Marshal([]any{ // strings only, which always encode
 		c.Type, c.Name, uris, c.Metadata.Scope, c.Metadata.ClientURI, c.Metadata.PolicyURI, c.Metadata.TosURI,
 		strconv.FormatBool(slices.Contains(c.Metadata.GrantTypes, GrantRefreshToken)), // it may stay when the person goes
-	}
-	if c.ActsForAbsent() { // it may come back by itself
-		trusted = append(trusted, GrantJWTBearer)
-	}
-	text, _ := json.Marshal(trusted) // strings only, which always encode
-	sum := sha256.Sum256(text)
+	})
+	sum := sha256.Sum256(trusted)
 	return hex.EncodeToString(sum[:])
 }

@@ -346,7 +346,6 @@ func TestConsentDigest(t *testing.T) {
 		"home page":    func(c *Client) { c.Metadata.ClientURI = "https://rp.example" },
 		"policy":       func(c *Client) { c.Metadata.PolicyURI = "https://rp.example/policy" },
 		"terms":        func(c *Client) { c.Metadata.TosURI = "https://rp.example/tos" },
-		"way back":     func(c *Client) { c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, GrantJWTBearer) },
 	} {
 		c := base()
 		change(c)

@@ -238,7 +238,7 @@ func (h *Handler) state(v *clientstore.Visit, q *request, i *interaction.Interac
 // asks for, be it by its scope or claim by claim.
 func remembered(v *clientstore.Visit, q *request) bool {
 	given := v.Consent()
-	return given.Covers(v.Client.ConsentDigest, q.scope) &&
+	return given.Covers(v.Client.ConsentOf(v.Session.AccountEpoch), q.scope) &&
 		len(q.wishes.Beyond(append(strings.Fields(given.Scope), v.Client.WithheldScope()...))) == 0
 }
 

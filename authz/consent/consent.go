@@ -112,10 +112,18 @@ func (v *visit) asked() []string {
 // person's at the browser.
 func (v *visit) unproved() bool { return v.interaction.Request.Has(interaction.WithoutVerifier) }
 
+// tried reports whether the request is an administrator's test of a client that
+// may come back by itself. What they allow it ends with the test. It is asked
+// before the redirect URI is lent.
+func (v *visit) tried() bool {
+	uri := v.interaction.Request.Get("redirect_uri")
+	return v.client.ActsForAbsent() && uri != "" && !v.client.MatchRedirectURI(uri)
+}
+
 // shown identifies what the page says of the client and of what it asks for. A
 // decision on another page than today's would be one (CN-03).
 func (v *visit) shown() string {
-	sum := sha256.Sum256([]byte(v.client.ConsentDigest + " " + strings.Join(v.scope, " ")))
+	sum := sha256.Sum256([]byte(v.client.ConsentOf(v.session.AccountEpoch) + " " + strings.Join(v.scope, " ")))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -146,6 +154,7 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 	if err != nil {
 		return page.Consent{}, err
 	}
+	tried := v.tried()
 	if err := h.cfg.Lender.Lend(ctx, v.client, a.ID, v.interaction.Request.Get("redirect_uri")); err != nil {
 		return page.Consent{}, err
 	}
@@ -159,7 +168,7 @@ func (h *Handler) describe(ctx context.Context, v *visit) (page.Consent, error) 
 		Access:      h.cfg.AccessToken,
 		AnyTime:     v.client.ActsForAbsent(),
 		Unproved:    v.unproved(),
-		Remembered:  v.client.Type != clientstore.OAuth1 && !v.client.IsImpersonable(),
+		Remembered:  v.client.Type != clientstore.OAuth1 && !v.client.IsImpersonable() && !tried,
 	}
 	if p.Application.Logo, err = h.logo(ctx, v.client); err != nil {
 		return page.Consent{}, err
@@ -232,10 +241,10 @@ func (h *Handler) allow(r *http.Request, v *visit) error {
 		if err := h.cfg.Accounts.Note(ctx, browser.Consent(r, v.session.AccountID, v.client.Name)); err != nil {
 			return err
 		}
-		if v.client.IsImpersonable() || v.unproved() {
+		if v.client.IsImpersonable() || v.unproved() || v.tried() {
 			return nil
 		}
-		return h.cfg.Grants.RememberConsent(ctx, v.session.AccountID, v.client.ID, scope, v.client.ConsentDigest)
+		return h.cfg.Grants.RememberConsent(ctx, v.session.AccountID, v.client.ID, scope, v.client.ConsentOf(v.session.AccountEpoch))
 	})
 }
 

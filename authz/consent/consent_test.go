@@ -1,6 +1,9 @@
 package consent_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/net/html"
 
 	"countersign/authz/browser"
@@ -361,6 +365,37 @@ func TestNativePublicClientIsNotRemembered(t *testing.T) {
 }
 
 // CN-02.
+// JB-07: a client that may come back by itself says so, and what it is allowed
+// in an administrator's test is not remembered: it ends with the test.
+func TestClientThatMayComeBack(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.register(func(m *clientstore.Metadata) {
+		m.GrantTypes, m.JWKS = []string{clientstore.GrantAuthorizationCode, clientstore.GrantJWTBearer}, keys
+	})
+	request := func(uri string) url.Values { return url.Values{"scope": {"openid"}, "redirect_uri": {uri}} }
+	tried := s.wait(c, request("https://id.example/settings/test"))
+	s.want(s.get(tried), http.StatusOK, "At any time, also while you are away, until you take it back.", "Keep this access when you are not using it.")
+	s.wantResume(s.post(s.decision(tried, "allow")), tried)
+	if got := s.remembered(c); got != "" {
+		t.Errorf("remembered of a test: %q", got)
+	}
+	real := s.wait(c, request(c.Metadata.RedirectURIs[0]))
+	s.want(s.get(real), http.StatusOK, "you are not asked for the same again")
+	s.wantResume(s.post(s.decision(real, "allow")), real)
+	if got := s.remembered(c); got != "openid" {
+		t.Errorf("remembered: %q", got)
+	}
+}
+
 func TestSomebodyElse(t *testing.T) {
 	t.Parallel()
 	s := open(t)

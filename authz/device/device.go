@@ -200,7 +200,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, v *visit, form 
 func (h *Handler) allow(r *http.Request, v *visit) error {
 	g := h.cfg.Grant(v.client, v.session, v.device, v.scope)
 	return h.cfg.Grants.AllowDevice(r.Context(), v.userCode, grant.Permission{
-		Grant: g, Remembered: !v.client.IsImpersonable(), Digest: v.client.ConsentDigest,
+		Grant: g, Remembered: !v.client.IsImpersonable(), Digest: v.client.ConsentOf(v.session.AccountEpoch),
 		Note: h.cfg.Accounts.Noting(browser.Consent(r, g.AccountID, v.client.Name)),
 	})
 }

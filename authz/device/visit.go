@@ -146,7 +146,7 @@ func (h *Handler) describe(v *visit) page.Device {
 // shown identifies what the page says of the client and of what it asks for. A
 // decision on another page than today's would be one (CN-03).
 func (v *visit) shown() string {
-	sum := sha256.Sum256([]byte(v.userCode + " " + v.client.ConsentDigest + " " + strings.Join(v.scope, " ") +
+	sum := sha256.Sum256([]byte(v.userCode + " " + v.client.ConsentOf(v.session.AccountEpoch) + " " + strings.Join(v.scope, " ") +
 		" " + v.device.CreatedAt.UTC().Format(time.RFC3339Nano)))
 	return hex.EncodeToString(sum[:])
 }

@@ -71,5 +71,8 @@ func allowed(c *clientstore.Client, person grant.Principal, form url.Values) ([]
 		return nil, protocol.Refuse(protocol.InvalidScope, "The person did not allow the client the scope "+protocol.Printable(lacking)+
 			", or it is only for people who are there. Ask for less, or have them authorize the client again.")
 	}
+	if len(common) == 0 && (len(had) > 0 || form.Get("scope") != "") { // no answer could say so (RFC 6749, sections 3.3 and 5.1)
+		return nil, protocol.Refuse(protocol.InvalidScope, "The person allowed the client no scope that it could have while they are away. Have them authorize the client again.")
+	}
 	return common, nil
 }

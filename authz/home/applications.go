@@ -40,7 +40,7 @@ func (h *Handler) showApplications(w http.ResponseWriter, r *http.Request, v *vi
 	p := page.Applications{Person: v.person(), Notice: notice(r)}
 	for _, c := range connections {
 		if client := clients[c.ClientID]; client != nil { // else it was removed this very moment
-			described := h.connected(client, c)
+			described := h.connected(v, client, c)
 			described.Application.Logo = logo.Path(shown[c.ClientID])
 			p.List = append(p.List, described)
 		}
@@ -63,7 +63,7 @@ func (h *Handler) logos(ctx context.Context, clients map[string]*clientstore.Cli
 }
 
 // connected describes a connection.
-func (h *Handler) connected(c *clientstore.Client, to grant.Connection) page.Connected {
+func (h *Handler) connected(v *visit, c *clientstore.Client, to grant.Connection) page.Connected {
 	asked := to.Scope
 	if c.Type == clientstore.OAuth1 && !slices.Contains(asked, "openid") { // it learns who somebody is
 		asked = append([]string{"openid"}, asked...)
@@ -72,7 +72,9 @@ func (h *Handler) connected(c *clientstore.Client, to grant.Connection) page.Con
 		ID: c.ID, Application: page.NewApplication(c, ""), Protocol: page.Protocols[c.Type],
 		Groups: page.ScopeGroups(asked, func(string) bool { return false }, nil),
 		First:  h.moment(to.FirstAt), Active: to.Active, Offline: to.Offline,
+		AnyTime: c.ActsForAbsent() && to.Consent == c.ConsentOf(v.account.Epoch),
 	}
+	p.Active = p.Active || p.AnyTime
 	if to.UsedAt != nil {
 		used := h.moment(*to.UsedAt)
 		p.Used = &used
@@ -87,7 +89,7 @@ func (h *Handler) AskRemove(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return h.cfg.Pages.Render(w, r, http.StatusOK, page.RemoveApplication{Person: v.person(), Connected: h.connected(c, *to), Unasked: c.Unasked()})
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page.RemoveApplication{Person: v.person(), Connected: h.connected(v, c, *to), Unasked: c.Unasked()})
 	})
 }
 

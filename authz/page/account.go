@@ -104,6 +104,8 @@ type Connected struct {
 	// Active tells that it has access now; otherwise it only need not ask
 	// again. Offline tells that its access does not end with the session.
 	Active, Offline bool
+	// AnyTime tells that it gets access whenever it wants, while nobody is there.
+	AnyTime bool
 }
 
 // Protocol is the name of the protocol that an application speaks.

@@ -92,5 +92,5 @@ func (h *Handler) spendBearer(ctx context.Context, c *clientstore.Client, claims
 func (h *Handler) refusedBearer(r *http.Request, c *clientstore.Client, err error) error {
 	cause := strings.TrimPrefix(err.Error(), clientjwt.ErrRefused.Error()+": ")
 	h.cfg.Log.InfoContext(r.Context(), "assertion refused", "client_id", c.ID, "cause", cause)
-	return protocol.Refuse(protocol.InvalidGrant, "The assertion is refused: "+protocol.Printable(cause)+". Sign another one.")
+	return protocol.Refuse(protocol.InvalidGrant, "The assertion is refused: "+protocol.Printable(cause)+".")
 }

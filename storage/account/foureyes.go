@@ -26,6 +26,8 @@ var (
 		"Whoever runs the server does so on its machine, by countersign user set-password."}
 	errEmail = &FourEyesError{"email", "Under four_eyes no administrator changes the email address of another one, by which others may know them. " +
 		"Whoever runs the server does so on its machine, by countersign user edit."}
+	errVerified = &FourEyesError{"email", "Under four_eyes no administrator says that an email address is verified: applications may take its account for another one. " +
+		"Whoever runs the server does so on its machine, by countersign user edit."}
 	errFactors = &FourEyesError{"second_factor", "Under four_eyes no administrator takes the second factors of another one away. " +
 		"Whoever runs the server does so on its machine, by countersign user remove-factors."}
 )
@@ -46,11 +48,13 @@ func (s *Store) checkFourEyes(by audit.Actor, before, after *Account) error {
 		return nil
 	case after.administers() && (!before.administers() || before.DisabledAt != nil && after.DisabledAt == nil):
 		return errAnother
+	case after.Claims.EmailVerified && (!before.Claims.EmailVerified || after.Claims.Email != before.Claims.Email):
+		return errVerified
 	case !before.administers() || by.AccountID == before.ID:
 		return nil
 	case after.PasswordHash != before.PasswordHash:
 		return errPassword
-	case after.Claims.Email != before.Claims.Email:
+	case after.Claims.Email != before.Claims.Email, after.Claims.EmailVerified != before.Claims.EmailVerified:
 		return errEmail
 	default:
 		return nil

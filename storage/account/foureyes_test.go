@@ -33,6 +33,9 @@ func TestFourEyes(t *testing.T) {
 		setEmail := func(by audit.Actor, id string) error {
 			return s.SetContact(t.Context(), by, id, account.Contact{Email: new("ada@x.test")})
 		}
+		if err := s.SetContact(t.Context(), operator, bob.ID, account.Contact{Email: new("bob@x.test"), EmailVerified: new(true)}); err != nil {
+			t.Fatal(err)
+		}
 		attempts := map[string]func(by audit.Actor) error{
 			"permissions of another": func(by audit.Actor) error {
 				return s.SetPermissions(t.Context(), by, eve.ID, []account.Permission{account.ConfigureServer})
@@ -46,7 +49,16 @@ func TestFourEyes(t *testing.T) {
 			"password of a disabled one":      func(by audit.Actor) error { return s.SetPassword(t.Context(), by, gone.ID, other) },
 			"email address of another":        func(by audit.Actor) error { return setEmail(by, bob.ID) },
 			"email address of a disabled one": func(by audit.Actor) error { return setEmail(by, gone.ID) },
-			"second factor of another":        func(by audit.Actor) error { return s.RemoveFactors(t.Context(), by, bob.ID) },
+			"verified address of another": func(by audit.Actor) error {
+				return s.SetContact(t.Context(), by, bob.ID, account.Contact{EmailVerified: new(false)})
+			},
+			"a verified address for anybody": func(by audit.Actor) error {
+				return s.SetContact(t.Context(), by, eve.ID, account.Contact{Email: new("bob@x.test"), EmailVerified: new(true)})
+			},
+			"a verified address of one's own": func(by audit.Actor) error {
+				return s.SetContact(t.Context(), by, ada.ID, account.Contact{Email: new("bob@x.test"), EmailVerified: new(true)})
+			},
+			"second factor of another": func(by audit.Actor) error { return s.RemoveFactors(t.Context(), by, bob.ID) },
 		}
 		for name, attempt := range attempts {
 			if _, held := errors.AsType[*account.FourEyesError](attempt(by)); !held {

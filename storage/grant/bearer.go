@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -15,13 +16,21 @@ type Principal struct {
 	Scope     string // that it allowed, space-separated
 }
 
+// Bound is the digest of a consent that ends when the account's epoch does, of
+// the digest of what was consented to.
+func Bound(digest string, epoch int64) string { return digest + "@" + strconv.FormatInt(epoch, 10) }
+
+// bound is [Bound] in SQL, with the digest before it.
+const bound = ` || '@' || CAST(a.epoch AS TEXT)`
+
 const principal = `
 	SELECT a.id AS account_id, a.epoch, k.scope FROM accounts a JOIN consents k ON k.account_id = @account
-	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = @digest`
+	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = @digest` + bound
 
-// Principal returns the account with the identifier, if it is enabled and
-// allowed the client something that looked as the digest says; otherwise
-// [storage.ErrNotFound], which does not tell one from the other.
+// Principal returns the account with the identifier, if it is enabled and since
+// its epoch began allowed the client something, by a consent that was bound to
+// that, when it looked as the digest says; otherwise [storage.ErrNotFound], which
+// does not tell one from the other.
 func (s *Store) Principal(ctx context.Context, clientID, digest, accountID string) (*Principal, error) {
 	const doing = "get principal"
 	if !utf8.ValidString(accountID) || strings.ContainsRune(accountID, 0) { // PostgreSQL compares neither with anything
@@ -45,7 +54,7 @@ var grantByConsent = `
 	FROM clients c, accounts a, consents k
 	WHERE c.id = @client AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch
-		AND k.account_id = @account AND k.client_id = @client AND k.digest = c.consent_digest AND k.scope = @allowed`
+		AND k.account_id = @account AND k.client_id = @client AND k.scope = @allowed AND k.digest = c.consent_digest` + bound
 
 // IssueByConsent keeps a grant of a client that acts for somebody who is not
 // there, and its access token, once spend has used up what it is given for, in

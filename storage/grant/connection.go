@@ -25,6 +25,8 @@ type Connection struct {
 	Active bool
 	// Offline tells that its access does not end when the person signs out.
 	Offline bool
+	// Consent is the digest of what is remembered as allowed, empty for none.
+	Consent string
 }
 
 // trace is one thing that tells of a connection.
@@ -35,27 +37,28 @@ type trace struct {
 	FirstAt  time.Time
 	LastAt   time.Time
 	Offline  bool
+	Digest   string // of a consent
 }
 
 // traces selects what tells of the connections of @account. What is live is
 // what every endpoint takes for live.
 var traces = `
-	SELECT co.client_id, 'consent' AS kind, co.scope, co.created_at AS first_at, co.updated_at AS last_at, false AS offline
+	SELECT co.client_id, 'consent' AS kind, co.scope, co.created_at AS first_at, co.updated_at AS last_at, false AS offline, co.digest
 	FROM consents co WHERE co.account_id = @account
 	UNION ALL
-	SELECT g.client_id, 'grant', g.scope, min(g.created_at), max(g.created_at), g.offline
+	SELECT g.client_id, 'grant', g.scope, min(g.created_at), max(g.created_at), g.offline, ''
 	FROM grants g` + Standing + ` WHERE g.account_id = @account AND ` + Live + ` GROUP BY g.client_id, g.scope, g.offline
 	UNION ALL
-	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false
+	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false, ''
 	FROM grants g JOIN access_tokens t ON t.grant_id = g.id WHERE g.account_id = @account GROUP BY g.client_id
 	UNION ALL
-	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false
+	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false, ''
 	FROM grants g JOIN refresh_tokens t ON t.grant_id = g.id WHERE g.account_id = @account GROUP BY g.client_id
 	UNION ALL
-	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false
+	SELECT g.client_id, 'use', '', min(t.created_at), max(t.created_at), false, ''
 	FROM grants g JOIN token_credentials t ON t.grant_id = g.id WHERE g.account_id = @account GROUP BY g.client_id
 	UNION ALL
-	SELECT u.client_id, 'use', '', u.used_at AS first_at, u.used_at AS last_at, false FROM application_uses u WHERE u.account_id = @account`
+	SELECT u.client_id, 'use', '', u.used_at AS first_at, u.used_at AS last_at, false, '' FROM application_uses u WHERE u.account_id = @account`
 
 // Connections returns the applications that the account has allowed something,
 // whichever protocol they speak: what is remembered of it, and what they hold.
@@ -86,6 +89,9 @@ func (c *Connection) add(t trace) {
 	}
 	if c.FirstAt.IsZero() || t.FirstAt.Before(c.FirstAt) {
 		c.FirstAt = t.FirstAt
+	}
+	if t.Kind == "consent" {
+		c.Consent = t.Digest
 	}
 	c.Active = c.Active || t.Kind == "grant"
 	c.Offline = c.Offline || t.Offline
