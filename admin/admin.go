@@ -167,7 +167,7 @@ func (h *handler) answerError(w http.ResponseWriter, r *http.Request, err error)
 		h.cfg.Log.ErrorContext(r.Context(), "request failed",
 			"request_id", r.Header.Get("X-Request-Id"), "route", r.URL.Path, "error", err)
 	}
-	if err := h.pages.render(w, r, p.Status, "problem.html", view{Page: problemPage{p, h.onward(r, p)}}); err != nil {
+	if err := h.pages.render(w, r, p.Status, "problem.html", view{Page: describedProblem{p, h.onward(r, p)}}); err != nil {
 		h.cfg.Log.ErrorContext(r.Context(), "page not rendered", "request_id", r.Header.Get("X-Request-Id"), "error", err)
 		http.Error(w, p.Title.String(), http.StatusInternalServerError)
 	}

@@ -28,11 +28,10 @@ type way struct {
 	Name locale.Message
 }
 
-// problemPage is what the template sees of a problem.
-type problemPage struct {
-	*problem
-
-	Onward way
+// describedProblem is what the template sees of a problem.
+type describedProblem struct {
+	Problem *problem
+	Onward  way
 }
 
 // onward is where the page of a problem leads that does not lead to the home

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"countersign/storage"
@@ -159,10 +160,19 @@ type donePage struct {
 	Named locale.Message
 }
 
-func (l CommandLine) page(shown bool) donePage {
+// hidden is the command line for whom no value is shown to.
+func (l CommandLine) hidden() CommandLine {
+	finders := slices.Clone(l.Finders)
+	for i := range finders {
+		finders[i].Value = ""
+	}
+	return CommandLine{Finders: finders, Issuer: l.Issuer}
+}
+
+func (l CommandLine) page() donePage {
 	var flags, named []string
 	for _, f := range l.Finders {
-		if shown && f.Value != "" {
+		if f.Value != "" {
 			flags = append(flags, f.Name+" "+f.Value)
 		} else {
 			named = append(named, f.Name)
@@ -186,7 +196,11 @@ func (h *handler) showDone(w http.ResponseWriter, r *http.Request) error {
 	if needed {
 		return notFound()
 	}
-	return h.pages.render(w, r, http.StatusOK, "done.html", view{Page: h.cfg.CommandLine.page(h.isWitness(r))})
+	told := h.cfg.CommandLine
+	if !h.isWitness(r) {
+		told = told.hidden()
+	}
+	return h.pages.render(w, r, http.StatusOK, "done.html", view{Page: told.page()})
 }
 
 // witnessCookie is kept until the browser is closed, and sent to the set-up's

@@ -69,7 +69,7 @@ func TestSetupShowsCommandsThatFindTheData(t *testing.T) {
 // shellWords are the words of a command line, as a shell reads them.
 func shellWords(t *testing.T, line string) []string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "sh", "-c", `printf '%s\n' `+line).Output() //nolint:gosec // of a page of ours
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `printf '%s\n' `+line).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

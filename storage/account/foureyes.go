@@ -46,19 +46,30 @@ func (s *Store) checkFourEyes(by audit.Actor, before, after *Account) error {
 	switch {
 	case !s.held(by):
 		return nil
-	case after.administers() && (!before.administers() || before.DisabledAt != nil && after.DisabledAt == nil):
+	case becomesAdministrator(before, after):
 		return errAnother
-	case after.Claims.EmailVerified && (!before.Claims.EmailVerified || after.Claims.Email != before.Claims.Email):
+	case after.Claims.EmailVerified && !sameEmail(before, after):
 		return errVerified
 	case !before.administers() || by.AccountID == before.ID:
 		return nil
 	case after.PasswordHash != before.PasswordHash:
 		return errPassword
-	case after.Claims.Email != before.Claims.Email, after.Claims.EmailVerified != before.Claims.EmailVerified:
+	case !sameEmail(before, after):
 		return errEmail
 	default:
 		return nil
 	}
+}
+
+// becomesAdministrator reports whether the account may administer and could not
+// before.
+func becomesAdministrator(before, after *Account) bool {
+	return after.administers() && (!before.administers() || before.DisabledAt != nil && after.DisabledAt == nil)
+}
+
+// sameEmail reports whether the address, and what is known of it, is as it was.
+func sameEmail(before, after *Account) bool {
+	return before.Claims.Email == after.Claims.Email && before.Claims.EmailVerified == after.Claims.EmailVerified
 }
 
 // Stranger returns the change by which an administrator may be able to sign in
