@@ -22,7 +22,7 @@ func (m *model) authorize(rt *rapid.T) {
 	}
 	res := p.at(door).authorize(c.ask(change...))
 	got := parametersOf(res)
-	if ok := m.present(p) && c.approved && p.allows[c]; (got.Get("code") != "") != ok {
+	if ok := m.present(p) && c.approved && p.remembers(c); (got.Get("code") != "") != ok {
 		rt.Fatalf("authorize %s: %s, Location %q; want a code: %v", c.name, res.Status, res.Header.Get("Location"), ok)
 	} else if !ok {
 		return
@@ -133,6 +133,18 @@ func (m *model) actAlone(rt *rapid.T) {
 	want(rt, "client credentials", res, c.approved)
 	if c.approved {
 		m.hand(res, bind(nil, c, nil, m.now().Add(10*time.Minute)))
+	}
+}
+
+// actForSomebody has a client sign whom it acts for, whether they are there or
+// not.
+func (m *model) actForSomebody(rt *rapid.T) {
+	c, p, door := one(rt, "client", where(m.apps, func(c *application) bool { return c.absent })), one(rt, "person", m.people), m.door(rt)
+	res := door.bear(c.app, testKeys()["ES256"].sign(door.T, door.assertion(c.ID, map[string]any{"sub": p.world.user.ID}), nil))
+	ok := c.approved && p.enabled && p.remembers(c)
+	want(rt, "assertion", res, ok)
+	if ok {
+		m.hand(res, bind(p, c, nil, m.now().Add(10*time.Minute)))
 	}
 }
 

@@ -51,7 +51,7 @@ func (m *model) changePassword(rt *rapid.T) {
 func (m *model) withdraw(rt *rapid.T) {
 	p, door := one(rt, "person", m.people), m.door(rt)
 	c := one(rt, "client", where(m.apps, func(c *application) bool { return !c.machine }))
-	if !p.allows[c] {
+	if !p.remembers(c) {
 		m.allow(p, c)
 		return
 	}

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -62,6 +63,7 @@ func (m *model) deeds() []modelDeed {
 		{3, "answer a device", m.answerDevice, func() bool { return len(m.signedIn()) > 0 && len(m.answerable()) > 0 }},
 		{3, "poll", m.poll, some(&m.asked)},
 		{2, "act alone", m.actAlone, nil},
+		{4, "act for somebody", m.actForSomebody, nil},
 		{2, "revoke", m.revoke, some(&m.papers)},
 		{6, "wait", m.wait, nil},
 		{3, "sign in", m.signIn, filled(m.signedOut)},
@@ -126,11 +128,11 @@ func (m *model) populate() {
 		var err error
 		mine.user, err = w.accounts.Create(w.Context(), admin, accountOf(w))
 		w.must(err)
-		p := &person{world: &mine, enabled: true, allows: map[*application]bool{}}
+		p := &person{world: &mine, enabled: true, allows: map[*application]bool{}, allowed: map[*application]int{}}
 		m.people = append(m.people, p)
 		p.arrive()
 	}
-	for _, c := range modelApplications() {
+	for _, c := range modelApplications(allKeys(w.T)) {
 		c.app = w.register(c.registration)
 		c.approved = true
 		m.apps = append(m.apps, c)
@@ -141,7 +143,7 @@ func (m *model) populate() {
 }
 
 // modelApplications are clients of each kind.
-func modelApplications() []*application {
+func modelApplications(keys json.RawMessage) []*application {
 	web := exchangeRegistration("web", "openid profile offline_access api")
 	web.Metadata.ResponseTypes = []string{"code", "code token"}
 	keeper := registration("keeper")
@@ -150,12 +152,16 @@ func modelApplications() []*application {
 	machine := clientstore.Registration{Type: clientstore.OAuth2, Name: "machine", Metadata: clientstore.Metadata{
 		GrantTypes: []string{clientstore.GrantClientCredentials}, Scope: "api",
 	}}
+	nightly := registration("nightly")
+	nightly.Metadata.GrantTypes = []string{clientstore.GrantAuthorizationCode, clientstore.GrantRefreshToken, clientstore.GrantJWTBearer}
+	nightly.Metadata.JWKS = keys
 	return []*application{
 		{name: "web", registration: web, hybrid: true, exchange: true},
 		{name: "native", registration: public("native")},
 		{name: "keeper", registration: keeper, keeps: true},
 		{name: "machine", registration: machine, machine: true},
 		{name: "television", registration: television("television"), device: true},
+		{name: "nightly", registration: nightly, absent: true},
 		{name: "broker", registration: exchangeRegistration("broker", "profile api"), exchange: true, backend: true},
 	}
 }
@@ -172,8 +178,10 @@ func (p *person) arrive() {
 
 func (m *model) allow(p *person, c *application) {
 	w := m.doors[0]
-	w.must(w.grants.RememberConsent(w.Context(), p.world.user.ID, c.ID, c.Metadata.Scope, c.ConsentDigest))
-	p.allows[c] = true
+	a, err := w.accounts.Get(w.Context(), p.world.user.ID)
+	w.must(err)
+	w.must(w.grants.RememberConsent(w.Context(), a.ID, c.ID, c.Metadata.Scope, c.ConsentOf(a.Epoch)))
+	p.allows[c], p.allowed[c] = true, p.epoch
 }
 
 // compare asks about every token.

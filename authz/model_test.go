@@ -34,6 +34,7 @@ type person struct {
 	epoch   int // changes when nothing from before survives
 	sitting *sitting
 	allows  map[*application]bool
+	allowed map[*application]int // the epoch that they did it in
 }
 
 // sitting is a session.
@@ -56,6 +57,7 @@ type application struct {
 	device       bool
 	exchange     bool // may exchange tokens
 	backend      bool // has none of its own
+	absent       bool // may act for people who are away
 }
 
 // bond is a grant.
@@ -157,6 +159,12 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// remembers reports whether the person need not be asked again. What lets a
+// client come back by itself ends with the epoch.
+func (p *person) remembers(c *application) bool {
+	return p.allows[c] && (!c.absent || p.allowed[c] == p.epoch)
 }
 
 // endBetween ends what the person allowed the client.
