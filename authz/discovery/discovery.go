@@ -57,7 +57,7 @@ func New(cfg Config) *Handler {
 	h := &Handler{keys: cfg.Keys, metadata: newDocument(metadata(cfg))}
 	h.oidc, h.oauth2 = newDocument(oidcLane(cfg)), newDocument(oauth2Lane(cfg))
 	root := rootservices(cfg)
-	h.root, h.rootXML = prepared.New(rdfXML, root), prepared.New(plainXML, root)
+	h.root, h.rootXML = prepared.Plain(rdfXML, root), prepared.Plain(plainXML, root)
 	return h
 }
 

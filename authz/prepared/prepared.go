@@ -34,6 +34,14 @@ type representation struct {
 
 var vary, gzipped = []string{"Accept-Encoding"}, []string{"gzip"}
 
+// Plain is [New] for readers of whom little is to be expected: they say that they
+// accept gzip, and do not. The content is never compressed.
+func Plain(mediaType string, body []byte) *Content {
+	c := New(mediaType, body)
+	c.small = nil
+	return c
+}
+
 // New returns the content of the media type. Body is not changed any more.
 func New(mediaType string, body []byte) *Content {
 	sum := sha256.Sum256(append([]byte(mediaType+"\n"), body...))

@@ -117,6 +117,14 @@ func TestWhatIsKnownIsNotSentAgain(t *testing.T) {
 	}
 }
 
+func TestPlainIsNeverCompressed(t *testing.T) {
+	t.Parallel()
+	res := ask(t, prepared.Plain("application/rdf+xml", long), http.MethodGet, "Accept-Encoding", "gzip")
+	if res.Header().Get("Content-Encoding") != "" || res.Header().Get("Vary") != "" || !bytes.Equal(res.Body.Bytes(), long) {
+		t.Errorf("%v", res.Header())
+	}
+}
+
 func TestHeadHasNoBody(t *testing.T) {
 	t.Parallel()
 	res := ask(t, prepared.New("text/plain", long), http.MethodHead)

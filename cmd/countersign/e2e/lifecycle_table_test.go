@@ -67,17 +67,18 @@ type step struct {
 type thing string
 
 const (
-	aSession      thing = "session"
-	aCode         thing = "code"
-	anAccessToken thing = "access token"
-	aRefreshToken thing = "refresh token"
-	aDeviceCode   thing = "device code"
-	anAllowance   thing = "allowance"
+	aSession       thing = "session"
+	aPushedRequest thing = "pushed request"
+	aCode          thing = "code"
+	anAccessToken  thing = "access token"
+	aRefreshToken  thing = "refresh token"
+	aDeviceCode    thing = "device code"
+	anAllowance    thing = "allowance"
 )
 
 // dies tells what an event kills.
 var dies = map[subject][]thing{
-	theClient:  {aCode, anAccessToken, aRefreshToken, aDeviceCode, anAllowance},
+	theClient:  {aPushedRequest, aCode, anAccessToken, aRefreshToken, aDeviceCode, anAllowance},
 	theAccount: {aSession, aCode, anAccessToken, aRefreshToken, anAllowance},
 }
 
@@ -92,12 +93,15 @@ const (
 	noToken      = "401 invalid_token"
 	inactive     = "inactive"
 	noSubject    = "400 invalid_request"
+	staleRequest = "redirected invalid_request_uri"
 )
 
 // The steps.
 var (
 	toAuthorize    = step{name: "authorize", does: (*course).open}
-	toPush         = step{name: "push", caller: true, does: (*course).push}
+	toPush         = step{name: "push", caller: true, does: (*course).push, gives: []thing{aPushedRequest}}
+	toBringPushed  = step{name: "authorize", does: (*course).open, uses: []thing{aPushedRequest}, spoilt: leadsNowhere}
+	toAllowPushed  = step{name: "consent", does: (*course).consent, uses: []thing{aSession, aPushedRequest}, gives: []thing{aCode}, spoilt: staleRequest}
 	toSignIn       = step{name: "sign in", does: (*course).signIn, gives: []thing{aSession}}
 	toConsent      = step{name: "consent", does: (*course).consent, uses: []thing{aSession}, gives: []thing{aCode, anAccessToken}, spoilt: signInPage}
 	toRedeem       = step{name: "redeem", caller: true, does: (*course).redeem, uses: []thing{aCode}, gives: []thing{anAccessToken, aRefreshToken}, spoilt: invalidGrant}
@@ -152,7 +156,7 @@ var flows = []*flow{
 	{name: "code token", asks: map[string]string{"response_type": "code token"}, steps: []step{toAuthorize, toSignIn, toConsent, toRedeem, toUserinfo}},
 	{name: "id_token token", asks: map[string]string{"response_type": "id_token token"}, steps: []step{toAuthorize, toSignIn, toConsent, toUserinfo}},
 	{name: "code id_token token", asks: map[string]string{"response_type": "code id_token token"}, steps: []step{toAuthorize, toSignIn, toConsent, toRedeem}},
-	{name: "pushed request", steps: []step{toPush, toAuthorize, toSignIn, toConsent, toRedeem}},
+	{name: "pushed request", steps: []step{toPush, toBringPushed, toSignIn, toAllowPushed, toRedeem}},
 	{name: "request object", registration: clientstore.Metadata{JWKS: clientKeys()}, asks: map[string]string{"request": "signed"}, steps: []step{toAuthorize, toSignIn, toConsent, toRedeem}},
 	{name: "password", steps: []step{toLogIn, toRefresh}},
 	{name: "client credentials", impersonal: true, steps: []step{toActForItself, toIntrospect}},
@@ -185,7 +189,7 @@ func (f *flow) expect(e event, moment, at int) string {
 		return invalidGrant
 	}
 	if f.spoils(e, moment, at) {
-		if e.subject == theAccount && slices.Contains(s.uses, aSession) && s.spoilt == leadsNowhere {
+		if e.subject == theAccount && slices.Contains(s.uses, aSession) && (s.spoilt == leadsNowhere || s.spoilt == staleRequest) {
 			return signInPage
 		}
 		return s.spoilt
@@ -230,6 +234,9 @@ func (f *flow) spoils(e event, moment, at int) bool {
 		return false
 	}
 	return slices.ContainsFunc(f.steps[at].uses, func(needed thing) bool {
+		if needed == aPushedRequest && !e.stands { // the person learns of the client first
+			return false
+		}
 		return slices.Contains(dies[e.subject], needed) && slices.ContainsFunc(f.steps[:moment], func(earlier step) bool {
 			return slices.Contains(earlier.gives, needed)
 		})
