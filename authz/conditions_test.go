@@ -54,6 +54,25 @@ func (w *world) until(a app, d time.Duration) {
 	w.approveOn(a, clientstore.Conditions{Until: &at})
 }
 
+// JB-05: a consent to a client whose approval withholds refresh tokens is none to
+// what it gets with them: the page said that it ends with the session.
+func TestConsentIsToWhatTheApprovalGives(t *testing.T) {
+	each(t, func(w *world) {
+		a := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "Plain", Metadata: clientstore.Metadata{RedirectURIs: []string{callback}, Scope: "models"}})
+		w.must(w.grants.WithdrawConsent(w.Context(), w.user.ID, a.ID))
+		v := w.me()
+		w.approveOn(a, clientstore.Conditions{GrantTypes: []string{clientstore.GrantAuthorizationCode}})
+		v.consent(v.consentForm(a.ask("scope", "models")))
+		if !w.authorize(a.ask("scope", "models")).sent().Has("code") {
+			w.Error("asked again for the same")
+		}
+		w.approveOn(a, clientstore.Conditions{})
+		if res := w.authorize(a.ask("scope", "models")); !strings.HasPrefix(res.Header.Get("Location"), "/consent") {
+			w.Errorf("not asked for more: %s %q", res.Status, res.Header.Get("Location"))
+		}
+	})
+}
+
 // everyWay is a client that may do all that there is.
 func (w *world) everyWay() app {
 	w.Helper()

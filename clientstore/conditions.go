@@ -129,6 +129,9 @@ func (c *Client) effective(now time.Time) {
 	if len(a.GrantTypes) > 0 {
 		m.GrantTypes, c.withheld.grants = split(m.GrantTypes, a.GrantTypes)
 	}
+	if c.Withholds(GrantRefreshToken) { // nobody consents to what the page does not say
+		c.ConsentDigest += withoutRefresh
+	}
 	if len(a.ResponseTypes) > 0 {
 		m.ResponseTypes, _ = split(m.ResponseTypes, a.ResponseTypes)
 	}
@@ -138,6 +141,10 @@ func (c *Client) effective(now time.Time) {
 		})
 	}
 }
+
+// withoutRefresh marks the digest of what people consent to while the approval
+// withholds refresh tokens: it is not to what the client gets with them.
+const withoutRefresh = ".online"
 
 // split parts the entries of a list that are allowed from the others.
 func split(list, allowed []string) (kept, rest []string) {

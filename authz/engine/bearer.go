@@ -42,7 +42,7 @@ func (e *Engine) Bear(ctx context.Context, asked TokenRequest) (*TokenResponse, 
 		return nil, err
 	}
 	e.gatherAccess(f, token, *f.own)
-	err = e.cfg.Grants.IssueByConsent(ctx, *f.own, person, asked.Bearer.Spend, f.issue)
+	err = e.cfg.Grants.IssueByConsent(ctx, *f.own, f.client.Edition(), person, asked.Bearer.Spend, f.issue)
 	if errors.Is(err, grant.ErrNotPermitted) {
 		return nil, protocol.Refuse(protocol.InvalidGrant,
 			"What the person allowed, or what it stands on, has changed this very moment. Sign another assertion and try again.")

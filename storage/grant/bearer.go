@@ -14,18 +14,17 @@ type Principal struct {
 	AccountID string
 	Epoch     int64  // of the account
 	Scope     string // that it allowed, space-separated
+	Digest    string // of the consent
 }
 
 // Bound is the digest of a consent that ends when the account's epoch does, of
 // the digest of what was consented to.
 func Bound(digest string, epoch int64) string { return digest + "@" + strconv.FormatInt(epoch, 10) }
 
-// bound is [Bound] in SQL, with the digest before it.
-const bound = ` || '@' || CAST(a.epoch AS TEXT)`
-
+// principal has [Bound] in SQL: the epoch is read with the consent.
 const principal = `
-	SELECT a.id AS account_id, a.epoch, k.scope FROM accounts a JOIN consents k ON k.account_id = @account
-	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = @digest` + bound
+	SELECT a.id AS account_id, a.epoch, k.scope, k.digest FROM accounts a JOIN consents k ON k.account_id = @account
+	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = @digest || '@' || CAST(a.epoch AS TEXT)`
 
 // Principal returns the account with the identifier, if it is enabled and since
 // its epoch began allowed the client something, by a consent that was bound to
@@ -52,19 +51,20 @@ var grantByConsent = `
 	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, @subject, @scope, @audience,
 		@offline, @confirmation, @now, @grant_expires_at
 	FROM clients c, accounts a, consents k
-	WHERE c.id = @client AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
+	WHERE c.id = @client AND c.version = @version AND c.updated_at = @updated_at AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch
-		AND k.account_id = @account AND k.client_id = @client AND k.scope = @allowed AND k.digest = c.consent_digest` + bound
+		AND k.account_id = @account AND k.client_id = @client AND k.scope = @allowed AND k.digest = @digest`
 
 // IssueByConsent keeps a grant of a client that acts for somebody who is not
 // there, and its access token, once spend has used up what it is given for, in
-// the same transaction. It does if at this moment the client is approved, and
-// the account is what it was when it was read and still allows the client, as
-// it looks now, what it did; otherwise [ErrNotPermitted]. Whoever withdraws the
+// the same transaction. It does if at this moment the client is approved and of
+// this edition, and the account is what it was when it was read and still allows
+// the client what it did; otherwise [ErrNotPermitted]. Whoever withdraws the
 // consent at the same time waits for this and ends the grant, or makes it fail.
-func (s *Store) IssueByConsent(ctx context.Context, g Grant, of Principal, spend func(context.Context) error, i Issue) error {
+func (s *Store) IssueByConsent(ctx context.Context, g Grant, by Edition, of Principal, spend func(context.Context) error, i Issue) error {
 	args := s.grantArgs(g)
-	args["account_epoch"], args["allowed"] = of.Epoch, of.Scope
+	args["version"], args["updated_at"] = by.Version, by.UpdatedAt
+	args["account_epoch"], args["allowed"], args["digest"] = of.Epoch, of.Scope, of.Digest
 	args["access"], args["access_expires_at"] = s.Hash(i.AccessToken), i.AccessTokenExpiresAt
 	query := grantByConsent
 	if s.db.Dialect() == storage.PostgreSQL {
