@@ -24,6 +24,7 @@ type Bearer struct {
 // those of [Engine.Token], and those of spending the assertion.
 func (e *Engine) Bear(ctx context.Context, asked TokenRequest) (*TokenResponse, error) {
 	f, person := &flow{client: asked.Client, grantType: clientstore.GrantJWTBearer}, asked.Bearer.Principal
+	person.Client = f.client.Edition()
 	if !f.client.Admits(person.AccountID) {
 		return nil, notAdmitted()
 	}
@@ -42,7 +43,7 @@ func (e *Engine) Bear(ctx context.Context, asked TokenRequest) (*TokenResponse, 
 		return nil, err
 	}
 	e.gatherAccess(f, token, *f.own)
-	err = e.cfg.Grants.IssueByConsent(ctx, *f.own, f.client.Edition(), person, asked.Bearer.Spend, f.issue)
+	err = e.cfg.Grants.IssueByConsent(ctx, *f.own, person, asked.Bearer.Spend, f.issue)
 	if errors.Is(err, grant.ErrNotPermitted) {
 		return nil, protocol.Refuse(protocol.InvalidGrant,
 			"What the person allowed, or what it stands on, has changed this very moment. Sign another assertion and try again.")

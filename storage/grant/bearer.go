@@ -15,6 +15,8 @@ type Principal struct {
 	Epoch     int64  // of the account
 	Scope     string // that it allowed, space-separated
 	Digest    string // of the consent
+	// Client is the one that was allowed it, as the request is judged by.
+	Client Edition `gorm:"-"`
 }
 
 // Bound is the digest of a consent that ends when the account's epoch does, of
@@ -61,9 +63,9 @@ var grantByConsent = `
 // this edition, and the account is what it was when it was read and still allows
 // the client what it did; otherwise [ErrNotPermitted]. Whoever withdraws the
 // consent at the same time waits for this and ends the grant, or makes it fail.
-func (s *Store) IssueByConsent(ctx context.Context, g Grant, by Edition, of Principal, spend func(context.Context) error, i Issue) error {
+func (s *Store) IssueByConsent(ctx context.Context, g Grant, of Principal, spend func(context.Context) error, i Issue) error {
 	args := s.grantArgs(g)
-	args["version"], args["updated_at"] = by.Version, by.UpdatedAt
+	args["version"], args["updated_at"] = of.Client.Version, of.Client.UpdatedAt
 	args["account_epoch"], args["allowed"], args["digest"] = of.Epoch, of.Scope, of.Digest
 	args["access"], args["access_expires_at"] = s.Hash(i.AccessToken), i.AccessTokenExpiresAt
 	query := grantByConsent
