@@ -26,10 +26,14 @@ func (p decision) Entry(name string) entry { return clientForm{Faults: p.Faults}
 
 // impactWords says what ends with a client.
 func impactWords(i clientstore.Impact) locale.Message {
-	if i.Tokens == 0 {
-		return "Nobody has live tokens of this client."
+	var words locale.Message = "Nobody has live tokens of this client."
+	if i.Tokens > 0 {
+		words = locale.Sprintf("%d people have live tokens of this client, %d in all. They stop working now.", i.Accounts, i.Tokens)
 	}
-	return locale.Sprintf("%d people have live tokens of this client, %d in all. They stop working now.", i.Accounts, i.Tokens)
+	if i.Absent > 0 {
+		words = locale.Sprintf("%s %s", words, locale.Sprintf("For %d people it may come back while they are away. That ends now.", i.Absent))
+	}
+	return words
 }
 
 // approvalImpact says what an approval, or a change of one, does to what is live
@@ -59,7 +63,7 @@ func (h *handler) decision(r *http.Request) (decision, error) {
 	if errors.Is(err, storage.ErrNotFound) {
 		return decision{}, unknownClient()
 	}
-	return decision{Client: c, Impact: impactWords(i), MustSay: i.Tokens > 0}, err
+	return decision{Client: c, Impact: impactWords(i), MustSay: i.Tokens > 0 || i.Absent > 0}, err
 }
 
 func (h *handler) showDecision(w http.ResponseWriter, r *http.Request, who *administrator, template string) error {

@@ -101,8 +101,12 @@ func (h *handler) details(r *http.Request, c *clientstore.Client) (details, erro
 
 // liveWords says what is live of a client.
 func liveWords(i clientstore.Impact) locale.Message {
-	if i.Tokens == 0 {
-		return "None"
+	var words locale.Message = "None"
+	if i.Tokens > 0 {
+		words = locale.Sprintf("%s of %s", locale.Sprintf("%d tokens", i.Tokens), locale.Sprintf("%d people", i.Accounts))
 	}
-	return locale.Sprintf("%s of %s", locale.Sprintf("%d tokens", i.Tokens), locale.Sprintf("%d people", i.Accounts))
+	if i.Absent > 0 {
+		words = locale.Sprintf("%s · %s", words, locale.Sprintf("may come back for %d people while they are away", i.Absent))
+	}
+	return words
 }

@@ -7,6 +7,23 @@ import (
 	"countersign/clientstore"
 )
 
+// A client that may come back by itself is no less because nothing of it is live.
+func TestImpactWordsOfTheAbsent(t *testing.T) {
+	t.Parallel()
+	for want, i := range map[string]clientstore.Impact{
+		"Nobody has live tokens of this client.": {},
+		"Nobody has live tokens of this client. For 1 person it may come back while they are away. That ends now.":                                       {Absent: 1},
+		"2 people have live tokens of this client, 3 in all. They stop working now. For 500 people it may come back while they are away. That ends now.": {Tokens: 3, Accounts: 2, Absent: 500},
+	} {
+		if got := impactWords(i).String(); got != want {
+			t.Errorf("%q; want %q", got, want)
+		}
+	}
+	if got := liveWords(clientstore.Impact{Absent: 2}).String(); got != "None · may come back for 2 people while they are away" {
+		t.Error(got)
+	}
+}
+
 // Whoever approves a client, its change or its conditions is told first what
 // that does to what is live of it.
 func TestApprovalStatesItsImpact(t *testing.T) {

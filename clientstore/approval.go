@@ -162,7 +162,16 @@ func (s *Store) remove(ctx context.Context, by audit.Actor, before *Client) erro
 type Impact struct {
 	Tokens   int64 `json:"tokens"`
 	Accounts int64 `json:"accounts"`
+	// Absent counts the accounts that let the client come back by itself: what
+	// it may do for them is nothing that is live.
+	Absent int64 `json:"absent_accounts"`
 }
+
+// absent counts those who allowed the client that by a consent that holds: see
+// [Client.ConsentOf].
+const absent = `
+SELECT COUNT(*) FROM consents k JOIN accounts a ON a.id = k.account_id JOIN clients c ON c.id = k.client_id
+WHERE k.client_id = ? AND a.disabled_at IS NULL AND k.digest = c.consent_digest || '@' || CAST(a.epoch AS TEXT)`
 
 // impact counts what is live, in the sense of the store of grants: a token
 // neither spent nor over, of a grant that still holds. What other clients got
@@ -189,7 +198,8 @@ LEFT JOIN (
 ) live ON known.id = @id
 WHERE known.id = @id`
 
-// Impact counts the live tokens of the client and the accounts they act for.
+// Impact counts the live tokens of the client, the accounts they act for, and
+// those that it may come back for.
 func (s *Store) Impact(ctx context.Context, id string) (Impact, error) {
 	if !wellFormedKey(id) {
 		return Impact{}, fmt.Errorf("count the client's tokens: %w", storage.ErrNotFound)
@@ -202,5 +212,17 @@ func (s *Store) Impact(ctx context.Context, id string) (Impact, error) {
 	if err == nil && counted.Known == 0 {
 		err = storage.ErrNotFound
 	}
+	if err == nil {
+		counted.Absent, err = s.comesBackFor(ctx, id)
+	}
 	return counted.Impact, storage.Err("count the client's tokens", err)
+}
+
+func (s *Store) comesBackFor(ctx context.Context, id string) (n int64, err error) {
+	known, err := s.Several(ctx, []string{id})
+	if c := known[id]; err != nil || c == nil || !c.ActsForAbsent() {
+		return 0, err
+	}
+	err = s.db.With(ctx).Raw(absent, id).Scan(&n).Error
+	return n, err
 }

@@ -165,6 +165,40 @@ func (w *world) grant(id, client, account string) {
 		map[string]any{"grant": id, "hash": []byte{w.n}, "now": w.now, "later": w.now.Add(time.Hour)})
 }
 
+// Whoever decides about a client that may come back by itself is told for how
+// many people, also while it holds no token.
+func TestImpactOnTheAbsent(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clients := newStore(t, db)
+		nightly := webClient("Nightly")
+		nightly.Metadata.GrantTypes, nightly.Metadata.JWKSURI = []string{clientstore.GrantAuthorizationCode, clientstore.GrantJWTBearer}, "https://rp.example/jwks"
+		c, _ := register(t, clients, nightly)
+		w := &world{t: t, db: db, now: db.Now()}
+		for _, a := range []struct {
+			id, digest string
+			disabled   bool
+		}{
+			{"ada", c.ConsentOf(0), false},
+			{"bob", c.ConsentOf(0), false},
+			{"an epoch ago", c.ConsentOf(1), false},
+			{"another client", "x@0", false},
+			{"not that", c.ConsentDigest, false},
+			{"disabled", c.ConsentOf(0), true},
+		} {
+			w.account(a.id)
+			w.exec(`INSERT INTO consents (account_id, client_id, scope, digest, created_at, updated_at) VALUES (@id, @client, '', @digest, @now, @now)`,
+				map[string]any{"id": a.id, "client": c.ID, "digest": a.digest, "now": w.now})
+			if a.disabled {
+				w.exec(`UPDATE accounts SET disabled_at = @now WHERE id = @id`, map[string]any{"id": a.id, "now": w.now})
+			}
+		}
+		if got, err := clients.Impact(t.Context(), c.ID); err != nil || got != (clientstore.Impact{Absent: 2}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 func TestImpact(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -194,8 +228,8 @@ func TestImpact(t *testing.T) {
 		w.grant("g5", other.ID, "bob")
 		counted := storagetest.CountStatements(db)
 		expect("four grants of two accounts", clientstore.Impact{Tokens: 12, Accounts: 2})
-		if n := counted.Count(); n != 1 {
-			t.Errorf("%d statements; want 1", n)
+		if n := counted.Count(); n != 2 {
+			t.Errorf("%d statements; want 2", n)
 		}
 		db.SetHook(nil)
 		w.exec(`UPDATE grants SET revoked_at = @now WHERE id = 'g1'`, map[string]any{"now": w.now})

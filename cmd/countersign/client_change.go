@@ -95,7 +95,7 @@ var (
 		example: `  countersign client disapprove CLIENT_ID --reason "reported as stolen"
   countersign client disapprove CLIENT_ID --yes`,
 		impact: func(c *clientstore.Client, i clientstore.Impact) string {
-			return fmt.Sprintf("This stops %s now. It has %s; they stay dead even if it is approved again.", title(c), live(i))
+			return fmt.Sprintf("This stops %s now. It has %s; they stay dead even if it is approved again.", title(c), live(i)) + comesBack(i, "; that ends as well")
 		},
 		decide: func(ctx context.Context, d clientDesk, c *clientstore.Client, reason string) (*clientstore.Client, error) {
 			return d.Disapprove(ctx, c.ID, reason)
@@ -110,7 +110,7 @@ var (
 		example: `  countersign client remove CLIENT_ID
   countersign client remove CLIENT_ID --yes -o json`,
 		impact: func(c *clientstore.Client, i clientstore.Impact) string {
-			return fmt.Sprintf("This removes %s for good. It has %s; they die now. To stop it for a time, disapprove it instead.", title(c), live(i))
+			return fmt.Sprintf("This removes %s for good. It has %s; they die now. To stop it for a time, disapprove it instead.", title(c), live(i)) + comesBack(i, "; that ends as well")
 		},
 		decide: func(ctx context.Context, d clientDesk, c *clientstore.Client, _ string) (*clientstore.Client, error) {
 			return nil, d.Remove(ctx, c)
@@ -120,6 +120,14 @@ var (
 
 // title names a client in a sentence.
 func title(c *clientstore.Client) string { return fmt.Sprintf("%s (%s)", printable(c.Name), c.ID) }
+
+// comesBack tells for how many people the client may come back by itself.
+func comesBack(i clientstore.Impact, end string) string {
+	if i.Absent == 0 {
+		return ""
+	}
+	return " It may come back for " + count(i.Absent, "user") + " while they are away" + end + "."
+}
 
 func live(i clientstore.Impact) string {
 	return count(i.Tokens, "live token") + " of " + count(i.Accounts, "user")

@@ -39,6 +39,7 @@ func approvalImpact(c *clientstore.Client, i clientstore.Impact) string {
 	if i.Tokens > 0 {
 		text = fmt.Sprintf("%s has %s, for which this decision holds from the next request on. ", title(c), live(i)) + text
 	}
+	text += comesBack(i, "")
 	if c.Type == clientstore.OAuth1 {
 		text += " " + callbackImpact(c)
 	}

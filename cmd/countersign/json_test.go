@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"countersign/clientstore"
 )
 
 // leaves are the commands under cmd that do something.
@@ -149,6 +151,22 @@ func TestQuietChanges(t *testing.T) {
 	m.refused(exitUsage, "", []string{"client", "schema", "-o", "xml"}, "json or yaml")
 	if got := m.ok("", "client", "schema", "-o", "yaml"); !strings.Contains(got, "\ntype: object\n") {
 		t.Errorf("the schema as YAML:\n%s", got)
+	}
+}
+
+// Who decides about a client that may come back by itself is told for whom.
+func TestImpactTellsOfTheAbsent(t *testing.T) {
+	t.Parallel()
+	c := &clientstore.Client{ID: "k", Name: "Nightly", Type: clientstore.OAuth2}
+	for name, got := range map[string]string{
+		"approve": approvalImpact(c, clientstore.Impact{Absent: 2}), "disapprove": disapproving.impact(c, clientstore.Impact{Absent: 2}), "remove": removing.impact(c, clientstore.Impact{Absent: 2}),
+	} {
+		if !strings.Contains(got, "It may come back for 2 users while they are away") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if got := removing.impact(c, clientstore.Impact{}); strings.Contains(got, "come back") {
+		t.Error(got)
 	}
 }
 
