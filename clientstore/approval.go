@@ -169,9 +169,9 @@ type Impact struct {
 
 // absent counts those who allowed the client that by a consent that holds: see
 // [Client.ConsentOf].
-const absent = `
+var absent = `
 SELECT COUNT(*) FROM consents k JOIN accounts a ON a.id = k.account_id JOIN clients c ON c.id = k.client_id
-WHERE k.client_id = ? AND a.disabled_at IS NULL AND k.digest = c.consent_digest || '@' || CAST(a.epoch AS TEXT)`
+WHERE k.client_id = ? AND a.disabled_at IS NULL AND k.digest = ` + grant.BoundTo("c.consent_digest", "a")
 
 // impact counts what is live, in the sense of the store of grants: a token
 // neither spent nor over, of a grant that still holds. What other clients got

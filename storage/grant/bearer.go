@@ -23,10 +23,14 @@ type Principal struct {
 // the digest of what was consented to.
 func Bound(digest string, epoch int64) string { return digest + "@" + strconv.FormatInt(epoch, 10) }
 
-// principal has [Bound] in SQL: the epoch is read with the consent.
-const principal = `
+// BoundTo is [Bound] in SQL, of a digest and of the account with the name.
+func BoundTo(digest, account string) string {
+	return digest + ` || '@' || CAST(` + account + `.epoch AS TEXT)`
+}
+
+var principal = `
 	SELECT a.id AS account_id, a.epoch, k.scope, k.digest FROM accounts a JOIN consents k ON k.account_id = @account
-	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = @digest || '@' || CAST(a.epoch AS TEXT)`
+	WHERE a.id = @account AND a.disabled_at IS NULL AND k.client_id = @client AND k.digest = ` + BoundTo("@digest", "a")
 
 // Principal returns the account with the identifier, if it is enabled and since
 // its epoch began allowed the client something, by a consent that was bound to
