@@ -89,6 +89,15 @@ func (h *Handler) judge(r *http.Request, c *clientstore.Client, claims *clientjw
 	switch {
 	case claims.Issuer != c.ID || claims.Subject != c.ID:
 		return clientjwt.Refused("iss and sub are not the client")
+	default:
+		return h.judgeUse(r, c, claims)
+	}
+}
+
+// judgeUse checks what holds for whatever a client presents here: that it can be
+// told from all others, is for this server, and is good at this moment.
+func (h *Handler) judgeUse(r *http.Request, c *clientstore.Client, claims *clientjwt.Claims) error {
+	switch {
 	case claims.ID == "" || len(claims.ID) > maxJTI:
 		return clientjwt.Refused("has no jti, or one that is too long")
 	case !h.meant(r, c, claims):
@@ -129,11 +138,17 @@ func (h *Handler) useUp(ctx context.Context, c *clientstore.Client, given creden
 	if given.claims == nil {
 		return nil
 	}
-	window := replay.Window{Since: given.claims.UsableSince(assertionLife), Until: given.claims.ExpiresAt().Add(usedAfter)}
-	err := h.cfg.Used.Use(ctx, c.ID, given.claims.ID, window)
+	err := h.spend(ctx, c, given.claims)
 	if errors.Is(err, replay.ErrUsed) {
 		h.cfg.Log.WarnContext(ctx, "client assertion used again", "client_id", c.ID)
 		return errUnknown()
 	}
 	return err
+}
+
+// spend uses up what a client signed, or returns [replay.ErrUsed]. Identifiers of
+// assertions that authenticate and of those that name somebody are not told from
+// one another: a client makes a new one for each.
+func (h *Handler) spend(ctx context.Context, c *clientstore.Client, claims *clientjwt.Claims) error {
+	return h.cfg.Used.Use(ctx, c.ID, claims.ID, replay.Window{Since: claims.UsableSince(assertionLife), Until: claims.ExpiresAt().Add(usedAfter)})
 }

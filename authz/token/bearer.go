@@ -37,7 +37,7 @@ func (h *Handler) bear(r *http.Request, form protocol.Parameters, asked engine.T
 	if err != nil {
 		return nil, err
 	}
-	asked.Bearer = &engine.Bearer{Principal: *person, Spend: func(ctx context.Context) error { return h.spendBearer(ctx, asked.Client, claims) }}
+	asked.Bearer = &engine.Bearer{Principal: *person, Spend: func(ctx context.Context) error { return h.spend(ctx, asked.Client, claims) }}
 	answer, err := h.cfg.Engine.Bear(r.Context(), asked)
 	if errors.Is(err, replay.ErrUsed) {
 		return nil, h.refusedBearer(r, asked.Client, clientjwt.Refused("was used before"))
@@ -72,19 +72,9 @@ func (h *Handler) judgeBearer(r *http.Request, c *clientstore.Client, claims *cl
 		return clientjwt.Refused("has no sub")
 	case claims.Subject == c.ID:
 		return clientjwt.Refused("sub is the client itself, which has the client_credentials grant for that")
-	case claims.ID == "" || len(claims.ID) > maxJTI:
-		return clientjwt.Refused("has no jti, or one that is too long")
-	case !h.meant(r, c, claims):
-		return clientjwt.Refused("aud is not this server alone")
 	default:
-		return claims.CheckTimes(h.cfg.Now(), assertionLife)
+		return h.judgeUse(r, c, claims)
 	}
-}
-
-// spendBearer uses up an assertion. Its identifier is not told from that of an
-// assertion by which the client authenticates: it makes a new one for each.
-func (h *Handler) spendBearer(ctx context.Context, c *clientstore.Client, claims *clientjwt.Claims) error {
-	return h.cfg.Used.Use(ctx, c.ID, claims.ID, replay.Window{Since: claims.UsableSince(assertionLife), Until: claims.ExpiresAt().Add(usedAfter)})
 }
 
 // refusedBearer says why an assertion is refused, to the client that proved to

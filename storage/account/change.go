@@ -71,21 +71,32 @@ type Contact struct {
 // SetContact corrects the name and the e-mail address, and ends nothing: tokens
 // tell the new ones from now on. A [*FieldError] says what is wrong with them.
 func (s *Store) SetContact(ctx context.Context, by audit.Actor, id string, c Contact) error {
+	return s.amendClaims(ctx, by, id, c.apply)
+}
+
+// amendClaims changes some claims, of which those that are new are checked.
+func (s *Store) amendClaims(ctx context.Context, by audit.Actor, id string, apply func(*Claims)) error {
 	var draft Claims
-	c.apply(&draft)
+	apply(&draft)
 	if err := draft.check(); err != nil {
 		return err
 	}
-	return s.edit(ctx, by, id, "account.set_claims", func(a *Account) { c.apply(&a.Claims) })
+	return s.edit(ctx, by, id, "account.set_claims", func(a *Account) { apply(&a.Claims) })
+}
+
+// setEmail sets the address, nil for the one that there is. A new one is not
+// verified.
+func (c *Claims) setEmail(email *string) {
+	if email != nil && *email != c.Email {
+		c.Email, c.EmailVerified = *email, false
+	}
 }
 
 func (c Contact) apply(to *Claims) {
 	if c.Name != nil {
 		to.Name = *c.Name
 	}
-	if c.Email != nil && *c.Email != to.Email {
-		to.Email, to.EmailVerified = *c.Email, false
-	}
+	to.setEmail(c.Email)
 	if c.EmailVerified != nil {
 		to.EmailVerified = *c.EmailVerified && to.Email != "" // no address is none that is verified
 	}

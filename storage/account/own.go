@@ -75,17 +75,10 @@ type Profile struct {
 // SetProfile replaces what somebody says of themselves, and leaves the rest as
 // it is. A [*FieldError] says what is wrong with it.
 func (s *Store) SetProfile(ctx context.Context, by audit.Actor, id string, p Profile) error {
-	var draft Claims
-	p.apply(&draft)
-	if err := draft.check(); err != nil {
-		return err
-	}
-	return s.edit(ctx, by, id, "account.set_claims", func(a *Account) { p.apply(&a.Claims) })
+	return s.amendClaims(ctx, by, id, p.apply)
 }
 
 func (p Profile) apply(c *Claims) {
 	c.Name, c.GivenName, c.FamilyName, c.Nickname, c.Website = p.Name, p.GivenName, p.FamilyName, p.Nickname, p.Website
-	if p.Email != nil && *p.Email != c.Email {
-		c.Email, c.EmailVerified = *p.Email, false
-	}
+	c.setEmail(p.Email)
 }
