@@ -14,10 +14,12 @@ import (
 type target struct {
 	*driver.Server
 	count func() (int64, error)
-	only  string // the scenario for which it is, of all it could do; empty for all
+	only  []string // the scenarios for which it is, of all it could do; none for all
 }
 
-func (t target) isFor(scenario string) bool { return t.only == "" || t.only == scenario }
+func (t target) isFor(scenario string) bool {
+	return len(t.only) == 0 || slices.Contains(t.only, scenario)
+}
 
 // accounts are as many as there are workers at most.
 func (o options) accounts() int { return slices.Max(o.concurrency) }
@@ -73,10 +75,10 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 		return nil, err
 	}
 	list := []target{
-		{own, pg.count(ctx, "bench"), ""},
-		{floor, pg.count(ctx, "bench_floor"), ""},
-		{joined, pg.count(ctx, "bench_joined"), ""},
-		{same, pg.count(ctx, "bench"), "introspect"},
+		{own, pg.count(ctx, "bench"), nil},
+		{floor, pg.count(ctx, "bench_floor"), nil},
+		{joined, pg.count(ctx, "bench_joined"), []string{"cc", "cc_jwt"}},
+		{same, pg.count(ctx, "bench"), []string{"introspect"}},
 	}
 	for _, t := range list {
 		t.Processes = append(t.Processes, driver.Process{Name: "database", PID: pg.pid})

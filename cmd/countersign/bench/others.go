@@ -19,11 +19,13 @@ var floorClients = map[string]driver.Client{
 	"cc":         {ID: "plain", Secret: floorSecret, Scope: "api"},
 	"cc_jwt":     {ID: "signed", Secret: floorSecret, Scope: "api"},
 	"introspect": {ID: "plain", Secret: floorSecret},
+	"code":       {ID: "plain", Secret: floorSecret, Scope: scopes, RedirectURI: callback},
+	"device":     {ID: "plain", Secret: floorSecret, Scope: scopes},
 }
 
 // floor starts the floor program with the arguments that name its database.
 func (l *lab) floor(ctx context.Context, binary, name string, args ...string) (*driver.Server, error) {
-	s := &driver.Server{Name: name, Clients: floorClients}
+	s := &driver.Server{Name: name, Clients: floorClients, Fields: map[string]string{"decision": "allow", "user_code": "{user_code}"}}
 	return s, l.startFloor(ctx, s, command{path: binary, args: args})
 }
 

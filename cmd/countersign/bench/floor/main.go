@@ -1,8 +1,9 @@
 // Command floor is the least that a token server can spend on this machine: it
-// checks a client, makes a token and keeps it, with the same number of
-// statements as Countersign and nothing else; or it reads a token of
-// Countersign's by the very statement that Countersign uses. It has no use beside being
-// measured: who holds its one secret may do everything.
+// checks a client, makes a token and keeps it, and takes people through the flows,
+// with the same number of statements as Countersign and nothing else; or it reads
+// a token of Countersign's by the very statement that Countersign uses. It has no
+// use beside being measured: who holds its one secret may do everything, and who
+// comes without a session gets one.
 package main
 
 import (
@@ -30,18 +31,25 @@ func main() {
 	}
 }
 
-func serve(listen, postgres, file, same string, join bool) error { //nolint:revive // a flag of the command line
+func serve(listen, address, file, same string, join bool) error { //nolint:revive // a flag of the command line
 	ctx := context.Background()
-	kept, err := open(ctx, postgres, file, same)
+	kept, err := open(ctx, address, file, same)
 	if err != nil {
 		return err
 	}
-	if join {
-		kept = joined(ctx, kept)
-	}
 	h := &handler{issuer: "http://" + listen, store: kept, key: newKey()}
 	mux := http.NewServeMux()
+	if database, ok := kept.(postgres); ok {
+		if h.people, err = openPeople(ctx, database, h); err != nil {
+			return err
+		}
+		h.people.routes(mux)
+	}
+	if join {
+		h.store = joined(ctx, kept)
+	}
 	mux.HandleFunc("GET /.well-known/openid-configuration", h.metadata)
+	mux.HandleFunc("GET /jwks", h.keys)
 	mux.HandleFunc("POST /token", h.token)
 	mux.HandleFunc("POST /introspect", h.introspect)
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
@@ -52,14 +60,14 @@ func serve(listen, postgres, file, same string, join bool) error { //nolint:revi
 }
 
 // open opens the database that is named.
-func open(ctx context.Context, postgres, file, same string) (store, error) { //nolint:ireturn // there are several
+func open(ctx context.Context, address, file, same string) (store, error) { //nolint:ireturn // there are several
 	switch {
 	case file != "":
 		return openSQLite(ctx, file)
 	case same != "":
-		return openSame(ctx, postgres, same)
+		return openSame(ctx, address, same)
 	default:
-		return openPostgres(ctx, postgres)
+		return openPostgres(ctx, address)
 	}
 }
 
@@ -67,18 +75,29 @@ type handler struct {
 	issuer string
 	store  store
 	key    *key
+	people *people // nil where there are none
 }
 
 func (h *handler) metadata(w http.ResponseWriter, _ *http.Request) {
-	answer(w, map[string]any{
-		"issuer": h.issuer, "token_endpoint": h.issuer + "/token", "introspection_endpoint": h.issuer + "/introspect",
+	document := map[string]any{
+		"issuer": h.issuer, "jwks_uri": h.issuer + "/jwks", "token_endpoint": h.issuer + "/token", "introspection_endpoint": h.issuer + "/introspect",
 		"padding": padding, // so that it is as long as a real one
-	})
+	}
+	if h.people != nil {
+		h.people.endpoints(document)
+	}
+	answer(w, document)
 }
 
-// token answers client_credentials: one statement for the client, one for the
-// token.
+func (h *handler) keys(w http.ResponseWriter, _ *http.Request) { answer(w, h.key.public()) }
+
+// token answers client_credentials, with one statement for the client and one for
+// the token, and what people allowed.
 func (h *handler) token(w http.ResponseWriter, r *http.Request) {
+	if by, ok := ways[r.PostFormValue("grant_type")]; ok && h.people != nil {
+		h.people.exchange(w, r, by)
+		return
+	}
 	c, ok := h.client(r)
 	if !ok || r.PostForm.Get("grant_type") != "client_credentials" {
 		w.WriteHeader(http.StatusUnauthorized)

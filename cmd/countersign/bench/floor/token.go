@@ -50,15 +50,39 @@ func newKey() *key {
 	return &key{private}
 }
 
+// public is the key as others may know it.
+func (k *key) public() map[string]any {
+	point, err := k.private.PublicKey.Bytes()
+	if err != nil {
+		panic(err) // it is on the curve
+	}
+	return map[string]any{"keys": []map[string]string{{
+		"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "k", "x": encode(point[1:33]), "y": encode(point[33:]),
+	}}}
+}
+
+// sign makes an access token for a client.
 func (k *key) sign(issuer, client string) string {
 	now := time.Now().Unix()
-	claims, err := json.Marshal(map[string]any{
+	return k.signed("at+jwt", map[string]any{
 		"iss": issuer, "sub": client, "aud": issuer, "client_id": client, "scope": "api", "jti": rand.Text(), "iat": now, "exp": now + 3600,
 	})
+}
+
+// identify makes an ID token.
+func (k *key) identify(issuer, client string, x exchanged) string {
+	now := time.Now().Unix()
+	return k.signed("JWT", map[string]any{
+		"iss": issuer, "sub": x.account.String, "aud": client, "nonce": x.nonce.String, "auth_time": now, "iat": now, "exp": now + 3600,
+	})
+}
+
+func (k *key) signed(kind string, claims map[string]any) string {
+	body, err := json.Marshal(claims)
 	if err != nil {
 		panic(err) // they are texts and numbers
 	}
-	text := encode([]byte(`{"alg":"ES256","kid":"k","typ":"at+jwt"}`)) + "." + encode(claims)
+	text := encode([]byte(`{"alg":"ES256","kid":"k","typ":"`+kind+`"}`)) + "." + encode(body)
 	sum := sha256.Sum256([]byte(text))
 	r, s, err := ecdsa.Sign(rand.Reader, k.private, sum[:])
 	if err != nil {
