@@ -118,7 +118,7 @@ func (d *actors) act() {
 	d.tokens(d.native, "scope", "openid")
 	d.code(d.web) // that nobody redeems
 	d.authorize(d.every.ask("response_type", "id_token token"))
-	d.post("/token", d.every, clientCredentials("api"))
+	d.post("/token", d.every, clientCredentials())
 	d.login(d.every)
 	d.login(d.every, "password", "wrong")
 	d.postSigned("/token", testKeys()["ES256"].sign(d.T, d.assertion(d.keyed.ID, nil), nil), unknownCode)

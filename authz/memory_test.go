@@ -11,54 +11,65 @@ import (
 	"countersign/storage/storagetest"
 )
 
-func clientCredentials(scope string) url.Values {
-	return url.Values{"grant_type": {clientstore.GrantClientCredentials}, "scope": {scope}}
+func clientCredentials() url.Values {
+	return url.Values{"grant_type": {clientstore.GrantClientCredentials}, "scope": {"api"}}
 }
 
-// CA-12 and LC-15: a client that asks for tokens of its own is remembered, and
-// what another replica does to it holds for its very next request, with the
-// answer that a client gets which is not.
+// CA-12 and LC-15: a client that asks for tokens of its own, or for the codes of a
+// device, is remembered, and what another replica does to it holds for its very
+// next request, with the answer that a client gets which is not.
 func TestARememberedClientIsJudgedAnew(t *testing.T) {
-	each(t, func(w *world) {
-		there := clientstore.New(w.db, clientstore.Config{Keys: storagetest.Keys(w.T), Audit: audit.New(w.db), Policy: clientstore.Default})
-		a := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "Script", Metadata: clientstore.Metadata{
-			GrantTypes: []string{clientstore.GrantClientCredentials}, Scope: "api models",
-		}})
-		ask := func(scope string) answer { return w.post("/token", a, clientCredentials(scope)) }
-		good := func() {
-			w.Helper()
-			if res := ask("api"); res.StatusCode != http.StatusOK {
-				w.Fatalf("%d %s", res.StatusCode, res.body)
-			}
-		}
-		good()
-		count := storagetest.CountStatements(w.db)
-		good()
-		if n := count.Count(); n != 1 {
-			w.Errorf("a token takes %d statements; want 1: %q", n, count.Statements())
-		}
-		w.wantError(ask("other"), http.StatusBadRequest, "invalid_scope")
-		good()
+	for name, at := range map[string]struct{ path, grant string }{
+		"token": {"/token", clientstore.GrantClientCredentials}, "device": {"/device_authorization", clientstore.GrantDeviceCode},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(w *world) {
+				a := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "Script", Metadata: clientstore.Metadata{
+					GrantTypes: []string{at.grant}, Scope: "api models",
+				}})
+				w.judgedAnew(a, func(scope string) answer {
+					return w.post(at.path, a, url.Values{"grant_type": {at.grant}, "scope": {scope}})
+				})
+			})
+		})
+	}
+}
 
-		_, err := there.Disapprove(w.Context(), admin, a.ID, "not today")
-		w.must(err)
-		w.wantError(ask("api"), http.StatusBadRequest, "unauthorized_client")
-		c, err := there.Approve(w.Context(), admin, a.ID)
-		w.must(err)
-		good()
-
-		narrow := c.Metadata
-		narrow.Scope = "models"
-		_, err = there.Edit(w.Context(), admin, a.ID, clientstore.Edit{Metadata: &narrow, Version: c.Version})
-		w.must(err)
-		w.wantError(ask("api"), http.StatusBadRequest, "invalid_scope")
-		if res := ask("models"); res.StatusCode != http.StatusOK {
-			w.Errorf("the scope that is left: %d %s", res.StatusCode, res.body)
+func (w *world) judgedAnew(a app, ask func(scope string) answer) {
+	there := clientstore.New(w.db, clientstore.Config{Keys: storagetest.Keys(w.T), Audit: audit.New(w.db), Policy: clientstore.Default})
+	good := func() {
+		w.Helper()
+		if res := ask("api"); res.StatusCode != http.StatusOK {
+			w.Fatalf("%d %s", res.StatusCode, res.body)
 		}
+	}
+	good()
+	count := storagetest.CountStatements(w.db)
+	good()
+	if n := count.Count(); n != 1 {
+		w.Errorf("it takes %d statements; want 1: %q", n, count.Statements())
+	}
+	w.wantError(ask("other"), http.StatusBadRequest, "invalid_scope")
+	good()
 
-		w.must(there.Remove(w.Context(), admin, a.ID))
-		w.wantError(ask("models"), http.StatusUnauthorized, "invalid_client")
-	})
+	_, err := there.Disapprove(w.Context(), admin, a.ID, "not today")
+	w.must(err)
+	w.wantError(ask("api"), http.StatusBadRequest, "unauthorized_client")
+	c, err := there.Approve(w.Context(), admin, a.ID)
+	w.must(err)
+	good()
+
+	narrow := c.Metadata
+	narrow.Scope = "models"
+	_, err = there.Edit(w.Context(), admin, a.ID, clientstore.Edit{Metadata: &narrow, Version: c.Version})
+	w.must(err)
+	w.wantError(ask("api"), http.StatusBadRequest, "invalid_scope")
+	if res := ask("models"); res.StatusCode != http.StatusOK {
+		w.Errorf("the scope that is left: %d %s", res.StatusCode, res.body)
+	}
+
+	w.must(there.Remove(w.Context(), admin, a.ID))
+	w.wantError(ask("models"), http.StatusUnauthorized, "invalid_client")
 }
 
 // Of many who get tokens at once, some of whom are disapproved meanwhile, each
@@ -83,9 +94,9 @@ func TestTokensAtOnceAreEachTheirOwn(t *testing.T) {
 						w.Error(err)
 					}
 				case i%2 == 0:
-					got[i] = w.post("/token", stays, clientCredentials("api"))
+					got[i] = w.post("/token", stays, clientCredentials())
 				default:
-					got[i] = w.post("/token", goes, clientCredentials("api"))
+					got[i] = w.post("/token", goes, clientCredentials())
 				}
 			})
 		}

@@ -184,7 +184,7 @@ func (w *world) useTokens() {
 	kept := w.register(keeper)
 	w.refresh(kept, w.tokens(kept).str("refresh_token"))
 	every := w.everyWay()
-	w.post("/token", every, clientCredentials("api"))
+	w.post("/token", every, clientCredentials())
 	w.login(every)
 	w.login(every, "password", "wrong")
 	w.tokens(w.writesJWT(nil))

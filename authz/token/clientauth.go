@@ -143,13 +143,10 @@ func (h *Handler) admit(r *http.Request, given credentials, by rule) (*clientsto
 	return c, nil
 }
 
-// recall returns the client that asks for a token of its own, if it is
-// remembered, may be served, and presents a secret that is known to be its own.
-// Nil leaves the request to be judged by what the database says.
+// recall returns the client that asks, if it is remembered, may be served, and
+// presents a secret that is known to be its own. Nil leaves the request to be
+// judged by what the database says.
 func (h *Handler) recall(r *http.Request, form protocol.Parameters) *clientstore.Client {
-	if form.Get("grant_type") != clientstore.GrantClientCredentials {
-		return nil
-	}
 	given, err := readCredentials(r, form)
 	if err != nil || given.secret == "" {
 		return nil

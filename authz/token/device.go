@@ -37,14 +37,36 @@ func (h *Handler) AuthorizeDevice(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
+	if served, err := h.authorizeByMemory(w, r, form); served {
+		return err
+	}
 	c, err := h.authenticate(r, form, rule{find: h.cfg.Clients.InUse, waits: isPending})
 	if err != nil {
 		return err
 	}
-	return protocol.About(c.ID, h.authorizeDevice(w, r, form, c))
+	return protocol.About(c.ID, h.authorizeDevice(w, r, form, c, nil))
 }
 
-func (h *Handler) authorizeDevice(w http.ResponseWriter, r *http.Request, form protocol.Parameters, c *clientstore.Client) error {
+// authorizeByMemory serves a client that is remembered in one statement, as
+// [Handler.issueByMemory] does.
+func (h *Handler) authorizeByMemory(w http.ResponseWriter, r *http.Request, form protocol.Parameters) (served bool, err error) {
+	c := h.recall(r, form)
+	if c == nil {
+		return false, nil
+	}
+	edition := c.Edition()
+	err = h.authorizeDevice(w, r, form, c, &edition)
+	if err != nil && !errors.Is(err, storage.ErrUnavailable) {
+		return false, nil // the database judges
+	}
+	h.cfg.Clients.NoteUse(c)
+	return true, protocol.About(c.ID, err)
+}
+
+// authorizeDevice keeps the request of a device, if the client may make one. By
+// judged the database confirms what was remembered; it is nil for a client that was
+// just read.
+func (h *Handler) authorizeDevice(w http.ResponseWriter, r *http.Request, form protocol.Parameters, c *clientstore.Client, judged *grant.Edition) error {
 	if err := h.mayUse(c, clientstore.GrantDeviceCode); err != nil {
 		return err
 	}
@@ -54,7 +76,7 @@ func (h *Handler) authorizeDevice(w http.ResponseWriter, r *http.Request, form p
 			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
 	}
 	d := grant.DeviceStart{
-		ClientID: c.ID, Scope: strings.Join(scope, " "), IP: address(r), Network: network(r.RemoteAddr),
+		ClientID: c.ID, Client: judged, Scope: strings.Join(scope, " "), IP: address(r), Network: network(r.RemoteAddr),
 		PollInterval: int64(engine.DeviceInterval / time.Second), ExpiresAt: h.cfg.Now().Add(engine.DeviceLifetime),
 	}
 	if err := h.startDevice(r.Context(), &d); err != nil {

@@ -96,6 +96,9 @@ const changesInARow = 3
 // client is still what is remembered. It refuses nothing, as that may have
 // changed; what it does not serve is for the database to judge.
 func (h *Handler) issueByMemory(w http.ResponseWriter, r *http.Request, form protocol.Parameters) (served bool, err error) {
+	if form.Get("grant_type") != clientstore.GrantClientCredentials {
+		return false, nil
+	}
 	c := h.recall(r, form)
 	if c == nil {
 		return false, nil

@@ -57,7 +57,7 @@ var grantByConsent = `
 	SELECT @grant, @kind, c.id, c.epoch, a.id, a.epoch, @subject, @scope, @audience,
 		@offline, @confirmation, @now, @grant_expires_at
 	FROM clients c, accounts a, consents k
-	WHERE c.id = @client AND c.version = @version AND c.updated_at = @updated_at AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
+	WHERE c.id = @client` + ofEdition + ` AND ` + storage.Approved("c") + ` AND ` + Admitted("c", "a.id") + `
 		AND a.id = @account AND a.disabled_at IS NULL AND a.epoch = @account_epoch
 		AND k.account_id = @account AND k.client_id = @client AND k.scope = @allowed AND k.digest = @digest`
 

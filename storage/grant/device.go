@@ -47,7 +47,10 @@ type Device struct {
 // DeviceStart is what a device's request is made of. Only hashes of the two
 // codes are kept.
 type DeviceStart struct {
-	ClientID     string
+	ClientID string
+	// Client is the edition of the client that the request was judged by, nil for
+	// whichever there is.
+	Client       *Edition
 	Scope        string
 	IP           string
 	Network      string
@@ -64,33 +67,46 @@ func (s *Store) userHash(userCode string) []byte { return s.keys.Hash("user code
 
 // StartDevice keeps the request of a device if its client is approved at this
 // moment, or pending: then it is parked, and nobody can allow it before the
-// client is approved. Any other client is [ErrNotPermitted]. [ErrTooMany] means
-// that the client has enough of them, [storage.ErrConflict] that the user code
-// is taken.
+// client is approved. Any other client, or another edition of it than the one that
+// is asked for, is [ErrNotPermitted]. [ErrTooMany] means that the client has enough
+// of them, [storage.ErrConflict] that the user code is taken.
 func (s *Store) StartDevice(ctx context.Context, d DeviceStart) error {
 	args := map[string]any{
 		"client": d.ClientID, "scope": d.Scope, "ip": d.IP, "network": d.Network, "interval": d.PollInterval,
 		"hash": s.Hash(d.DeviceCode), "user_hash": s.userHash(d.UserCode), "now": s.db.Now(), "expires_at": d.ExpiresAt,
 		"max": maxDevices, "max_parked": maxParked, "max_overall": maxParkedOverall,
 	}
-	const waiting = `(SELECT count(*) FROM (SELECT 1 FROM device_codes d
-		WHERE d.client_id = @client AND d.spent_at IS NULL AND d.expires_at > @now`
-	kept, err := s.db.Exec(ctx, `
-		INSERT INTO device_codes (client_id, client_epoch, hash, user_hash, scope, ip, network, poll_interval, created_at, expires_at)
-		SELECT c.id, c.epoch, @hash, @user_hash, @scope, @ip, @network, @interval, @now, @expires_at
-		FROM clients c WHERE c.id = @client AND (
-			(`+storage.Approved("c")+` AND @max > `+waiting+` AND d.network = @network LIMIT @max) w))
-			OR (c.status = 'pending' AND @max_parked > `+waiting+` AND d.network = @network LIMIT @max_parked) w)
-				AND @max_overall > `+waiting+` LIMIT @max_overall) w)))`, args)
+	query := startDevice
+	if d.Client != nil {
+		query, args["version"], args["updated_at"] = startDevice+ofEdition, d.Client.Version, d.Client.UpdatedAt
+	}
+	kept, err := s.db.Exec(ctx, query, args)
 	if err != nil || kept == 1 {
 		return storage.Err("start device", err)
 	}
-	may, err := storage.Select[int64](ctx, s.db, `SELECT count(*) FROM clients c WHERE c.id = @client AND (c.status = 'pending' OR `+storage.Approved("c")+`)`, args)
+	if d.Client != nil { // it may be another by now, which the caller has to read
+		return fmt.Errorf("start device: %w", ErrNotPermitted)
+	}
+	may, err := storage.Select[int64](ctx, s.db, mayStart, args)
 	if err == nil && first(may) == 1 {
 		return fmt.Errorf("start device: %w", ErrTooMany)
 	}
 	return issued("start device", 0, err)
 }
+
+const waitingDevices = `(SELECT count(*) FROM (SELECT 1 FROM device_codes d
+	WHERE d.client_id = @client AND d.spent_at IS NULL AND d.expires_at > @now`
+
+var (
+	startDevice = `
+	INSERT INTO device_codes (client_id, client_epoch, hash, user_hash, scope, ip, network, poll_interval, created_at, expires_at)
+	SELECT c.id, c.epoch, @hash, @user_hash, @scope, @ip, @network, @interval, @now, @expires_at
+	FROM clients c WHERE c.id = @client AND (
+		(` + storage.Approved("c") + ` AND @max > ` + waitingDevices + ` AND d.network = @network LIMIT @max) w))
+		OR (c.status = 'pending' AND @max_parked > ` + waitingDevices + ` AND d.network = @network LIMIT @max_parked) w)
+			AND @max_overall > ` + waitingDevices + ` LIMIT @max_overall) w)))`
+	mayStart = `SELECT count(*) FROM clients c WHERE c.id = @client AND (c.status = 'pending' OR ` + storage.Approved("c") + `)`
+)
 
 // DeviceColumns are the columns that [Store.DeviceQuery] selects.
 var DeviceColumns = append([]string{

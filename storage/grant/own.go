@@ -54,7 +54,10 @@ func (s *Store) keepOwns(ctx context.Context, all []own) ([]bool, error) {
 var insertOwnGrant = `
 	INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
 	SELECT @grant, @kind, c.id, c.epoch, @subject, @scope, @audience, @offline, @confirmation, @now, @grant_expires_at
-	FROM clients c WHERE c.id = @client AND c.version = @version AND c.updated_at = @updated_at AND ` + storage.Approved("c")
+	FROM clients c WHERE c.id = @client` + ofEdition + ` AND ` + storage.Approved("c")
+
+// ofEdition matches the client as a request was judged by.
+const ofEdition = ` AND c.version = @version AND c.updated_at = @updated_at`
 
 const insertOwnAccess = `
 	INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
