@@ -70,7 +70,7 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 	if err != nil {
 		return nil, err
 	}
-	same, err := l.floorBeside(ctx, b.floor, i, own)
+	reads, flows, err := l.floorBeside(ctx, b.floor, i, own)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,8 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 		{own, pg.count(ctx, "bench"), nil},
 		{floor, pg.count(ctx, "bench_floor"), nil},
 		{joined, pg.count(ctx, "bench_joined"), []string{"cc", "cc_jwt"}},
-		{same, pg.count(ctx, "bench"), []string{"introspect"}},
+		{reads, pg.count(ctx, "bench"), []string{"introspect"}},
+		{flows, pg.count(ctx, "bench"), []string{"userinfo", "refresh", "code_live", "device_live"}},
 	}
 	for _, t := range list {
 		t.Processes = append(t.Processes, driver.Process{Name: "database", PID: pg.pid})

@@ -19,28 +19,40 @@ var floorClients = map[string]driver.Client{
 	"cc":         {ID: "plain", Secret: floorSecret, Scope: "api"},
 	"cc_jwt":     {ID: "signed", Secret: floorSecret, Scope: "api"},
 	"introspect": {ID: "plain", Secret: floorSecret},
-	"code":       {ID: "plain", Secret: floorSecret, Scope: scopes, RedirectURI: callback},
-	"device":     {ID: "plain", Secret: floorSecret, Scope: scopes},
 }
 
 // floor starts the floor program with the arguments that name its database.
 func (l *lab) floor(ctx context.Context, binary, name string, args ...string) (*driver.Server, error) {
-	s := &driver.Server{Name: name, Clients: floorClients, Fields: map[string]string{"decision": "allow", "user_code": "{user_code}"}}
+	s := &driver.Server{Name: name, Clients: floorClients}
 	return s, l.startFloor(ctx, s, command{path: binary, args: args})
 }
 
-// sameStatement ends the name of a floor that runs Countersign's own statement.
-const sameStatement = ", same statement"
+// sameStatements ends the name of a floor that runs Countersign's own statements.
+const sameStatements = ", same statements"
 
-// floorBeside starts a floor that reads tokens which own made, by the statement
-// of own's introspection, from own's database.
-func (l *lab) floorBeside(ctx context.Context, binary string, i *installation, own *driver.Server) (*driver.Server, error) {
+// floorBeside starts a floor that runs own's statements in own's database. It is
+// two servers to the driver: one reads tokens that own made, by the statement of
+// own's introspection, the other takes people through its flows by own's stores.
+func (l *lab) floorBeside(ctx context.Context, binary string, i *installation, own *driver.Server) (reads, flows *driver.Server, err error) {
 	asker := i.clients["introspect"].ID
-	s := &driver.Server{
-		Name: "floor, " + onPostgres + sameStatement, Endpoints: map[string]string{"token": own.Endpoints["token"]},
+	reads = &driver.Server{
+		Name: "floor, " + onPostgres + sameStatements, Endpoints: map[string]string{"token": own.Endpoints["token"]},
 		Clients: map[string]driver.Client{"cc": i.clients["cc"], "introspect": {ID: asker, Secret: floorSecret}},
 	}
-	return s, l.startFloor(ctx, s, command{path: binary, args: []string{"-postgres", i.database, "-same", asker}, env: []string{"COUNTERSIGN_SECRET=" + key}})
+	err = l.startFloor(ctx, reads, command{path: binary, args: []string{"-postgres", i.database, "-same", asker}, env: []string{"COUNTERSIGN_SECRET=" + key}})
+	if err != nil {
+		return nil, nil, err
+	}
+	flows = &driver.Server{
+		Name: reads.Name, Issuer: reads.Issuer, Processes: reads.Processes, Clients: map[string]driver.Client{},
+		Fields: map[string]string{"decision": "allow", "user_code": "{user_code}"},
+	}
+	for _, name := range []string{"code", "device"} {
+		c := i.clients[name]
+		c.Secret = floorSecret
+		flows.Clients[name] = c
+	}
+	return reads, flows, flows.Discover(ctx)
 }
 
 func (l *lab) startFloor(ctx context.Context, s *driver.Server, c command) error {

@@ -120,14 +120,14 @@ func costs(one driver.Result) string {
 }
 
 // ofFloor is how many times the floor of the same database costs, the server
-// alone, and in brackets with its database. Where one runs the same statement, it
+// alone, and in brackets with its database. Where one runs the same statements, it
 // is that.
 func (r *report) ofFloor(one driver.Result) string {
 	server, database, _ := strings.Cut(one.Server, ", ")
 	if server == "floor" {
 		return "–"
 	}
-	for _, name := range []string{"floor, " + database + sameStatement, "floor, " + database} {
+	for _, name := range []string{"floor, " + database + sameStatements, "floor, " + database} {
 		for _, floor := range r.results {
 			if floor.Server == name && floor.Scenario == one.Scenario && floor.Concurrency == one.Concurrency {
 				return fmt.Sprintf("%.2f (%.2f)", one.CPU["server"]/floor.CPU["server"], sum(one)/sum(floor))

@@ -1,8 +1,8 @@
 // Command floor is the least that a token server can spend on this machine: it
-// checks a client, makes a token and keeps it, and takes people through the flows,
-// with the same number of statements as Countersign and nothing else; or it reads
-// a token of Countersign's by the very statement that Countersign uses. It has no
-// use beside being measured: who holds its one secret may do everything, and who
+// checks a client, makes a token and keeps it, with the same number of statements as
+// Countersign and nothing else; or it reads tokens in Countersign's database, and
+// takes people through the flows there, by the very statements that Countersign uses.
+// It has no use beside being measured: who holds its one secret may do everything, and who
 // comes without a session gets one.
 package main
 
@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -22,7 +23,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:8099", "`address` to listen on")
 	postgres := flag.String("postgres", "", "`URL` of a PostgreSQL database")
 	file := flag.String("sqlite", "", "`file` of a SQLite database, in the place of PostgreSQL")
-	same := flag.String("same", "", "a `client` of Countersign in that PostgreSQL database, by whose statement tokens are read")
+	same := flag.String("same", "", "a `client` in that PostgreSQL database, which is Countersign's, to use it by its statements")
 	join := flag.Bool("join", false, "join the commits of requests that come together")
 	flag.Parse()
 	if err := serve(*listen, *postgres, *file, *same, *join); err != nil {
@@ -39,17 +40,19 @@ func serve(listen, address, file, same string, join bool) error { //nolint:reviv
 	}
 	h := &handler{issuer: "http://" + listen, store: kept, key: newKey()}
 	mux := http.NewServeMux()
-	if database, ok := kept.(postgres); ok {
-		if h.people, err = openPeople(ctx, database, h); err != nil {
+	if same != "" {
+		stores, err := openBorrowed(ctx, address)
+		if err != nil {
 			return err
 		}
+		h.people = &people{stores, h.issuer, h.key}
 		h.people.routes(mux)
 	}
 	if join {
 		h.store = joined(ctx, kept)
 	}
-	mux.HandleFunc("GET /.well-known/openid-configuration", h.metadata)
-	mux.HandleFunc("GET /jwks", h.keys)
+	mux.Handle("GET /.well-known/openid-configuration", document(h.metadata(), metadataSize))
+	mux.Handle("GET /jwks", document(h.key.public(), keysSize))
 	mux.HandleFunc("POST /token", h.token)
 	mux.HandleFunc("POST /introspect", h.introspect)
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
@@ -78,24 +81,40 @@ type handler struct {
 	people *people // nil where there are none
 }
 
-func (h *handler) metadata(w http.ResponseWriter, _ *http.Request) {
-	document := map[string]any{
+func (h *handler) metadata() map[string]any {
+	members := map[string]any{
 		"issuer": h.issuer, "jwks_uri": h.issuer + "/jwks", "token_endpoint": h.issuer + "/token", "introspection_endpoint": h.issuer + "/introspect",
-		"padding": padding, // so that it is as long as a real one
 	}
 	if h.people != nil {
-		h.people.endpoints(document)
+		h.people.endpoints(members)
 	}
-	answer(w, document)
+	return members
 }
 
-func (h *handler) keys(w http.ResponseWriter, _ *http.Request) { answer(w, h.key.public()) }
+// How long Countersign's documents are, in bytes.
+const (
+	metadataSize = 4516
+	keysSize     = 1906
+)
+
+// document serves members that lie ready, in as many bytes as Countersign's.
+func document(members map[string]any, size int) http.Handler {
+	short, err := json.Marshal(members)
+	if err != nil {
+		panic(err) // they are texts
+	}
+	body := fmt.Appendf(nil, `%s,"padding":"%s"}`, short[:len(short)-1], strings.Repeat("x", size-len(short)-len(`,"padding":""`)))
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body) // who asked has gone
+	})
+}
 
 // token answers client_credentials, with one statement for the client and one for
 // the token, and what people allowed.
 func (h *handler) token(w http.ResponseWriter, r *http.Request) {
-	if by, ok := ways[r.PostFormValue("grant_type")]; ok && h.people != nil {
-		h.people.exchange(w, r, by)
+	if kind := r.PostFormValue("grant_type"); h.people != nil && kinds[kind] != "" {
+		h.people.exchange(w, r, kind)
 		return
 	}
 	c, ok := h.client(r)

@@ -1,49 +1,48 @@
 package main
 
 import (
-	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	_ "embed" // for the pages
 	"errors"
-	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
-	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
+	"countersign/clientstore"
 )
 
-// person is who uses the browser, with what they allowed the client before.
-type person struct{ id, name, email, consented string }
+// caller is a client, as it authenticates.
+type caller struct{ id, secret string }
 
-// people serves the flows in which somebody is at a browser, with as many
-// statements as Countersign runs, which keep and change as many rows. Whoever comes
+// person is who uses the browser.
+type person struct{ id, name, email string }
+
+// visit is somebody with the code of a device.
+type visit struct {
+	Name, UserCode, Client, From string
+	Scopes                       []string
+	found                        *clientstore.Opening
+}
+
+// exchanged is what a code or a refresh token was given for.
+type exchanged struct{ grant, account, scope, challenge, nonce string }
+
+// people serves the flows in which somebody is at a browser, by the functions of
+// Countersign's stores that its handlers call, and nothing around them. Whoever comes
 // without a session gets one at once.
 type people struct {
-	pool   *pgxpool.Pool
+	*borrowed
+
 	issuer string
 	key    *key
 }
 
-// openPeople makes the tables of what people do.
-func openPeople(ctx context.Context, database postgres, h *handler) (*people, error) {
-	for _, statement := range peopleSchema {
-		if _, err := database.pool.Exec(ctx, statement); err != nil {
-			return nil, fmt.Errorf("make tables: %w", err)
-		}
-	}
-	return &people{database.pool, h.issuer, h.key}, nil
-}
-
 func (p *people) routes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /authorize", p.authorize)
-	mux.HandleFunc("GET /userinfo", p.userinfo)
-	mux.HandleFunc("POST /device_authorization", p.start)
+	mux.HandleFunc("GET /authorize", p.serveAuthorize)
+	mux.HandleFunc("GET /userinfo", p.serveUserinfo)
+	mux.HandleFunc("POST /device_authorization", p.serveStart)
 	mux.HandleFunc("GET /device", p.show)
 	mux.HandleFunc("POST /device", p.decide)
 }
@@ -57,46 +56,38 @@ func (p *people) endpoints(metadata map[string]any) {
 	}
 }
 
-const cookie = "session"
+const cookieName = "session"
 
-// session is the browser's, as it is kept. A new one is not measured.
-func (p *people) session(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if c, err := r.Cookie(cookie); err == nil {
-		return mac(c.Value), nil
+// session is the cookie of the browser's session.
+func (p *people) session(w http.ResponseWriter, r *http.Request) (string, error) {
+	if c, err := r.Cookie(cookieName); err == nil {
+		return c.Value, nil
 	}
-	text := opaque()
-	if _, err := p.pool.Exec(r.Context(), insertPerson, rand.Text(), mac(text), time.Now().Add(time.Hour).Unix()); err != nil {
-		return nil, err
+	value, err := p.begin(r.Context())
+	if err == nil {
+		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // it is for this machine, by http
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookie, Value: text, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // it is for this machine, by http
-	return mac(text), nil
+	return value, err
 }
 
-// authorize sends a code to who has consented, which everybody has.
-func (p *people) authorize(w http.ResponseWriter, r *http.Request) {
-	q, ctx := r.URL.Query(), r.Context()
+func (p *people) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
 	session, err := p.session(w, r)
 	if refused(w, err) {
 		return
 	}
-	var who person
-	if refused(w, p.pool.QueryRow(ctx, selectPerson, session, q.Get("client_id")).Scan(&who.id, &who.name, &who.email, &who.consented)) {
-		return
-	}
-	code := opaque()
-	if _, err := p.pool.Exec(ctx, insertCode, mac(code), rand.Text(), who.id, q.Get("client_id"), q.Get("scope"), time.Now().Unix(),
-		q.Get("code_challenge"), q.Get("nonce")); refused(w, err) {
+	code, err := p.authorize(r.Context(), session, q)
+	if refused(w, err) {
 		return
 	}
 	w.Header().Set("Location", q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {p.issuer}}.Encode())
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-func (p *people) userinfo(w http.ResponseWriter, r *http.Request) {
+func (p *people) serveUserinfo(w http.ResponseWriter, r *http.Request) {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	var who person
-	var scope string
-	if refused(w, p.pool.QueryRow(r.Context(), selectAccess, mac(token), time.Now().Unix()).Scan(&scope, &who.id, &who.name, &who.email)) {
+	who, err := p.userinfo(r.Context(), token)
+	if refused(w, err) {
 		return
 	}
 	answer(w, struct {
@@ -106,18 +97,9 @@ func (p *people) userinfo(w http.ResponseWriter, r *http.Request) {
 	}{who.id, who.name, who.email})
 }
 
-// start answers the request of a device.
-func (p *people) start(w http.ResponseWriter, r *http.Request) {
-	id, secret, ok := r.BasicAuth()
-	var kept []byte
-	err := p.pool.QueryRow(r.Context(), selectClient, id).Scan(&kept)
-	if !ok || err == nil && !right(kept, secret) {
-		err = errors.New("another secret")
-	}
-	device, user := opaque(), rand.Text()[:8]
-	if err == nil {
-		_, err = p.pool.Exec(r.Context(), insertDevice, mac(device), user, id, r.PostFormValue("scope"), r.RemoteAddr, time.Now().Add(time.Minute*10).Unix())
-	}
+// serveStart answers the request of a device.
+func (p *people) serveStart(w http.ResponseWriter, r *http.Request) {
+	device, user, err := p.start(r.Context(), called(r), r.PostFormValue("scope"), r.RemoteAddr)
 	if refused(w, err) {
 		return
 	}
@@ -129,6 +111,11 @@ func (p *people) start(w http.ResponseWriter, r *http.Request) {
 		ExpiresIn  int    `json:"expires_in"`
 		Interval   int    `json:"interval"`
 	}{device, user, p.issuer + "/device", p.issuer + "/device?user_code=" + user, 600, 5})
+}
+
+func called(r *http.Request) caller {
+	id, secret, _ := r.BasicAuth()
+	return caller{id, secret}
 }
 
 // The pages are as long as Countersign's, and say what those say.
@@ -143,35 +130,20 @@ var (
 	donePage   = template.Must(template.New("done").Funcs(funcs).Parse(doneText))
 )
 
-// visit is somebody with the code of a device.
-type visit struct {
-	Who          person
-	session      []byte
-	Name         string
-	UserCode     string
-	Client, From string
-	Scope        string
-	Scopes       []string
-	open         bool
-}
-
-func (p *people) visit(w http.ResponseWriter, r *http.Request) (v visit, err error) {
-	v.UserCode = r.FormValue("user_code")
-	if v.session, err = p.session(w, r); err != nil {
-		return v, err
+// visited reads who is at the browser with the code in the form or the address.
+func (p *people) visited(w http.ResponseWriter, r *http.Request) (visit, error) {
+	session, err := p.session(w, r)
+	if err != nil {
+		return visit{}, err
 	}
-	var grant pgtype.Text
-	err = p.pool.QueryRow(r.Context(), selectVisit, v.session, v.UserCode).
-		Scan(&v.Who.id, &v.Name, &v.Who.email, &v.Client, &v.Scope, &v.From, &grant, &v.Who.consented)
-	v.Scopes, v.open = strings.Fields(v.Scope), !grant.Valid
-	return v, err
+	return p.visit(r.Context(), session, r.FormValue("user_code"))
 }
 
 // show asks whether the device may, and notes that the code was opened.
 func (p *people) show(w http.ResponseWriter, r *http.Request) {
-	v, err := p.visit(w, r)
+	v, err := p.visited(w, r)
 	if err == nil {
-		_, err = p.pool.Exec(r.Context(), openDevice, v.Who.id, r.RemoteAddr, v.UserCode, v.session)
+		err = p.open(r.Context(), v, r.RemoteAddr)
 	}
 	if !refused(w, err) {
 		render(w, devicePage, v)
@@ -180,12 +152,12 @@ func (p *people) show(w http.ResponseWriter, r *http.Request) {
 
 // decide takes the answer, which is that it may.
 func (p *people) decide(w http.ResponseWriter, r *http.Request) {
-	v, err := p.visit(w, r)
-	if err == nil && (!v.open || r.PostFormValue("decision") != "allow") {
+	v, err := p.visited(w, r)
+	if err == nil && (v.found.Device.Grant.ID != "" || r.PostFormValue("decision") != "allow") {
 		err = errors.New("there is nothing to decide")
 	}
 	if err == nil {
-		_, err = p.pool.Exec(r.Context(), allowDevice, v.UserCode, rand.Text(), v.Who.id, v.Client, v.Scope, time.Now().Unix(), r.RemoteAddr)
+		err = p.allow(r.Context(), v, r.RemoteAddr)
 	}
 	if !refused(w, err) {
 		render(w, donePage, v)
@@ -198,34 +170,31 @@ func render(w http.ResponseWriter, page *template.Template, v visit) {
 	_ = page.Execute(w, v) // who asked has gone
 }
 
-// exchanged is what a code or a refresh token was given for.
-type exchanged struct{ grant, account, scope, challenge, nonce pgtype.Text }
-
-// way is how one kind of what is exchanged is read and spent.
-type way struct{ parameter, read, spend string }
-
-var ways = map[string]way{
-	"authorization_code": {"code", readCode, spendCode},
-	"refresh_token":      {"refresh_token", readRefresh, spendRefresh},
-	"urn:ietf:params:oauth:grant-type:device_code": {"device_code", readDevice, spendDevice},
+// kinds are the grant types that are exchanged, with the parameter of each.
+var kinds = map[string]string{
+	byCode: "code", byRefresh: "refresh_token", byDevice: "device_code",
 }
 
+const (
+	byCode    = "authorization_code"
+	byRefresh = "refresh_token"
+	byDevice  = "urn:ietf:params:oauth:grant-type:device_code"
+)
+
 // exchange answers with tokens for what somebody has allowed.
-func (p *people) exchange(w http.ResponseWriter, r *http.Request, by way) {
-	ctx, old := r.Context(), mac(r.PostForm.Get(by.parameter))
-	x, err := p.read(ctx, r, by, old)
-	if refused(w, err) {
-		return
-	}
-	access, refresh := opaque(), opaque()
-	done, err := p.pool.Exec(ctx, by.spend, old, mac(access), mac(refresh), x.grant.String, x.scope.String, time.Now().Unix()+3600)
-	if err == nil && done.RowsAffected() == 0 {
-		err = errors.New("it was used before")
+func (p *people) exchange(w http.ResponseWriter, r *http.Request, kind string) {
+	by, presented := called(r), r.PostForm.Get(kinds[kind])
+	x, err := p.read(r.Context(), by, kind, presented)
+	if err == nil {
+		err = x.check(r.PostForm.Get("code_verifier"))
 	}
 	if refused(w, err) {
 		return
 	}
-	id, _, _ := r.BasicAuth()
+	access, refresh, err := p.issue(r.Context(), kind, presented, x)
+	if refused(w, err) {
+		return
+	}
 	answer(w, struct {
 		AccessToken  string `json:"access_token"`
 		RefreshToken string `json:"refresh_token"`
@@ -233,23 +202,25 @@ func (p *people) exchange(w http.ResponseWriter, r *http.Request, by way) {
 		TokenType    string `json:"token_type"`
 		ExpiresIn    int    `json:"expires_in"`
 		Scope        string `json:"scope"`
-	}{access, refresh, p.key.identify(p.issuer, id, x), "bearer", 3600, x.scope.String})
+	}{access, refresh, p.key.identify(p.issuer, by.id, x), "bearer", 3600, x.scope})
 }
 
-// read reads the client with what is exchanged, in one statement.
-func (p *people) read(ctx context.Context, r *http.Request, by way, old []byte) (x exchanged, err error) {
-	id, secret, _ := r.BasicAuth()
-	var kept []byte
-	err = p.pool.QueryRow(ctx, by.read, id, old).Scan(&kept, &x.grant, &x.account, &x.scope, &x.challenge, &x.nonce)
-	sum := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
+var (
+	errNothing = errors.New("there is nothing to exchange, or it was used before")
+	errCaller  = errors.New("another secret")
+)
+
+// check checks that there is something to exchange, and its proof key.
+func (x exchanged) check(verifier string) error {
+	sum := sha256.Sum256([]byte(verifier))
 	switch {
-	case err != nil:
-	case !right(kept, secret) || !x.grant.Valid:
-		err = errors.New("another secret, or nothing to exchange")
-	case x.challenge.Valid && subtle.ConstantTimeCompare([]byte(encode(sum[:])), []byte(x.challenge.String)) != 1:
-		err = errors.New("another verifier")
+	case x.grant == "":
+		return errNothing
+	case x.challenge != "" && subtle.ConstantTimeCompare([]byte(encode(sum[:])), []byte(x.challenge)) != 1:
+		return errors.New("another verifier")
+	default:
+		return nil
 	}
-	return x, err
 }
 
 // refused answers that it cannot be done, if there is a reason.

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"strings"
 	"time"
 )
 
@@ -20,9 +19,8 @@ const (
 )
 
 var (
-	pepper  = []byte("0123456789abcdef0123456789abcdef")
-	padding = strings.Repeat("x", 2000)
-	encode  = base64.RawURLEncoding.EncodeToString
+	pepper = []byte("0123456789abcdef0123456789abcdef")
+	encode = base64.RawURLEncoding.EncodeToString
 )
 
 func mac(text string) []byte {
@@ -73,7 +71,7 @@ func (k *key) sign(issuer, client string) string {
 func (k *key) identify(issuer, client string, x exchanged) string {
 	now := time.Now().Unix()
 	return k.signed("JWT", map[string]any{
-		"iss": issuer, "sub": x.account.String, "aud": client, "nonce": x.nonce.String, "auth_time": now, "iat": now, "exp": now + 3600,
+		"iss": issuer, "sub": x.account, "aud": client, "nonce": x.nonce, "auth_time": now, "iat": now, "exp": now + 3600,
 	})
 }
 
