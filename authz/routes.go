@@ -143,7 +143,7 @@ func (d *door) handler() http.Handler {
 		r.add("/.well-known/oauth-authorization-server"+d.path, d.guard(inserted))
 	}
 	r.patterns.NotFoundHandler = d.answering(pages, d.notFound)
-	return page.Listen(r)
+	return r
 }
 
 // router finds a path without variables in one step, as nearly all are, where
@@ -174,8 +174,12 @@ func (d *door) guard(route route) http.Handler {
 	h := d.answering(route.dialect, func(w http.ResponseWriter, r *http.Request) error {
 		return route.methods[r.Method](w, r)
 	})
-	if route.dialect == pages {
-		h = d.sameOrigin.Handler(h)
+	switch route.dialect {
+	case pages:
+		h = d.sameOrigin.Handler(page.Listen(h))
+	case front:
+		h = page.Listen(h)
+	case machine, script, document, consumer, proxy:
 	}
 	refuse := d.answering(route.dialect, func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Allow", allow(route.methods))

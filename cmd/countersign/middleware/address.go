@@ -12,14 +12,14 @@ import (
 // maxHops bounds how many proxies may stand in a row.
 const maxHops = 5
 
-// forwarded are the headers, in their canonical form, by which a proxy, or anybody, claims something of
-// the original request. None of them reaches a door, but the pair that a
-// trusted proxy sends to the address that is for proxies (see [Config]).
-var forwarded = []string{
-	"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
-	"X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Uri", "X-Forwarded-Method", "Forwarded",
-	"X-Original-Url", "X-Original-Uri", "X-Original-Host", "X-Original-Method", "X-Rewrite-Url",
-	"X-Real-Ip", "True-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip",
+// forwarded are the headers, in their canonical form, by which a proxy, or anybody,
+// claims something of the original request. None of them reaches a door, but the
+// pair that a trusted proxy sends to the address that is for proxies (see [Config]).
+var forwarded = map[string]bool{
+	"X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true, "X-Forwarded-Port": true, "X-Forwarded-Prefix": true,
+	"X-Forwarded-Server": true, "X-Forwarded-Scheme": true, "X-Forwarded-Ssl": true, "X-Forwarded-Uri": true, "X-Forwarded-Method": true, "Forwarded": true,
+	"X-Original-Url": true, "X-Original-Uri": true, "X-Original-Host": true, "X-Original-Method": true, "X-Rewrite-Url": true,
+	"X-Real-Ip": true, "True-Client-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true,
 }
 
 // realAddress puts the client's address into r.RemoteAddr and takes away every
@@ -35,8 +35,8 @@ func realAddress(next http.Handler, cfg Config) http.Handler {
 				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
 			}
 		}
-		for _, name := range forwarded {
-			if !slices.Contains(keep, name) {
+		for name := range r.Header {
+			if forwarded[name] && !slices.Contains(keep, name) {
 				delete(r.Header, name)
 			}
 		}

@@ -53,7 +53,7 @@ const maxBody = 256 << 10
 
 // Wrap puts the chain in front of next.
 func Wrap(next http.Handler, cfg Config) http.Handler {
-	guarded := canonical(http.MaxBytesHandler(deadline(next, cfg.Patient), maxBody))
+	guarded := canonical(bounded(next, cfg.Patient))
 	guarded = checkHost(guarded, cfg.Hosts)
 	h := bypass(guarded, cfg.AnyHost)
 	h = securityHeaders(h, cfg)
@@ -91,7 +91,8 @@ const (
 	toWrite      = 10 * time.Second
 )
 
-func deadline(next http.Handler, patient func(*http.Request) bool) http.Handler {
+// bounded bounds the time of a request, and what it may send.
+func bounded(next http.Handler, patient func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := patience
 		if patient != nil && patient(r) {
@@ -100,14 +101,18 @@ func deadline(next http.Handler, patient func(*http.Request) bool) http.Handler 
 			// that has none needs no other.
 			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longPatience + toWrite))
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		ctx := until(r.Context(), time.Now().Add(limit))
+		defer ctx.end()
+		r = r.WithContext(ctx) //nolint:contextcheck // it is derived from the request's
+		if r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
 // RequestIDHeader carries the identifier of a request, to the doors as well as
-// back to the client.
+// back to the client. It is in its canonical form.
 const RequestIDHeader = "X-Request-Id"
 
 // requestID gives each request an identifier of our own. What a client sends
@@ -115,8 +120,8 @@ const RequestIDHeader = "X-Request-Id"
 func requestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := rand.Text()
-		r.Header.Set(RequestIDHeader, id)
-		w.Header().Set(RequestIDHeader, id)
+		both := []string{id}
+		r.Header[RequestIDHeader], w.Header()[RequestIDHeader] = both, both
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, id)))
 	})
 }

@@ -291,7 +291,7 @@ func TestForwardedHeadersOfStrangersDoNotArrive(t *testing.T) {
 	var arrived http.Header
 	c := newChain(func(_ http.ResponseWriter, r *http.Request) { arrived = r.Header.Clone() }, nil)
 	c.get("/", func(r *http.Request) {
-		for _, name := range forwarded {
+		for name := range forwarded {
 			r.Header.Set(name, "evil")
 		}
 	})
@@ -443,14 +443,14 @@ func TestProxiesAskForThemselves(t *testing.T) {
 		arrived = nil
 		w := tt.chain.get(tt.path, func(r *http.Request) {
 			r.RemoteAddr, r.Host = tt.peer, tt.host
-			for _, header := range forwarded {
+			for header := range forwarded {
 				r.Header.Set(header, "evil")
 			}
 			r.Header.Set("X-Forwarded-For", "10.9.9.9")
 			r.Header.Set("X-Forwarded-Proto", "http") // of the site that it asks about
 		})
 		var kept []string
-		for _, header := range forwarded {
+		for header := range forwarded {
 			if arrived.Get(header) != "" {
 				kept = append(kept, header)
 			}
