@@ -78,7 +78,7 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 		{own, pg.count(ctx, "bench"), nil},
 		{floor, pg.count(ctx, "bench_floor"), nil},
 		{joined, pg.count(ctx, "bench_joined"), []string{"cc", "cc_jwt"}},
-		{reads, pg.count(ctx, "bench"), []string{"introspect"}},
+		{reads, pg.count(ctx, "bench"), []string{"introspect", "discovery", "jwks"}},
 		{flows, pg.count(ctx, "bench"), []string{"userinfo", "refresh", "code_live", "device_live"}},
 	}
 	for _, t := range list {

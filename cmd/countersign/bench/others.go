@@ -32,14 +32,17 @@ const sameStatements = ", same statements"
 
 // floorBeside starts a floor that runs own's statements in own's database. It is
 // two servers to the driver: one reads tokens that own made, by the statement of
-// own's introspection, the other takes people through its flows by own's stores.
+// own's introspection, and answers own's documents; the other takes people through
+// its flows by own's stores.
 func (l *lab) floorBeside(ctx context.Context, binary string, i *installation, own *driver.Server) (reads, flows *driver.Server, err error) {
 	asker := i.clients["introspect"].ID
 	reads = &driver.Server{
 		Name: "floor, " + onPostgres + sameStatements, Endpoints: map[string]string{"token": own.Endpoints["token"]},
 		Clients: map[string]driver.Client{"cc": i.clients["cc"], "introspect": {ID: asker, Secret: floorSecret}},
 	}
-	err = l.startFloor(ctx, reads, command{path: binary, args: []string{"-postgres", i.database, "-same", asker}, env: []string{"COUNTERSIGN_SECRET=" + key}})
+	err = l.startFloor(ctx, reads, command{
+		path: binary, args: []string{"-postgres", i.database, "-same", asker, "-like", own.Issuer}, env: []string{"COUNTERSIGN_SECRET=" + key},
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +55,9 @@ func (l *lab) floorBeside(ctx context.Context, binary string, i *installation, o
 		c.Secret = floorSecret
 		flows.Clients[name] = c
 	}
-	return reads, flows, flows.Discover(ctx)
+	err = flows.Discover(ctx)
+	reads.Endpoints["discovery"], reads.Endpoints["jwks"] = reads.Issuer+"/copy/metadata", reads.Issuer+"/copy/keys"
+	return reads, flows, err
 }
 
 func (l *lab) startFloor(ctx context.Context, s *driver.Server, c command) error {

@@ -24,38 +24,49 @@ func main() {
 	postgres := flag.String("postgres", "", "`URL` of a PostgreSQL database")
 	file := flag.String("sqlite", "", "`file` of a SQLite database, in the place of PostgreSQL")
 	same := flag.String("same", "", "a `client` in that PostgreSQL database, which is Countersign's, to use it by its statements")
+	like := flag.String("like", "", "`issuer` of Countersign, whose documents are answered byte for byte")
 	join := flag.Bool("join", false, "join the commits of requests that come together")
 	flag.Parse()
-	if err := serve(*listen, *postgres, *file, *same, *join); err != nil {
+	if err := serve(options{*listen, *postgres, *file, *same, *like, *join}); err != nil {
 		slog.Error("the floor ended", "cause", err.Error())
 		os.Exit(1)
 	}
 }
 
-func serve(listen, address, file, same string, join bool) error { //nolint:revive // a flag of the command line
+// options are what the command line says.
+type options struct {
+	listen, postgres, file, same, like string
+	join                               bool
+}
+
+func serve(o options) error {
 	ctx := context.Background()
-	kept, err := open(ctx, address, file, same)
+	kept, err := open(ctx, o.postgres, o.file, o.same)
 	if err != nil {
 		return err
 	}
-	h := &handler{issuer: "http://" + listen, store: kept, key: newKey()}
+	h := &handler{issuer: "http://" + o.listen, store: kept, key: newKey()}
 	mux := http.NewServeMux()
-	if same != "" {
-		stores, err := openBorrowed(ctx, address)
+	if o.same != "" {
+		stores, err := openBorrowed(ctx, o.postgres)
 		if err != nil {
 			return err
 		}
 		h.people = &people{stores, h.issuer, h.key}
 		h.people.routes(mux)
 	}
-	if join {
+	if o.like != "" {
+		if err := copyDocuments(ctx, mux, o.like); err != nil {
+			return err
+		}
+	}
+	if o.join {
 		h.store = joined(ctx, kept)
 	}
-	mux.Handle("GET /.well-known/openid-configuration", document(h.metadata(), metadataSize))
-	mux.Handle("GET /jwks", document(h.key.public(), keysSize))
+	mux.Handle("GET /.well-known/openid-configuration", h.metadata())
 	mux.HandleFunc("POST /token", h.token)
 	mux.HandleFunc("POST /introspect", h.introspect)
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -81,29 +92,20 @@ type handler struct {
 	people *people // nil where there are none
 }
 
-func (h *handler) metadata() map[string]any {
-	members := map[string]any{
-		"issuer": h.issuer, "jwks_uri": h.issuer + "/jwks", "token_endpoint": h.issuer + "/token", "introspection_endpoint": h.issuer + "/introspect",
-	}
+// metadataSize is about as long as Countersign's are, in bytes.
+const metadataSize = 4500
+
+// metadata serves a document that lies ready.
+func (h *handler) metadata() http.Handler {
+	members := map[string]any{"issuer": h.issuer, "token_endpoint": h.issuer + "/token", "introspection_endpoint": h.issuer + "/introspect"}
 	if h.people != nil {
 		h.people.endpoints(members)
 	}
-	return members
-}
-
-// How long Countersign's documents are, in bytes.
-const (
-	metadataSize = 4516
-	keysSize     = 1906
-)
-
-// document serves members that lie ready, in as many bytes as Countersign's.
-func document(members map[string]any, size int) http.Handler {
-	short, err := json.Marshal(members)
+	members["padding"] = strings.Repeat("x", metadataSize)
+	body, err := json.Marshal(members)
 	if err != nil {
 		panic(err) // they are texts
 	}
-	body := fmt.Appendf(nil, `%s,"padding":"%s"}`, short[:len(short)-1], strings.Repeat("x", size-len(short)-len(`,"padding":""`)))
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(body) // who asked has gone

@@ -79,7 +79,7 @@ func serveFlows(t *testing.T, b *borrowed) string {
 	h := &handler{issuer: s.URL, key: newKey()}
 	h.people = &people{b, h.issuer, h.key}
 	h.people.routes(mux)
-	mux.Handle("GET /.well-known/openid-configuration", document(h.metadata(), metadataSize))
+	mux.Handle("GET /.well-known/openid-configuration", h.metadata())
 	mux.HandleFunc("POST /token", h.token)
 	return s.URL
 }

@@ -48,17 +48,6 @@ func newKey() *key {
 	return &key{private}
 }
 
-// public is the key as others may know it.
-func (k *key) public() map[string]any {
-	point, err := k.private.PublicKey.Bytes()
-	if err != nil {
-		panic(err) // it is on the curve
-	}
-	return map[string]any{"keys": []map[string]string{{
-		"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "k", "x": encode(point[1:33]), "y": encode(point[33:]),
-	}}}
-}
-
 // sign makes an access token for a client.
 func (k *key) sign(issuer, client string) string {
 	now := time.Now().Unix()
