@@ -96,8 +96,8 @@ func compared(results []driver.Result, o options) section {
 		for _, empty := range results {
 			if full.Server == "full" && empty.Server == "empty" && full.Scenario == empty.Scenario && full.Concurrency == empty.Concurrency {
 				s.Rows = append(s.Rows, []any{
-					full.Scenario, full.Concurrency, costs(empty), costs(full), fixed(full.CPU["server"] / empty.CPU["server"]),
-					fixed(sum(full) / sum(empty)), fixed(full.P50 / empty.P50),
+					full.Scenario, full.Concurrency, costs(empty), costs(full), fixed(middle(full, empty, serverOnly)),
+					fixed(middle(full, empty, sum)), fixed(full.P50 / empty.P50),
 				})
 			}
 		}

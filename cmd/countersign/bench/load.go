@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"countersign/cmd/countersign/bench/driver"
 )
@@ -100,8 +101,14 @@ func (l *lab) onSQLite(ctx context.Context, o options, b binaries) ([]target, er
 	return []target{{Server: own}, {Server: floor}}, err
 }
 
-// measure runs every scenario on every server, so that what is compared was
-// measured one after the other.
+// rounds are how often each server takes its turn with a load.
+const rounds = 5
+
+// settle is how long a load is on a server before it is measured again.
+const settle = 200 * time.Millisecond
+
+// measure puts every scenario on all servers, which take turns of less than a
+// second: what is compared was measured at the same time, nearly.
 func (l *lab) measure(ctx context.Context, o options, targets []target, into *report) error {
 	for _, name := range o.scenarios {
 		scenario, err := driver.Find(name)
@@ -109,32 +116,62 @@ func (l *lab) measure(ctx context.Context, o options, targets []target, into *re
 			return err
 		}
 		for _, c := range o.concurrency {
-			for _, t := range targets {
-				if err := l.put(ctx, driver.Load{Scenario: scenario, Concurrency: c, Warm: o.warm, For: o.benchtime, Count: t.count}, t, into); err != nil {
-					return err
-				}
+			if err := l.takeTurns(ctx, o, driver.Load{Scenario: scenario, Concurrency: c}, targets, into); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// put puts a load on a server, unless that is one which cannot do it or is for
-// another.
-func (l *lab) put(ctx context.Context, load driver.Load, on target, into *report) error {
-	if ctx.Err() != nil || !on.isFor(load.Scenario.Name) {
-		return ctx.Err()
+// takeTurns puts a load on the servers in turn.
+func (l *lab) takeTurns(ctx context.Context, o options, load driver.Load, targets []target, into *report) error {
+	all, err := setUp(ctx, load, targets)
+	defer func() {
+		for _, r := range all {
+			r.Close()
+		}
+	}()
+	warm := o.warm
+	for range rounds {
+		for _, r := range all {
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return err
+			}
+			err = r.Slice(warm, o.benchtime/rounds)
+		}
+		warm = min(settle, o.warm)
 	}
-	r, err := driver.Run(on.Server, load)
-	if _, lacks := errors.AsType[driver.UnsupportedError](err); lacks {
-		return nil
+	for _, r := range all {
+		result := r.Result()
+		l.tell(ctx, result)
+		into.add(*result)
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// setUp sets the load up on each server, unless that is one which cannot do it or
+// is for another.
+func setUp(ctx context.Context, load driver.Load, targets []target) (all []*driver.Running, err error) {
+	for _, t := range targets {
+		if ctx.Err() != nil || !t.isFor(load.Scenario.Name) {
+			continue
+		}
+		load.Count = t.count
+		r, err := driver.Open(t.Server, load)
+		if _, lacks := errors.AsType[driver.UnsupportedError](err); lacks {
+			continue
+		}
+		if err != nil {
+			return all, err
+		}
+		all = append(all, r)
 	}
-	l.log.InfoContext(ctx, "measured", slog.String("server", on.Name), slog.String("scenario", load.Scenario.Name), slog.Int("concurrency", load.Concurrency),
+	return all, ctx.Err()
+}
+
+func (l *lab) tell(ctx context.Context, r *driver.Result) {
+	l.log.InfoContext(ctx, "measured", slog.String("server", r.Server), slog.String("scenario", r.Scenario), slog.Int("concurrency", r.Concurrency),
 		slog.String("cpu_ms", fmt.Sprintf("%.3f + %.3f", r.CPU["server"], r.CPU["database"])), slog.Float64("per_second", r.PerSecond),
 		slog.Float64("p99_ms", r.P99), slog.Int64("errors", r.Errors), slog.String("first", r.FirstError))
-	into.add(*r)
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -130,15 +131,35 @@ func (r *report) ofFloor(one driver.Result) string {
 	for _, name := range []string{"floor, " + database + sameStatements, "floor, " + database} {
 		for _, floor := range r.results {
 			if floor.Server == name && floor.Scenario == one.Scenario && floor.Concurrency == one.Concurrency {
-				return fmt.Sprintf("%.2f (%.2f)", one.CPU["server"]/floor.CPU["server"], sum(one)/sum(floor))
+				return times(one, floor)
 			}
 		}
 	}
 	return "–"
 }
 
-func sum(one driver.Result) (total float64) {
-	for _, ms := range one.CPU {
+// times is how many times as much one costs as another, in the middle of the turns
+// that they took: the server alone, and in brackets with its database.
+func times(one, other driver.Result) string {
+	return fixed(middle(one, other, serverOnly)) + " (" + fixed(middle(one, other, sum)) + ")"
+}
+
+func middle(one, other driver.Result, of func(map[string]float64) float64) float64 {
+	var list []float64
+	for i := range min(len(one.Slices), len(other.Slices)) {
+		list = append(list, of(one.Slices[i])/of(other.Slices[i]))
+	}
+	if len(list) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+func serverOnly(cpu map[string]float64) float64 { return cpu["server"] }
+
+func sum(cpu map[string]float64) (total float64) {
+	for _, ms := range cpu {
 		total += ms
 	}
 	return total

@@ -52,7 +52,6 @@ type connection struct {
 	conn   net.Conn
 	reader *bufio.Reader
 	sent   int64
-	over   *atomic.Bool // the run has ended: nothing more is sent
 }
 
 // people counts those who came so far.
@@ -86,9 +85,6 @@ func (c *connection) open(host string) error {
 // do sends a request, and sends it again on a new connection where the server
 // had closed the one that was kept.
 func (c *connection) do(r *request) (*answer, error) {
-	if c.over.Load() {
-		return nil, errOver
-	}
 	c.sent++
 	if c.host != r.host { // the endpoints of one server may be on several
 		c.close()

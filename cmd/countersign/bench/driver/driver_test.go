@@ -1,8 +1,10 @@
 package driver
 
 import (
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,42 @@ func TestRunCountsWhatWasAnswered(t *testing.T) {
 	}
 	if r.Operations == 0 || r.Errors != 0 || r.P50 > r.P99 || r.Requests < 0.9 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// Servers that are compared take turns: each slice says what it cost, and a result
+// is of all of them.
+func TestResultIsOfAllSlices(t *testing.T) {
+	t.Parallel()
+	scenario, err := Find("jwks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := standIn(t)
+	server.Processes = []Process{{Name: "server", PID: os.Getpid()}}
+	r, err := Open(server, Load{Scenario: scenario, Concurrency: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var last int
+	for range 3 {
+		if err := r.Slice(time.Millisecond, 100*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		result := r.Result()
+		if result.Operations <= last || result.Errors != 0 || math.Abs(result.Requests-1) > 1e-9 {
+			t.Errorf("after %d operations: %+v", last, result)
+		}
+		last = result.Operations
+	}
+	result := r.Result()
+	if len(result.Slices) != 3 || result.Seconds < 0.3 || result.Memory["server"] == 0 {
+		t.Errorf("got %+v", result)
+	}
+	time.Sleep(10 * time.Millisecond)
+	if again := r.Result(); again.Operations != last {
+		t.Errorf("%d operations while nothing was to be done", again.Operations-last)
 	}
 }
 

@@ -50,7 +50,7 @@ type flood struct {
 }
 
 func (f *flood) post() {
-	c := &connection{from: somewhere(), over: &f.over}
+	c := &connection{from: somewhere()}
 	defer c.close()
 	form := url.Values{"username": {rand.Text()}, "password": {rand.Text()}}
 	a, err := c.do(write(http.MethodPost, f.to, []string{formType, "Origin: " + f.to.Scheme + "://" + f.to.Host, "Accept-Language: en"}, form.Encode()))

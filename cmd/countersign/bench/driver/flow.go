@@ -60,7 +60,7 @@ func codeAnew(w *worker) error {
 	}
 	w.step = func() error {
 		b := newBrowser(w)
-		b.conn = &connection{from: somewhere(), over: w.conn.over}
+		b.conn = &connection{from: somewhere()}
 		_, err := w.authorize(c, b, c.Authorize)
 		b.conn.close()
 		w.conn.sent += b.conn.sent

@@ -1,9 +1,7 @@
 package driver
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"slices"
@@ -27,8 +25,11 @@ type Result struct {
 	Errors      int64              `json:"errors"`
 	FirstError  string             `json:"first_error,omitempty"`
 	CPU         map[string]float64 `json:"cpu_ms_per_operation"` // by process
-	DriverCPU   float64            `json:"driver_cpu_ms_per_operation"`
-	Memory      map[string]float64 `json:"peak_memory_mib"` // by process
+	// Slices are the same of each slice of the run, for comparing it with one of
+	// another server that took turns with it.
+	Slices    []map[string]float64 `json:"cpu_ms_per_operation_by_slice"`
+	DriverCPU float64              `json:"driver_cpu_ms_per_operation"`
+	Memory    map[string]float64   `json:"peak_memory_mib"` // by process
 	// Others are the processors that were busy with what is not of this run.
 	Others float64 `json:"others_cores"`
 	// Statements are those that the database ran for one operation, 0 where
@@ -51,57 +52,59 @@ const (
 	mostRefused = 200 // operations of one worker after which it gives up
 )
 
-var errOver = errors.New("the run is over")
-
-// run is a run that goes on.
-type run struct {
+// Running is a load that is set up. It is put on its server a slice at a time, so
+// that servers which are compared can take turns on a machine that is not equally
+// fast at all times.
+type Running struct {
 	server    *Server
 	load      Load
 	workers   []*worker
 	measuring atomic.Bool
-	over      atomic.Bool
-	group     sync.WaitGroup
+	paused    atomic.Bool
 
-	mu     sync.Mutex
-	times  []time.Duration
-	sent   int64
-	failed int64
-	first  error
+	used   reading // of all slices
+	memory map[string]float64
+	slices []map[string]float64
 }
 
-// Run puts the load on the server and returns what it cost. [UnsupportedError] says
-// that the server cannot do it.
+// Run puts the load on the server in one slice and returns what it cost.
+// [UnsupportedError] says that the server cannot do it.
 func Run(server *Server, load Load) (*Result, error) {
-	r := &run{server: server, load: load}
-	defer r.close()
-	if err := r.setup(); err != nil {
-		return nil, fmt.Errorf("set up %s on %s: %w", load.Scenario.Name, server.Name, err)
-	}
-	for _, w := range r.workers {
-		r.group.Go(func() { r.work(w) })
-	}
-	time.Sleep(load.Warm)
-	result, err := r.measure()
-	r.group.Wait()
+	r, err := Open(server, load)
 	if err != nil {
 		return nil, err
 	}
-	r.summarize(result)
-	return result, nil
+	defer r.Close()
+	if err := r.Slice(load.Warm, load.For); err != nil {
+		return nil, err
+	}
+	return r.Result(), nil
 }
 
-func (r *run) close() {
+// Open sets a load up: who signs in is signed in afterwards, and who needs a token
+// has one. [UnsupportedError] says that the server cannot do it.
+func Open(server *Server, load Load) (*Running, error) {
+	r := &Running{server: server, load: load, used: reading{cpu: map[string]float64{}}, memory: map[string]float64{}}
+	if err := r.setup(); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("set up %s on %s: %w", load.Scenario.Name, server.Name, err)
+	}
+	return r, nil
+}
+
+// Close closes the connections of the load.
+func (r *Running) Close() {
 	for _, w := range r.workers {
 		w.conn.close()
 	}
 }
 
-func (r *run) setup() error {
+func (r *Running) setup() error {
 	var group sync.WaitGroup
 	places := make(chan struct{}, settingUp)
 	faults := make([]error, r.load.Concurrency)
 	for i := range r.load.Concurrency {
-		w := &worker{server: r.server, number: i, conn: &connection{from: somewhere(), over: &r.over}}
+		w := &worker{server: r.server, number: i, conn: &connection{from: somewhere()}}
 		r.workers = append(r.workers, w)
 		group.Go(func() {
 			places <- struct{}{}
@@ -118,36 +121,56 @@ func (r *run) setup() error {
 	return nil
 }
 
-func (r *run) work(w *worker) {
-	var times []time.Duration
-	var failed, before int64
-	var first error
-	measuring := false
-	for !r.over.Load() && failed < mostRefused {
-		if !measuring && r.measuring.Load() {
-			measuring, before = true, w.conn.sent
-		}
-		begin := time.Now()
+// Slice puts the load on the server and measures it, once it was there for a while.
+func (r *Running) Slice(warm, measured time.Duration) error {
+	r.paused.Store(false)
+	var group sync.WaitGroup
+	for _, w := range r.workers {
+		group.Go(func() { r.work(w) })
+	}
+	time.Sleep(warm)
+	before := r.operations()
+	used, err := r.measure(measured)
+	r.paused.Store(true)
+	group.Wait()
+	if err != nil {
+		return err
+	}
+	r.used.add(used)
+	one, n := map[string]float64{}, math.Max(1, float64(r.operations()-before))
+	for name, ms := range used.cpu {
+		one[name] = ms / n
+	}
+	r.slices = append(r.slices, one)
+	return nil
+}
+
+// work does one operation after the other until the load pauses. What ended while
+// it was measured counts.
+func (r *Running) work(w *worker) {
+	for !r.paused.Load() && w.failed < mostRefused {
+		begin, sent := time.Now(), w.conn.sent
 		err := w.step()
 		switch {
-		case r.over.Load():
 		case err != nil:
-			failed++
-			if first == nil {
-				first = err
+			w.failed++
+			if w.first == nil {
+				w.first = err
 			}
 			time.Sleep(time.Millisecond)
-		case measuring:
-			times = append(times, time.Since(begin))
+		case r.measuring.Load():
+			w.times = append(w.times, time.Since(begin))
+			w.sent += w.conn.sent - sent
+			w.done.Add(1)
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.times, r.failed = append(r.times, times...), r.failed+failed
-	r.sent += w.conn.sent - before
-	if r.first == nil {
-		r.first = first
+}
+
+func (r *Running) operations() (n int64) {
+	for _, w := range r.workers {
+		n += w.done.Load()
 	}
+	return n
 }
 
 // reading is what was used so far.
@@ -156,11 +179,27 @@ type reading struct {
 	cpu        map[string]float64
 	own, all   float64
 	statements int64
+	took       time.Duration // between two readings
 }
 
-func (r *run) read() (reading, error) {
+func (u *reading) add(v *reading) {
+	for name, ms := range v.cpu {
+		u.cpu[name] += ms
+	}
+	u.own, u.all, u.statements, u.took = u.own+v.own, u.all+v.all, u.statements+v.statements, u.took+v.took
+}
+
+// since makes it what was used after another reading.
+func (u *reading) since(v *reading) {
+	u.took, u.own, u.all, u.statements = u.at.Sub(v.at), u.own-v.own, u.all-v.all, u.statements-v.statements
+	for name := range u.cpu {
+		u.cpu[name] -= v.cpu[name]
+	}
+}
+
+func (r *Running) read() (*reading, error) {
 	_, own, _ := stat(os.Getpid())
-	now := reading{at: time.Now(), cpu: map[string]float64{}, own: float64(own * tick), all: busy()}
+	now := &reading{at: time.Now(), cpu: map[string]float64{}, own: float64(own * tick), all: busy()}
 	for _, p := range r.server.Processes {
 		now.cpu[p.Name] = CPU(p.PID)
 	}
@@ -172,58 +211,59 @@ func (r *run) read() (reading, error) {
 	return now, err
 }
 
-func (r *run) measure() (*Result, error) {
+func (r *Running) measure(measured time.Duration) (*reading, error) {
 	before, err := r.read()
 	if err != nil {
-		return nil, err
+		return before, err
 	}
-	memory := map[string]float64{}
 	r.measuring.Store(true)
-	for end := before.at.Add(r.load.For); time.Now().Before(end); {
+	for end := before.at.Add(measured); time.Now().Before(end); {
 		time.Sleep(min(time.Second, time.Until(end)))
 		for _, p := range r.server.Processes {
-			memory[p.Name] = max(memory[p.Name], Memory(p.PID))
+			r.memory[p.Name] = max(r.memory[p.Name], Memory(p.PID))
 		}
 	}
-	r.over.Store(true)
+	r.measuring.Store(false)
 	after, err := r.read()
-	if err != nil {
-		return nil, err
-	}
-	result := &Result{
-		Server: r.server.Name, Scenario: r.load.Scenario.Name, Concurrency: r.load.Concurrency,
-		Seconds: after.at.Sub(before.at).Seconds(), CPU: after.cpu, Memory: memory,
-		DriverCPU: after.own - before.own, Statements: float64(after.statements - before.statements),
-	}
-	result.Others = after.all - before.all - result.DriverCPU
-	for name := range result.CPU {
-		result.CPU[name] -= before.cpu[name]
-		result.Others -= result.CPU[name]
-	}
-	result.Others = max(0, result.Others/1000/result.Seconds)
-	return result, nil
+	after.since(before)
+	return after, err
 }
 
-// summarize divides what was measured by the operations.
-func (r *run) summarize(result *Result) {
-	slices.Sort(r.times)
+// Result is what all slices cost, divided by their operations.
+func (r *Running) Result() *Result {
+	result := &Result{
+		Server: r.server.Name, Scenario: r.load.Scenario.Name, Concurrency: r.load.Concurrency,
+		Seconds: r.used.took.Seconds(), CPU: map[string]float64{}, Slices: r.slices, Memory: r.memory,
+	}
+	var times []time.Duration
+	var sent int64
+	for _, w := range r.workers {
+		times, sent, result.Errors = append(times, w.times...), sent+w.sent, result.Errors+w.failed
+		if w.first != nil {
+			result.FirstError = w.first.Error()
+		}
+	}
+	result.describe(times)
+	n := math.Max(1, float64(len(times)))
+	others := r.used.all - r.used.own
+	for name, ms := range r.used.cpu {
+		result.CPU[name] = ms / n
+		others -= ms
+	}
+	result.Others = max(0, others/1000/result.Seconds)
+	result.Requests, result.DriverCPU, result.Statements = float64(sent)/n, r.used.own/n, float64(r.used.statements)/n
+	return result
+}
+
+// describe says how many operations there were, and how long they took.
+func (result *Result) describe(times []time.Duration) {
+	slices.Sort(times)
 	quantile := func(q float64) float64 {
-		if len(r.times) == 0 {
+		if len(times) == 0 {
 			return 0
 		}
-		return float64(r.times[int(q*float64(len(r.times)-1))].Microseconds()) / 1000
+		return float64(times[int(q*float64(len(times)-1))].Microseconds()) / 1000
 	}
-	n := math.Max(1, float64(len(r.times)))
-	result.Operations, result.Errors = len(r.times), r.failed
-	result.PerSecond = float64(len(r.times)) / result.Seconds
+	result.Operations, result.PerSecond = len(times), float64(len(times))/result.Seconds
 	result.P50, result.P95, result.P99 = quantile(.5), quantile(.95), quantile(.99)
-	result.Requests = float64(r.sent) / n
-	result.DriverCPU /= n
-	result.Statements /= n
-	for name := range maps.Keys(result.CPU) {
-		result.CPU[name] /= n
-	}
-	if r.first != nil {
-		result.FirstError = r.first.Error()
-	}
 }

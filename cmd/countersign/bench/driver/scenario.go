@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // worker does one operation after another.
@@ -17,6 +19,13 @@ type worker struct {
 	conn   *connection
 	number int
 	step   func() error
+
+	// What it did while it was measured, and what failed at any time.
+	times  []time.Duration
+	sent   int64 // requests
+	done   atomic.Int64
+	failed int64
+	first  error
 }
 
 // Scenario is one kind of operation. What it needs beforehand is not measured.
