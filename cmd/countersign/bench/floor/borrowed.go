@@ -30,17 +30,23 @@ type borrowed struct {
 	next     *atomic.Int64 // whose session the next one is
 }
 
-// openBorrowed opens the database with the key of the environment.
-func openBorrowed(ctx context.Context, address string) (*borrowed, error) {
+// openTheirs opens Countersign's database with the key of the environment.
+func openTheirs(ctx context.Context, address string) (*storage.DB, *seal.Keys, error) {
 	key, err := hex.DecodeString(os.Getenv(keyVariable))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", keyVariable, err)
+		return nil, nil, fmt.Errorf("read %s: %w", keyVariable, err)
 	}
 	keys, err := seal.New(key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	db, err := storage.Open(ctx, storage.Config{URL: address})
+	return db, keys, err
+}
+
+// openBorrowed opens the stores, for the accounts that are in the database.
+func openBorrowed(ctx context.Context, address string) (*borrowed, error) {
+	db, keys, err := openTheirs(ctx, address)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"countersign/clientstore"
-	"countersign/storage"
 	"countersign/storage/grant"
 	"countersign/storage/seal"
 )
@@ -37,15 +34,7 @@ type same struct {
 // openSame learns the statement from the store that runs it, for a client that
 // the store has read before.
 func openSame(ctx context.Context, address, client string) (store, error) { //nolint:ireturn // there are several
-	key, err := hex.DecodeString(os.Getenv(keyVariable))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", keyVariable, err)
-	}
-	keys, err := seal.New(key)
-	if err != nil {
-		return nil, err
-	}
-	db, err := storage.Open(ctx, storage.Config{URL: address})
+	db, keys, err := openTheirs(ctx, address)
 	if err != nil {
 		return nil, err
 	}
