@@ -2,8 +2,11 @@ package authz_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"countersign/clientstore"
@@ -70,6 +73,33 @@ func (w *world) judgedAnew(a app, ask func(scope string) answer) {
 
 	w.must(there.Remove(w.Context(), admin, a.ID))
 	w.wantError(ask("models"), http.StatusUnauthorized, "invalid_client")
+}
+
+// gone is a client that hung up before its answer.
+type gone struct{ *httptest.ResponseRecorder }
+
+func (gone) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// Codes of a device that nobody waited for are not made a second time.
+func TestARememberedClientThatHangsUpIsServedOnce(t *testing.T) {
+	each(t, func(w *world) {
+		form := url.Values{"scope": {"api"}}
+		a := w.register(clientstore.Registration{Type: clientstore.OAuth2, Name: "Box", Metadata: clientstore.Metadata{
+			GrantTypes: []string{clientstore.GrantDeviceCode}, Scope: "api",
+		}})
+		if res := w.post("/device_authorization", a, form); res.StatusCode != http.StatusOK {
+			w.Fatalf("%d %s", res.StatusCode, res.body)
+		}
+		r := httptest.NewRequest(http.MethodPost, w.issuer+"/device_authorization", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", formType)
+		r.SetBasicAuth(url.QueryEscape(a.ID), url.QueryEscape(a.secret))
+		w.door.ServeHTTP(gone{httptest.NewRecorder()}, r)
+		var kept int64
+		w.must(w.db.With(w.Context()).Table("device_codes").Where("client_id = ?", a.ID).Count(&kept).Error)
+		if kept != 2 {
+			w.Errorf("%d requests are kept of two that were made", kept)
+		}
+	})
 }
 
 // Of many who get tokens at once, some of whom are disapproved meanwhile, each

@@ -40,6 +40,7 @@ type world struct {
 	db       *storage.DB
 	clock    *storagetest.StoppedClock
 	issuer   string
+	door     http.Handler
 	address  string // of this replica, where it is not the issuer's
 	accounts *account.Store
 	sessions *session.Store
@@ -100,6 +101,7 @@ func newWorldWith(t *testing.T, db *storage.DB, policy clientstore.Policy, chang
 	}
 	door, err := authz.New(cfg)
 	w.must(err)
+	w.door = door
 	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.watched.at(r)
 		defer w.watched.at(nil)

@@ -37,53 +37,53 @@ func (h *Handler) AuthorizeDevice(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	if served, err := h.authorizeByMemory(w, r, form); served {
-		return err
+	if c := h.recall(r, form); c != nil { // one statement, as in issueByMemory
+		edition := c.Edition()
+		switch d, err := h.authorizeDevice(r, form, c, &edition); {
+		case err == nil:
+			h.cfg.Clients.NoteUse(c)
+			return protocol.About(c.ID, h.handDevice(w, r, d))
+		case errors.Is(err, storage.ErrUnavailable):
+			return protocol.About(c.ID, err)
+		}
 	}
 	c, err := h.authenticate(r, form, rule{find: h.cfg.Clients.InUse, waits: isPending})
 	if err != nil {
 		return err
 	}
-	return protocol.About(c.ID, h.authorizeDevice(w, r, form, c, nil))
-}
-
-// authorizeByMemory serves a client that is remembered in one statement, as
-// [Handler.issueByMemory] does.
-func (h *Handler) authorizeByMemory(w http.ResponseWriter, r *http.Request, form protocol.Parameters) (served bool, err error) {
-	c := h.recall(r, form)
-	if c == nil {
-		return false, nil
+	d, err := h.authorizeDevice(r, form, c, nil)
+	if err == nil {
+		err = h.handDevice(w, r, d)
 	}
-	edition := c.Edition()
-	err = h.authorizeDevice(w, r, form, c, &edition)
-	if err != nil && !errors.Is(err, storage.ErrUnavailable) {
-		return false, nil // the database judges
-	}
-	h.cfg.Clients.NoteUse(c)
-	return true, protocol.About(c.ID, err)
+	return protocol.About(c.ID, err)
 }
 
 // authorizeDevice keeps the request of a device, if the client may make one. By
 // judged the database confirms what was remembered; it is nil for a client that was
 // just read.
-func (h *Handler) authorizeDevice(w http.ResponseWriter, r *http.Request, form protocol.Parameters, c *clientstore.Client, judged *grant.Edition) error {
+func (h *Handler) authorizeDevice(r *http.Request, form protocol.Parameters, c *clientstore.Client, judged *grant.Edition) (*grant.DeviceStart, error) {
 	if err := h.mayUse(c, clientstore.GrantDeviceCode); err != nil {
-		return err
+		return nil, err
 	}
 	scope, unregistered := c.SettleScope(form.Get("scope"))
 	if unregistered != "" {
-		return protocol.Refuse(protocol.InvalidScope,
+		return nil, protocol.Refuse(protocol.InvalidScope,
 			"The client is not registered for the scope "+protocol.Printable(unregistered)+". Ask an administrator to add it.")
 	}
-	d := grant.DeviceStart{
+	d := &grant.DeviceStart{
 		ClientID: c.ID, Client: judged, Scope: strings.Join(scope, " "), IP: address(r), Network: network(r.RemoteAddr),
 		PollInterval: int64(engine.DeviceInterval / time.Second), ExpiresAt: h.cfg.Now().Add(engine.DeviceLifetime),
 	}
-	if err := h.startDevice(r.Context(), &d); err != nil {
-		return err
+	if err := h.startDevice(r.Context(), d); err != nil {
+		return nil, err
 	}
-	h.cfg.Log.InfoContext(r.Context(), "device codes issued", "request_id", r.Header.Get("X-Request-Id"), "client_id", c.ID, "scope", d.Scope)
-	return write(w, http.StatusOK, h.describeDevice(d))
+	return d, nil
+}
+
+// handDevice hands the codes out.
+func (h *Handler) handDevice(w http.ResponseWriter, r *http.Request, d *grant.DeviceStart) error {
+	h.cfg.Log.InfoContext(r.Context(), "device codes issued", "request_id", r.Header.Get("X-Request-Id"), "client_id", d.ClientID, "scope", d.Scope)
+	return write(w, http.StatusOK, h.describeDevice(*d))
 }
 
 // startDevice keeps the request under codes of its own.
