@@ -75,52 +75,32 @@ func Select(names []string, c account.Claims, username string, updatedAt time.Ti
 	if c.PreferredUsername == "" {
 		c.PreferredUsername = username
 	}
-	all := known(c)
-	if !updatedAt.IsZero() {
-		all["updated_at"] = updatedAt.Unix()
-	}
-	selected := make(map[string]any, len(names)+1)
+	selected := map[string]any{}
 	for _, name := range names {
-		if value, ok := all[name]; ok {
+		if value := known(name, &c, updatedAt); value != nil {
 			selected[name] = value
 		}
 	}
 	return selected
 }
 
-// known returns the claims of which there is something to say.
-func known(c account.Claims) map[string]any {
-	all := make(map[string]any, 20)
-	for _, claim := range []struct{ name, text string }{
-		{"name", c.Name},
-		{"given_name", c.GivenName},
-		{"family_name", c.FamilyName},
-		{"middle_name", c.MiddleName},
-		{"nickname", c.Nickname},
-		{"preferred_username", c.PreferredUsername},
-		{"profile", c.Profile},
-		{"picture", c.Picture},
-		{"website", c.Website},
-		{"gender", c.Gender},
-		{"birthdate", c.Birthdate},
-		{"zoneinfo", c.Zoneinfo},
-		{"locale", c.Locale},
-		{"email", c.Email},
-		{"phone_number", c.PhoneNumber},
-	} {
-		if strings.TrimSpace(claim.text) != "" {
-			all[claim.name] = claim.text
-		}
-	}
+// known returns what there is to say of a claim, nil for nothing.
+func known(name string, c *account.Claims, updatedAt time.Time) any { //nolint:ireturn // claims have several types
+	switch {
+	case name == "updated_at" && !updatedAt.IsZero():
+		return updatedAt.Unix()
 	// Whether something is verified is only said of something.
-	if _, ok := all["email"]; ok {
-		all["email_verified"] = c.EmailVerified
+	case name == "email_verified" && !isBlank(c.Email):
+		return c.EmailVerified
+	case name == "phone_number_verified" && !isBlank(c.PhoneNumber):
+		return c.PhoneNumberVerified
+	case name == "address" && c.Address != nil && *c.Address != (account.Address{}):
+		return c.Address // its empty members are left out when it is encoded
 	}
-	if _, ok := all["phone_number"]; ok {
-		all["phone_number_verified"] = c.PhoneNumberVerified
+	if text := c.Text(name); !isBlank(text) {
+		return text
 	}
-	if c.Address != nil && *c.Address != (account.Address{}) {
-		all["address"] = c.Address // its empty members are left out when it is encoded
-	}
-	return all
+	return nil
 }
+
+func isBlank(text string) bool { return strings.TrimSpace(text) == "" }

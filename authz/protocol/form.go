@@ -54,6 +54,9 @@ func (p Parameters) IsRepeated(name string) bool {
 // Kept returns parameters that were read before and kept as [Parameters.All]
 // or [Parameters.Values] gave them.
 func Kept(all url.Values) Parameters {
+	if isPlain(all) {
+		return Parameters{all: all, values: all}
+	}
 	p := Parameters{all: all, values: url.Values{}}
 	for name, values := range all {
 		if values[0] != "" {
@@ -67,6 +70,17 @@ func Kept(all url.Values) Parameters {
 	return p
 }
 
+// isPlain reports whether each name has one value that is not empty, as nearly
+// always.
+func isPlain(all url.Values) bool {
+	for _, values := range all {
+		if len(values) != 1 || values[0] == "" {
+			return false
+		}
+	}
+	return true
+}
+
 // All returns the parameters with every value that came.
 func (p Parameters) All() url.Values { return p.all }
 
@@ -76,22 +90,36 @@ func (p Parameters) All() url.Values { return p.all }
 // the authorization endpoint must first learn where to send its refusal.
 func Parse(encoded ...string) (Parameters, error) {
 	all := url.Values{}
-	for _, part := range encoded {
-		if strings.Count(part, "&") >= maxParameters {
-			return Parameters{}, errors.New("too many parameters")
-		}
-		parsed, err := url.ParseQuery(part)
+	for i, part := range encoded {
+		parsed, err := decode(part)
 		if err != nil {
-			return Parameters{}, errors.New("the parameters are not form-encoded correctly")
+			return Parameters{}, err
+		}
+		if i == 0 {
+			all = parsed
+			continue
 		}
 		for name, values := range parsed {
-			if err := acceptable(name, values); err != nil {
-				return Parameters{}, err
-			}
 			all[name] = append(all[name], values...)
 		}
 	}
 	return Kept(all), nil
+}
+
+func decode(part string) (url.Values, error) {
+	if strings.Count(part, "&") >= maxParameters {
+		return nil, errors.New("too many parameters")
+	}
+	parsed, err := url.ParseQuery(part)
+	if err != nil {
+		return nil, errors.New("the parameters are not form-encoded correctly")
+	}
+	for name, values := range parsed {
+		if err := acceptable(name, values); err != nil {
+			return nil, err
+		}
+	}
+	return parsed, nil
 }
 
 func acceptable(name string, values []string) error {
@@ -130,7 +158,7 @@ func clean(name, value string) bool {
 func IsForm(header http.Header) bool {
 	return slices.ContainsFunc(header.Values("Content-Type"), func(value string) bool {
 		kind, _, _ := strings.Cut(value, ";")
-		return strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded")
+		return strings.EqualFold(strings.TrimSpace(kind), formType)
 	})
 }
 
@@ -154,10 +182,21 @@ func Form(r *http.Request) (Parameters, error) {
 	return p, nil
 }
 
+// formType is the one type of what clients post, nearly always without parameters.
+const formType = "application/x-www-form-urlencoded"
+
+func isOnlyForm(contentType string) bool {
+	if contentType == formType {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mediaType == formType
+}
+
 // Body reads a form-encoded body, undecoded. Any other content type is
 // refused: a second parser is a second opinion on what was sent.
 func Body(r *http.Request) (string, error) {
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/x-www-form-urlencoded" {
+	if !isOnlyForm(r.Header.Get("Content-Type")) {
 		return "", &Error{
 			Code: InvalidRequest, Status: http.StatusUnsupportedMediaType,
 			Description: "Send the parameters as application/x-www-form-urlencoded.",

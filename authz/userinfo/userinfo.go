@@ -63,7 +63,12 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 	if token.UserinfoJWT {
 		return h.answerJWT(w, r, token, found)
 	}
-	return answer(w, http.StatusOK, found)
+	body, err := claims.Encode(found)
+	if err != nil {
+		return err
+	}
+	write(w, http.StatusOK, "application/json", body)
+	return nil
 }
 
 // claims returns the claims that the token of the request opens, and the token.

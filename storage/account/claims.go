@@ -102,14 +102,39 @@ func (c *Claims) check() error {
 	return nil
 }
 
-func (c *Claims) texts() map[string]*string {
-	return map[string]*string{
-		"name": &c.Name, "given_name": &c.GivenName, "family_name": &c.FamilyName, "middle_name": &c.MiddleName,
-		"nickname": &c.Nickname, "preferred_username": &c.PreferredUsername,
-		"profile": &c.Profile, "picture": &c.Picture, "website": &c.Website,
-		"gender": &c.Gender, "birthdate": &c.Birthdate, "zoneinfo": &c.Zoneinfo, "locale": &c.Locale,
-		"email": &c.Email, "phone_number": &c.PhoneNumber,
+// claimTexts are the claims that are text, by name.
+var claimTexts = map[string]func(*Claims) *string{
+	"name":               func(c *Claims) *string { return &c.Name },
+	"given_name":         func(c *Claims) *string { return &c.GivenName },
+	"family_name":        func(c *Claims) *string { return &c.FamilyName },
+	"middle_name":        func(c *Claims) *string { return &c.MiddleName },
+	"nickname":           func(c *Claims) *string { return &c.Nickname },
+	"preferred_username": func(c *Claims) *string { return &c.PreferredUsername },
+	"profile":            func(c *Claims) *string { return &c.Profile },
+	"picture":            func(c *Claims) *string { return &c.Picture },
+	"website":            func(c *Claims) *string { return &c.Website },
+	"gender":             func(c *Claims) *string { return &c.Gender },
+	"birthdate":          func(c *Claims) *string { return &c.Birthdate },
+	"zoneinfo":           func(c *Claims) *string { return &c.Zoneinfo },
+	"locale":             func(c *Claims) *string { return &c.Locale },
+	"email":              func(c *Claims) *string { return &c.Email },
+	"phone_number":       func(c *Claims) *string { return &c.PhoneNumber },
+}
+
+// Text returns a claim that is text by its name, and nothing for any other name.
+func (c *Claims) Text(name string) string {
+	if text := claimTexts[name]; text != nil {
+		return *text(c)
 	}
+	return ""
+}
+
+func (c *Claims) texts() map[string]*string {
+	texts := make(map[string]*string, len(claimTexts))
+	for name, text := range claimTexts {
+		texts[name] = text(c)
+	}
+	return texts
 }
 
 func (c *Claims) flags() map[string]*bool {

@@ -36,6 +36,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	duration *prometheus.HistogramVec
+	answers  answers
 	active   prometheus.Gauge
 
 	issued, refused, signIns, signInFailures, audited, deliveries labelled
@@ -154,7 +155,36 @@ func (m *Metrics) End(method, route string, status int, took time.Duration) {
 	if !slices.Contains(methods, method) { // anybody can invent methods
 		method = "_OTHER"
 	}
-	m.duration.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+	m.answers.of(m.duration, answer{method, route, status}).Observe(took.Seconds())
+}
+
+// answer is what the answers have in common that are measured together.
+type answer struct {
+	method, route string
+	status        int
+}
+
+// answers are measured by every request, so that their labels are looked up once.
+type answers struct {
+	mu    sync.RWMutex
+	known map[answer]prometheus.Observer
+}
+
+func (a *answers) of(all *prometheus.HistogramVec, one answer) prometheus.Observer { //nolint:ireturn // prometheus has no other
+	a.mu.RLock()
+	o := a.known[one]
+	a.mu.RUnlock()
+	if o != nil {
+		return o
+	}
+	o = all.WithLabelValues(one.method, one.route, strconv.Itoa(one.status))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known == nil {
+		a.known = map[answer]prometheus.Observer{}
+	}
+	a.known[one] = o
+	return o
 }
 
 // TokensIssued counts an answer with tokens.

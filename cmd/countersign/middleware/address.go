@@ -28,12 +28,10 @@ var forwarded = map[string]bool{
 // about.
 func realAddress(next http.Handler, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		keep := cfg.kept(r)
-		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			client := clientAddress(peer.Addr(), r.Header.Values("X-Forwarded-For"), cfg.TrustedProxies)
-			if client != peer.Addr().Unmap() {
-				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
-			}
+		var keep []string
+		if len(cfg.TrustedProxies) > 0 {
+			keep = cfg.kept(r)
+			believe(r, cfg.TrustedProxies)
 		}
 		for name := range r.Header {
 			if forwarded[name] && !slices.Contains(keep, name) {
@@ -45,6 +43,17 @@ func realAddress(next http.Handler, cfg Config) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// believe puts into r.RemoteAddr what the trusted proxies say it is.
+func believe(r *http.Request, trusted []netip.Prefix) {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return
+	}
+	if client := clientAddress(peer.Addr(), r.Header.Values("X-Forwarded-For"), trusted); client != peer.Addr().Unmap() {
+		r.RemoteAddr = net.JoinHostPort(client.String(), "0")
+	}
 }
 
 // kept returns the headers that the request keeps, if its peer is a trusted

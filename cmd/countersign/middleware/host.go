@@ -27,7 +27,7 @@ type Hosts struct {
 
 // Allow reports whether host, as a request has it, is one of ours.
 func (h Hosts) Allow(host string) bool {
-	if stripPort(host, h.Issuer.Scheme) == stripPort(h.Issuer.Host, h.Issuer.Scheme) {
+	if host == h.Issuer.Host || stripPort(host, h.Issuer.Scheme) == stripPort(h.Issuer.Host, h.Issuer.Scheme) {
 		return true
 	}
 	name, port := splitHost(host)

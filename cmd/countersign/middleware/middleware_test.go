@@ -159,7 +159,7 @@ func TestTheAccessLogHasNoQueryAndNoPath(t *testing.T) {
 		t.Fatalf("not one line: %v: %s", err, line)
 	}
 	if got["method"] != "GET" || got["route"] != "/route" || got["status"] != 418.0 || got["client_address"] != "192.0.2.1" ||
-		got["request_id"] != w.Header().Get(RequestIDHeader) || got["duration_ms"] == nil {
+		got["request_id"] != w.Header().Get(RequestIDHeader) || got["duration_us"] == nil {
 		t.Errorf("access log %s", line)
 	}
 }

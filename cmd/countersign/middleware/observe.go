@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 )
 
 // observe writes one line of access log and one measurement a request. Neither
@@ -20,16 +21,28 @@ func observe(next http.Handler, cfg Config) http.Handler {
 			defer func() { end(rec.code()) }()
 			r = traced
 		}
-		defer func() { //nolint:contextcheck // the log takes the context of the request
-			took := cfg.Now().Sub(start)
+		defer func() {
+			end := cfg.Now()
+			took := end.Sub(start)
 			cfg.Metrics.End(r.Method, route, rec.code(), took)
-			cfg.Log.LogAttrs(r.Context(), level(route), "request",
-				slog.String("method", r.Method), slog.String("route", route), slog.Int("status", rec.code()),
-				slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+			line(cfg.Log, r, end, route, slog.String("method", r.Method), slog.String("route", route), slog.Int("status", rec.code()),
+				slog.Int64("duration_us", took.Microseconds()),
 				slog.String("request_id", r.Header.Get(RequestIDHeader)), slog.String("client_address", clientHost(r.RemoteAddr)))
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// line writes a line about a request that ended. The logger's own methods look
+// for their caller on the stack each time, which for this line is always here.
+func line(log *slog.Logger, r *http.Request, end time.Time, route string, attrs ...slog.Attr) {
+	ctx, h, at := r.Context(), log.Handler(), level(route)
+	if !h.Enabled(ctx, at) {
+		return
+	}
+	line := slog.NewRecord(end, at, "request", 0)
+	line.AddAttrs(attrs...)
+	_ = h.Handle(ctx, line) // there is nowhere else to say that the log cannot be written
 }
 
 // level keeps probes out of the log unless somebody looks for them.
