@@ -64,13 +64,23 @@ type SecretDocument struct {
 	UsedAt *time.Time `json:"used_at,omitempty"`
 }
 
+// GrantTypes returns the registered grant types, and implicit, which follows from
+// the response types. They are the client's own, to be read.
+func (c *Client) GrantTypes() []string {
+	registered := c.Metadata.GrantTypes
+	if !c.Metadata.implicit() || slices.Contains(registered, GrantImplicit) {
+		return registered
+	}
+	return append(slices.Clip(registered), GrantImplicit)
+}
+
 // Document returns the client as RFC 7591 writes it, without secrets.
 func (c *Client) Document() Document {
 	d := Document{
 		ClientID: c.ID, ClientIDIssuedAt: c.CreatedAt.Unix(), ClientName: c.Name,
 		Type: c.Type, Status: c.Status, StatusReason: c.StatusReason,
 		RedirectURIs:  append([]string{}, c.Metadata.RedirectURIs...),
-		GrantTypes:    append([]string{}, c.Metadata.GrantTypes...),
+		GrantTypes:    append([]string{}, c.GrantTypes()...),
 		ResponseTypes: append([]string{}, c.Metadata.ResponseTypes...),
 		Metadata:      c.Metadata, FunctionalUsername: c.FunctionalUsername,
 		Secrets: make([]SecretDocument, len(c.Secrets)), Waiting: c.Waiting.Document(),
@@ -83,9 +93,6 @@ func (c *Client) Document() Document {
 	}
 	if !c.Conditions.IsZero() {
 		d.Conditions = &c.Conditions
-	}
-	if c.Metadata.implicit() && !slices.Contains(d.GrantTypes, GrantImplicit) {
-		d.GrantTypes = append(d.GrantTypes, GrantImplicit)
 	}
 	if !c.Requested.IsZero() {
 		d.Requested = &c.Requested

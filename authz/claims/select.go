@@ -43,6 +43,9 @@ func Supported() []string { return ForScope(Scopes()) }
 // and that the scopes do not stand for, sorted. Names that the server does not
 // know ask for nothing.
 func (r Request) Beyond(scope []string) []string {
+	if len(r.userinfo)+len(r.idToken) == 0 {
+		return nil
+	}
 	covered, supported := ForScope(scope), Supported()
 	var beyond []string
 	for _, name := range slices.Concat(r.Userinfo(), r.IDToken()) {

@@ -48,7 +48,7 @@ func (e *Engine) Authorize(ctx context.Context, a Authorization) (url.Values, er
 	for _, scope := range a.Scope {
 		request.GrantScope(scope)
 	}
-	response, err := e.provider.NewAuthorizeResponse(ctx, request, newSessionView(f.issuing.Grant.Subject))
+	response, err := e.provider.NewAuthorizeResponse(ctx, wholeAuthorization{request}, newSessionView(f.issuing.Grant.Subject))
 	if err != nil {
 		return nil, fmt.Errorf("authorization response: %w", f.failedOr(err))
 	}

@@ -111,7 +111,11 @@ func (f *flow) stillRegistered(scope string) []string {
 
 // codeRequest is the authorization request of the code, as fosite wants it.
 func (f *flow) codeRequest(session fosite.Session) *fosite.Request {
+	if f.asked != nil && f.asked.Session == session {
+		return f.asked
+	}
 	r := fosite.NewRequest()
+	f.asked = r
 	r.ID, r.Client, r.RequestedAt = f.code.Grant.ID, clientView{f.client}, f.code.CreatedAt
 	r.Session = session
 	if view, ok := session.(*sessionView); ok {
@@ -122,13 +126,11 @@ func (f *flow) codeRequest(session fosite.Session) *fosite.Request {
 	if f.code.RedirectURISent {
 		r.Form.Set("redirect_uri", f.code.RedirectURI)
 	}
-	for name, value := range map[string]string{
-		"code_challenge":        f.code.CodeChallenge,
-		"code_challenge_method": f.code.CodeChallengeMethod,
-	} {
-		if value != "" {
-			r.Form.Set(name, value)
-		}
+	if f.code.CodeChallenge != "" {
+		r.Form.Set("code_challenge", f.code.CodeChallenge)
+	}
+	if f.code.CodeChallengeMethod != "" {
+		r.Form.Set("code_challenge_method", f.code.CodeChallengeMethod)
 	}
 	return r
 }
@@ -218,7 +220,7 @@ func (codeStore) GetPKCERequestSession(ctx context.Context, _ string, _ fosite.S
 	if f.code.CodeChallenge == "" {
 		return nil, fosite.ErrNotFound
 	}
-	return f.codeRequest(nil), nil
+	return f.asked, nil
 }
 
 // DeletePKCERequestSession does nothing: the challenge goes with the code.

@@ -82,7 +82,7 @@ func New(cfg Config) *Engine {
 		HandleHelper: &oauth2.HandleHelper{AccessTokenStrategy: tokens, AccessTokenStorage: store, Config: c}, Config: c,
 	}
 	e.grants = map[string]fosite.TokenEndpointHandlers{
-		clientstore.GrantAuthorizationCode: {code, id, proof},
+		clientstore.GrantAuthorizationCode: {code, identity{id}, proof},
 		clientstore.GrantRefreshToken:      {&refreshHandler{engine: e, ids: ids}},
 		clientstore.GrantClientCredentials: {own},
 		clientstore.GrantDeviceCode:        {&deviceHandler{e}},
@@ -90,6 +90,17 @@ func New(cfg Config) *Engine {
 	}
 	e.provider = fosite.NewOAuth2Provider(store, c)
 	return e
+}
+
+// identity is fosite's handler of ID tokens. That it has nothing to say of whether
+// a code may be redeemed, it says by an error with the stack of each request.
+type identity struct {
+	*openid.OpenIDConnectExplicitHandler
+}
+
+// HandleTokenEndpointRequest leaves the request to the handler of codes.
+func (identity) HandleTokenEndpointRequest(context.Context, fosite.AccessRequester) error {
+	return fosite.ErrUnknownRequest
 }
 
 // frontChannel are the handlers of the response types that hand out tokens at

@@ -26,17 +26,18 @@ type flow struct {
 
 	own *grant.Grant // begins at the token endpoint: the client acts for itself, or on a password
 
-	read      TokenRequest   // what the request was read with
-	presented string         // the code, refresh token or device code
-	verifier  string         // the code_verifier
-	code      *grant.Code    // what the presented code stands for
-	refresh   *grant.Refresh // what the presented refresh token stands for
-	device    *grant.Device  // what the presented device code stands for
-	repeated  bool           // the refresh token was used a moment ago
-	kept      bool           // the refresh token stays the client's
-	scope     []string       // of the access token
-	issue     grant.Issue    // what the response will hand out
-	proofSeen bool           // the code was accepted and its proof key came next
+	read      TokenRequest    // what the request was read with
+	presented string          // the code, refresh token or device code
+	verifier  string          // the code_verifier
+	code      *grant.Code     // what the presented code stands for
+	asked     *fosite.Request // the request that was answered with the code
+	refresh   *grant.Refresh  // what the presented refresh token stands for
+	device    *grant.Device   // what the presented device code stands for
+	repeated  bool            // the refresh token was used a moment ago
+	kept      bool            // the refresh token stays the client's
+	scope     []string        // of the access token
+	issue     grant.Issue     // what the response will hand out
+	proofSeen bool            // the code was accepted and its proof key came next
 
 	// failure is a database that did not answer, or a client that cannot be
 	// encrypted to. fosite would take it for an answer, such as an unknown code;

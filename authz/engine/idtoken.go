@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,7 +35,7 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dura
 	if err != nil {
 		return "", f.failed(err)
 	}
-	payload, err := json.Marshal(members)
+	payload, err := claims.Encode(members)
 	if err != nil {
 		return "", fmt.Errorf("encode ID token: %w", err)
 	}

@@ -77,7 +77,7 @@ func (e *Engine) Token(ctx context.Context, asked TokenRequest) (*TokenResponse,
 	if err != nil {
 		return nil, e.refused(ctx, f, err)
 	}
-	response, err := e.provider.NewAccessResponse(ctx, request)
+	response, err := e.provider.NewAccessResponse(ctx, wholeAccess{request})
 	if err != nil {
 		return nil, e.refused(ctx, f, err)
 	}

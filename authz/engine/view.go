@@ -32,7 +32,7 @@ func (c clientView) GetRedirectURIs() []string { return c.Metadata.RedirectURIs 
 
 // GetGrantTypes returns the registered grant types, and implicit, which
 // follows from the response types.
-func (c clientView) GetGrantTypes() fosite.Arguments { return c.Document().GrantTypes }
+func (c clientView) GetGrantTypes() fosite.Arguments { return c.GrantTypes() }
 
 // GetResponseTypes returns the registered response types.
 func (c clientView) GetResponseTypes() fosite.Arguments { return c.Metadata.ResponseTypes }
@@ -53,6 +53,20 @@ type atRedirect struct {
 
 // GetRedirectURIs returns the redirect URI of the request.
 func (c atRedirect) GetRedirectURIs() []string { return []string{c.uri} }
+
+// wholeAuthorization and wholeAccess are requests as fosite's handlers ask about
+// them. They are not copied without what must not be stored, as fosite would five
+// times for one code: codeStore stores nothing of them.
+type (
+	wholeAuthorization struct{ fosite.AuthorizeRequester }
+	wholeAccess        struct{ fosite.AccessRequester }
+)
+
+// Sanitize returns the request itself.
+func (r wholeAuthorization) Sanitize([]string) fosite.Requester { return r }
+
+// Sanitize returns the request itself.
+func (r wholeAccess) Sanitize([]string) fosite.Requester { return r }
 
 // sessionView is what fosite keeps between its steps. Nothing of it is stored:
 // a grant is rows of our own.
