@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// Encode writes claims as JSON, as [json.Marshal] writes a map and in a quarter of
-// its time: nearly every value is plain text, and every answer of the UserInfo
-// endpoint has some.
+// Encode writes claims as JSON, as [json.Marshal] writes a map and in a third of its
+// time: nearly every value is plain text, and every ID token and every answer of the
+// UserInfo endpoint is such a map.
 func Encode(found map[string]any) ([]byte, error) {
 	names := slices.AppendSeq(make([]string, 0, len(found)), maps.Keys(found))
 	slices.Sort(names)
@@ -38,8 +38,26 @@ func appendValue(body []byte, value any) ([]byte, error) {
 		return strconv.AppendBool(body, v), nil
 	case int64:
 		return strconv.AppendInt(body, v, 10), nil
+	case []string:
+		return appendList(body, v)
 	}
 	return appendEncoded(body, value)
+}
+
+func appendList(body []byte, list []string) (_ []byte, err error) {
+	if list == nil {
+		return appendEncoded(body, list)
+	}
+	body = append(body, '[')
+	for i, text := range list {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		if body, err = appendText(body, text); err != nil {
+			return nil, err
+		}
+	}
+	return append(body, ']'), nil
 }
 
 func appendText(body []byte, text string) ([]byte, error) {

@@ -16,6 +16,7 @@ func FuzzEncode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, text string) {
 		found := claims.Select(claims.Supported(), full, text, time.Unix(int64(len(text)), 0))
 		found["sub"], found[name], found[text] = text, text, map[string]string{name: text}
+		found["none"], found["empty"], found["amr"] = []string(nil), []string{}, []string{name, text}
 		got, err := claims.Encode(found)
 		if err != nil {
 			t.Fatal(err)

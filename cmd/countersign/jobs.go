@@ -42,10 +42,10 @@ const (
 	// purgeRounds bounds one run; what is left waits for the next.
 	purgeRounds = 200
 	// purgeRest is how much longer than it takes to delete a batch nothing is
-	// deleted then: who is served meanwhile has the database for themselves four
-	// fifths of the time. What could not be deleted that way in purgePatience is
+	// deleted then: who is served meanwhile has the database for themselves six
+	// sevenths of the time. What could not be deleted that way in purgePatience is
 	// deleted without rest: more comes than goes.
-	purgeRest     = 4
+	purgeRest     = 6
 	purgePatience = time.Hour
 )
 

@@ -127,7 +127,7 @@ func collectSeldom() {
 	}
 }
 
-const gcPercent = 300
+const gcPercent = 400
 
 // openTracing begins to trace, where the environment says so.
 func (s *server) openTracing(ctx context.Context) (err error) {
