@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,13 +140,20 @@ func (p *Pages) add(to *template.Template, l *locale.Language, name string) erro
 // settled finds the actions that print the same on every page in a language, and
 // harmless what is text wherever it stands.
 var (
-	settled  = regexp.MustCompile(`\{\{(asset|path|language|direction)(?: "([a-z0-9/._-]+)")?\}\}`)
-	harmless = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
+	settled  = regexp.MustCompile(`\{\{(asset|path|language|direction|server)(?: "([a-z0-9/._-]+)")?\}\}`)
+	harmless = regexp.MustCompile(`^[A-Za-z0-9/._-]+( [A-Za-z0-9/._-]+)*$`)
 )
 
 // settle puts what such actions print in their place once, where html/template
 // would call them and escape what they print for every page.
 func (p *Pages) settle(l *locale.Language, text string) string {
+	for action, isSet := range map[string]bool{
+		"{{with sheet}}": p.cfg.Look.Sheet != "", "{{with logo}}": p.cfg.Look.Logo != "", "{{with links}}": len(p.cfg.Look.Links) > 0,
+	} {
+		if !isSet { // no page asks
+			text = strings.ReplaceAll(text, action, `{{with ""}}`)
+		}
+	}
 	return settled.ReplaceAllStringFunc(text, func(action string) string {
 		m := settled.FindStringSubmatch(action)
 		var value string
@@ -156,6 +164,8 @@ func (p *Pages) settle(l *locale.Language, text string) string {
 			value = p.path(m[2])
 		case "language":
 			value = l.Code
+		case "server":
+			value = p.cfg.Name
 		default:
 			value = l.Direction
 		}

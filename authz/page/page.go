@@ -67,11 +67,12 @@ func New(cfg Config) (*Pages, error) {
 
 func (p *Pages) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset": func(name string) string { return p.cfg.IssuerPath + p.cfg.Asset(name) },
-		"path":  p.path,
-		"sheet": func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Sheet) },
-		"logo":  func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Logo) },
-		"links": func() [][2]string { return p.cfg.Look.Links },
+		"asset":  func(name string) string { return p.cfg.IssuerPath + p.cfg.Asset(name) },
+		"path":   p.path,
+		"server": func() string { return p.cfg.Name },
+		"sheet":  func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Sheet) },
+		"logo":   func() string { return under(p.cfg.IssuerPath, p.cfg.Look.Logo) },
+		"links":  func() [][2]string { return p.cfg.Look.Links },
 	}
 }
 

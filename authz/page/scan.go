@@ -1,6 +1,9 @@
 package page
 
 import (
+	"fmt"
+	"html/template"
+
 	"countersign/authz/qr"
 )
 
@@ -8,10 +11,10 @@ import (
 type Scan struct {
 	// Address is what the code says.
 	Address string
-	// Size is the edge in modules, with the light margin that readers want,
-	// and Path draws the dark ones, as SVG does.
-	Size int
-	Path string
+	// Box is what the picture shows, in modules, as the viewBox of SVG has it, and
+	// Drawing draws them, with the light margin that readers want.
+	Box     string
+	Drawing template.HTML
 }
 
 // NewScan draws the address, nil for none and for one that is too long.
@@ -21,5 +24,8 @@ func NewScan(address string) *Scan {
 		return nil
 	}
 	size, path := code.SVG()
-	return &Scan{Address: address, Size: size, Path: path}
+	return &Scan{
+		Address: address, Box: fmt.Sprintf("0 0 %d %d", size, size),
+		Drawing: template.HTML(fmt.Sprintf(`<rect class="light" width="%d" height="%d"/><path class="dark" d="%s"/>`, size, size, path)), //nolint:gosec // it is made of numbers
+	}
 }

@@ -182,27 +182,32 @@ var powers = sync.OnceValue(func() *field {
 const margin = 4
 
 // SVG draws the code with its margin in a square of size modules: the dark
-// ones, row by row, as the path of a picture in Scalable Vector Graphics 1.1.
+// ones as the path of a picture in Scalable Vector Graphics 1.1, which is drawn
+// with a stroke as wide as a module. It goes through the middle of each row and is
+// lifted over what is light.
 func (c *Code) SVG() (size int, path string) {
-	b := make([]byte, 0, 8*c.size*c.size/2)
+	b := make([]byte, 0, 2*c.size*c.size)
 	for i, row := range c.dark {
+		b = strconv.AppendInt(append(b, 'M'), margin, 10)
+		b = strconv.AppendInt(append(b, ' '), int64(i+margin), 10)
+		b = append(b, ".5"...)
 		for at := 0; row>>at != 0; {
-			from := at + bits.TrailingZeros64(uint64(row>>at))
-			n := bits.TrailingZeros64(^uint64(row >> from))
-			b = run(b, from+margin, i+margin, n)
-			at = from + n
+			light := bits.TrailingZeros64(uint64(row >> at))
+			dark := bits.TrailingZeros64(^uint64(row >> (at + light)))
+			b = run(b, light, dark)
+			at += light + dark
 		}
 	}
 	return c.size + 2*margin, string(b)
 }
 
-// run draws n dark modules in a row.
-func run(b []byte, x, y, n int) []byte {
-	b = strconv.AppendInt(append(b, 'M'), int64(x), 10)
-	b = strconv.AppendInt(append(b, ' '), int64(y), 10)
-	b = strconv.AppendInt(append(b, 'h'), int64(n), 10)
-	b = strconv.AppendInt(append(b, "v1h-"...), int64(n), 10)
-	return append(b, 'z')
+// run goes over light modules and draws the dark ones after them.
+func run(b []byte, light, dark int) []byte {
+	if light > 0 {
+		b = strconv.AppendInt(append(b, 'm'), int64(light), 10)
+		b = append(b, " 0"...)
+	}
+	return strconv.AppendInt(append(b, 'h'), int64(dark), 10)
 }
 
 // quiet is the margin in modules: the standard wants 4, and on a screen with

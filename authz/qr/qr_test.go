@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -106,13 +108,19 @@ func TestSVG(t *testing.T) {
 	for i := range drawn {
 		drawn[i] = make([]bool, size)
 	}
-	for run := range strings.SplitSeq(strings.TrimSuffix(path, "z"), "z") {
-		var x, y, n, back int
-		if _, err := fmt.Sscanf(run, "M%d %dh%dv1h-%d", &x, &y, &n, &back); err != nil || n != back {
-			t.Fatalf("%q: %v", run, err)
+	for row := range strings.SplitSeq(path[1:], "M") {
+		var x, y int
+		if _, err := fmt.Sscanf(row, "%d %d.5", &x, &y); err != nil {
+			t.Fatalf("%q: %v", row, err)
 		}
-		for i := range n {
-			drawn[y][x+i] = true
+		for _, step := range regexp.MustCompile(`m(\d+) 0|h(\d+)`).FindAllStringSubmatch(row, -1) {
+			light, _ := strconv.Atoi(step[1])
+			dark, _ := strconv.Atoi(step[2])
+			x += light
+			for ; dark > 0; dark-- {
+				drawn[y][x] = true
+				x++
+			}
 		}
 	}
 	for i := range size {
