@@ -120,9 +120,9 @@ func (p *program) serve(ctx context.Context, cfg *config.Config) (err error) {
 // collectSeldom lets the heap grow to a few times of what is live before the
 // garbage collector runs. Little is live here, some megabytes, so that Go's own
 // pace spends a tenth of the processor on going through the same few again. An
-// operator who sets GOGC or GOMEMLIMIT is obeyed.
+// operator who sets GOGC is obeyed; GOMEMLIMIT bounds the heap either way.
 func collectSeldom() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 }
