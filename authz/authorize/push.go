@@ -3,6 +3,7 @@ package authorize
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -47,7 +48,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, form protocol.Par
 	if err != nil {
 		return err
 	}
-	all := p.All()
+	all := maps.Clone(p.All())
 	all.Set("client_id", c.ID)
 	if err := h.cfg.Lender.Lend(r.Context(), c, "", p.Get("redirect_uri")); err != nil {
 		return err

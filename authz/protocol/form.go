@@ -35,7 +35,7 @@ func (p Parameters) Get(name string) string { return p.values.Get(name) }
 // Has reports whether a parameter was sent with a value.
 func (p Parameters) Has(name string) bool { return p.values.Get(name) != "" }
 
-// Values returns the parameters with the first value of each.
+// Values returns the parameters with the first value of each, to be read.
 func (p Parameters) Values() url.Values { return p.values }
 
 // Repeated returns the first name that came more than once, empty if none did.
@@ -81,7 +81,7 @@ func isPlain(all url.Values) bool {
 	return true
 }
 
-// All returns the parameters with every value that came.
+// All returns the parameters with every value that came, to be read.
 func (p Parameters) All() url.Values { return p.all }
 
 // Parse reads a query string or a form body. It refuses what two readers might
