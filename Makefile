@@ -107,7 +107,7 @@ growth: ## Measure an empty database beside one with 10 million live grants.
 	$(BENCH)/growth -parts growth -warm 60s -c 16
 
 .PHONY: purge
-purge: ## Measure what it costs to delete a million expired grants while serving.
+purge: ## Measure what it costs to delete a million expired rows while serving.
 	.ci/need go postgresql
 	$(BENCH)/purge -parts purge
 

@@ -68,5 +68,5 @@ func (d *Door) Preview(ctx context.Context, asked Asked) (Preview, error) {
 		Scope: strings.Join(scope, " "), RegisteredScope: asked.Client.Metadata.Scope, Grant: g,
 		Username: a.Username, AccountClaims: string(kept), AccountUpdatedAt: &a.UpdatedAt,
 	})
-	return Preview{idToken, opened}, err
+	return Preview{idToken.Map(), opened.Map()}, err
 }

@@ -184,7 +184,7 @@ func TestForScope(t *testing.T) {
 		"openid": 0, "openid profile": 14, "email": 2, "address": 1, "phone": 2, "offline_access read:all": 0,
 		"phone address email profile openid": 19, "Profile": 0,
 	} {
-		if got := claims.ForScope(strings.Fields(scope)); len(got) != want {
+		if got := claims.ForScope(strings.Fields(scope)).Names(); len(got) != want || !slices.IsSorted(got) {
 			t.Errorf("%s stands for %q; want %d claims", scope, got, want)
 		}
 	}
@@ -218,7 +218,7 @@ func TestSelect(t *testing.T) {
 	} {
 		t.Run("UI-06 "+name, func(t *testing.T) {
 			t.Parallel()
-			encoded, err := json.Marshal(claims.Select(tt.names, tt.claims, "jane", tt.at))
+			encoded, err := json.Marshal(claims.Select(claims.NewSet(tt.names), tt.claims, "jane", tt.at))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -24,20 +25,74 @@ var scopes = map[string][]string{
 // Connect Core 1.0, section 5.4.
 func Scopes() []string { return []string{"profile", "email", "address", "phone"} }
 
-// ForScope returns the names of the claims that the scopes stand for.
-func ForScope(scope []string) []string {
-	var names []string
-	for _, s := range Scopes() {
-		if slices.Contains(scope, s) {
-			names = append(names, scopes[s]...)
-		}
+// Supported returns the names of all claims about a resource owner that the
+// server can give, in the order of their scopes.
+func Supported() (names []string) {
+	for _, scope := range Scopes() {
+		names = append(names, scopes[scope]...)
 	}
 	return names
 }
 
-// Supported returns the names of all claims about a resource owner that the
-// server can give.
-func Supported() []string { return ForScope(Scopes()) }
+// Set is a set of the claims about a resource owner that the server can give: one
+// bit for each, in the order of their names.
+type Set uint32
+
+var (
+	sorted  = slices.Sorted(slices.Values(Supported()))
+	byName  = numbered()
+	byScope = scoped()
+)
+
+func numbered() map[string]Set {
+	sets := map[string]Set{}
+	for i, name := range sorted {
+		sets[name] = 1 << i
+	}
+	return sets
+}
+
+func scoped() map[string]Set {
+	sets := map[string]Set{}
+	for scope, names := range scopes {
+		sets[scope] = NewSet(names)
+	}
+	return sets
+}
+
+// NewSet returns the set of the named claims. Names that the server does not know
+// are left out, so that no request can ask for members of the protocol itself.
+func NewSet(names []string) (s Set) {
+	for _, name := range names {
+		s |= byName[name]
+	}
+	return s
+}
+
+// ForScope returns the claims that the scopes stand for.
+func ForScope(scope []string) (s Set) {
+	for _, one := range scope {
+		s |= byScope[one]
+	}
+	return s
+}
+
+// Names returns the names of the claims, sorted.
+func (s Set) Names() (names []string) {
+	for ; s != 0; s &= s - 1 {
+		names = append(names, sorted[s.first()])
+	}
+	return names
+}
+
+// first is the place of the first claim of the set among all.
+func (s Set) first() int { return bits.TrailingZeros32(uint32(s)) }
+
+// Without returns the set without the claims of the scopes that are withheld,
+// unless another scope stands for them too.
+func (s Set) Without(withheld, scope []string) Set {
+	return s &^ (ForScope(withheld) &^ ForScope(scope))
+}
 
 // Beyond returns the names of the claims that the request asks for one by one
 // and that the scopes do not stand for, sorted. Names that the server does not
@@ -46,42 +101,21 @@ func (r Request) Beyond(scope []string) []string {
 	if len(r.userinfo)+len(r.idToken) == 0 {
 		return nil
 	}
-	covered, supported := ForScope(scope), Supported()
-	var beyond []string
-	for _, name := range slices.Concat(r.Userinfo(), r.IDToken()) {
-		if slices.Contains(supported, name) && !slices.Contains(covered, name) && !slices.Contains(beyond, name) {
-			beyond = append(beyond, name)
-		}
-	}
-	slices.Sort(beyond)
-	return beyond
+	return ((NewSet(r.Userinfo()) | NewSet(r.IDToken())) &^ ForScope(scope)).Names()
 }
 
-// Without returns the names without the claims of the scopes that are withheld,
-// unless another scope stands for them too.
-func Without(names, withheld, scope []string) []string {
-	if len(withheld) == 0 {
-		return names
-	}
-	gone, given := ForScope(withheld), ForScope(scope)
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		return slices.Contains(gone, name) && !slices.Contains(given, name)
-	})
-}
-
-// Select returns those of the named claims that are known of the account: with
-// the types of OpenID Connect Core 1.0, section 5.1, and never empty. Names
-// that it does not know are left out, so that no request can ask for members
-// of the protocol itself. Whoever set no preferred_username prefers the one
-// they sign in with.
-func Select(names []string, c account.Claims, username string, updatedAt time.Time) map[string]any {
+// Select returns those of the claims that are known of the account: with the
+// types of OpenID Connect Core 1.0, section 5.1, and never empty. Whoever set no
+// preferred_username prefers the one they sign in with.
+func Select(wanted Set, c account.Claims, username string, updatedAt time.Time) Members {
 	if c.PreferredUsername == "" {
 		c.PreferredUsername = username
 	}
-	selected := map[string]any{}
-	for _, name := range names {
+	selected := make(Members, 0, bits.OnesCount32(uint32(wanted))+3) // and sub, iss and aud
+	for ; wanted != 0; wanted &= wanted - 1 {
+		name := sorted[wanted.first()]
 		if value := known(name, &c, updatedAt); value != nil {
-			selected[name] = value
+			selected = append(selected, Member{name, value})
 		}
 	}
 	return selected

@@ -2,13 +2,13 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 
+	"countersign/authz/claims"
 	"countersign/clientstore"
 	"countersign/storage/seal"
 )
@@ -24,7 +24,7 @@ func (e *Engine) newAccessToken(ctx context.Context, f *flow) (string, error) {
 	if f.client.Metadata.AccessTokenFormat != clientstore.FormatJWT {
 		return seal.NewToken(seal.AccessToken), nil
 	}
-	payload, err := json.Marshal(e.accessTokenClaims(f))
+	payload, err := e.accessTokenClaims(f).Encode()
 	if err != nil {
 		return "", fmt.Errorf("encode access token: %w", err)
 	}
@@ -41,28 +41,31 @@ func (e *Engine) newAccessToken(ctx context.Context, f *flow) (string, error) {
 
 // accessTokenClaims are those of RFC 9068, section 2.2. A token that names no
 // audience is for the client's own use.
-func (e *Engine) accessTokenClaims(f *flow) map[string]any {
+func (e *Engine) accessTokenClaims(f *flow) claims.Members {
 	g, now := f.grant(), e.cfg.Now()
-	members := map[string]any{
-		"iss": e.cfg.Issuer, "sub": g.Subject, "client_id": f.client.ID, "jti": uuid.NewString(),
-		"iat": now.Unix(), "exp": earlier(now.Add(e.cfg.Lifetimes.AccessToken), g.ExpiresAt).Unix(),
-	}
+	members := make(claims.Members, 0, usualMembers)
+	members.Set("iss", e.cfg.Issuer)
+	members.Set("sub", g.Subject)
+	members.Set("client_id", f.client.ID)
+	members.Set("jti", uuid.NewString())
+	members.Set("iat", now.Unix())
+	members.Set("exp", earlier(now.Add(e.cfg.Lifetimes.AccessToken), g.ExpiresAt).Unix())
 	switch aud := strings.Fields(g.Audience); len(aud) {
 	case 0:
-		members["aud"] = f.client.ID
+		members.Set("aud", f.client.ID)
 	case 1:
-		members["aud"] = aud[0]
+		members.Set("aud", aud[0])
 	default:
-		members["aud"] = aud
+		members.Set("aud", aud)
 	}
 	if len(f.scope) > 0 {
-		members["scope"] = strings.Join(f.scope, " ")
+		members.Set("scope", strings.Join(f.scope, " "))
 	}
 	if g.AuthTime != nil {
-		members["auth_time"] = g.AuthTime.Unix()
+		members.Set("auth_time", g.AuthTime.Unix())
 	}
 	if g.ACR != "" {
-		members["acr"] = g.ACR
+		members.Set("acr", g.ACR)
 	}
 	return members
 }

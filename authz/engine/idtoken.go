@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dura
 	if err != nil {
 		return "", f.failed(err)
 	}
-	payload, err := claims.Encode(members)
+	payload, err := members.Encode()
 	if err != nil {
 		return "", fmt.Errorf("encode ID token: %w", err)
 	}
@@ -56,14 +55,15 @@ func (s idTokenStrategy) GenerateIDToken(ctx context.Context, lifetime time.Dura
 }
 
 // members are those of the ID token of a flow.
-func (s idTokenStrategy) members(ctx context.Context, f *flow, lifetime time.Duration) (map[string]any, error) {
+func (s idTokenStrategy) members(ctx context.Context, f *flow, lifetime time.Duration) (claims.Members, error) {
 	members, err := s.engine.requestedClaims(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	now := s.engine.cfg.Now()
-	s.protocolClaims(members, f, signingAlgorithm(f.client))
-	members["iat"], members["exp"] = now.Unix(), now.Add(lifetime).Unix()
+	s.protocolClaims(&members, f, signingAlgorithm(f.client))
+	members.Set("iat", now.Unix())
+	members.Set("exp", now.Add(lifetime).Unix())
 	return members, nil
 }
 
@@ -74,28 +74,30 @@ var errNoRecipient = &protocol.Error{
 	Description: "The ID token cannot be encrypted: the keys of the client cannot be fetched, or none of them is for its id_token_encrypted_response_alg. Publish one and repeat the request.",
 }
 
-func (s idTokenStrategy) protocolClaims(members map[string]any, f *flow, alg jose.SignatureAlgorithm) {
+func (s idTokenStrategy) protocolClaims(members *claims.Members, f *flow, alg jose.SignatureAlgorithm) {
 	g := f.grant()
-	members["iss"], members["sub"], members["aud"] = s.engine.cfg.Issuer, g.Subject, f.client.ID
+	members.Set("iss", s.engine.cfg.Issuer)
+	members.Set("sub", g.Subject)
+	members.Set("aud", f.client.ID)
 	if g.AuthTime != nil {
-		members["auth_time"] = g.AuthTime.Unix()
+		members.Set("auth_time", g.AuthTime.Unix())
 	}
 	if g.SessionID != "" { // by which a logout names what it ends (OpenID Connect Back-Channel Logout 1.0, section 2.1)
-		members["sid"] = s.engine.cfg.Subjects.Session(f.client.ID, g.SessionID)
+		members.Set("sid", s.engine.cfg.Subjects.Session(f.client.ID, g.SessionID))
 	}
 	if g.ACR != "" {
-		members["acr"] = g.ACR
+		members.Set("acr", g.ACR)
 	}
 	if amr := strings.Fields(g.AMR); len(amr) > 0 {
-		members["amr"] = amr
+		members.Set("amr", amr)
 	}
 	// A refreshed ID token carries no nonce (OpenID Connect Core 1.0, section 12.2).
 	if g.Nonce != "" && f.refresh == nil {
-		members["nonce"] = g.Nonce
+		members.Set("nonce", g.Nonce)
 	}
 	for name, value := range f.bound() {
 		if value != "" {
-			members[name] = keyset.LeftHalf(alg, value)
+			members.Set(name, keyset.LeftHalf(alg, value))
 		}
 	}
 }
@@ -120,25 +122,29 @@ func signingAlgorithm(c *clientstore.Client) jose.SignatureAlgorithm {
 	return keyset.Algorithms[0]
 }
 
+// usualMembers is how many members a token has beside the claims about the resource
+// owner, at most.
+const usualMembers = 12
+
 // requestedClaims are the claims about the resource owner that belong into the
 // ID token: those that the claims parameter asks for there, and those of the
 // scope where no access token opens the UserInfo endpoint, whose they are
 // otherwise (OpenID Connect Core 1.0, sections 5.4 and 5.5).
-func (e *Engine) requestedClaims(ctx context.Context, f *flow) (map[string]any, error) {
+func (e *Engine) requestedClaims(ctx context.Context, f *flow) (claims.Members, error) {
 	request, err := claims.Parse(f.grant().Claims)
 	if err != nil {
 		return nil, fmt.Errorf("claims parameter that was validated: %w", err)
 	}
-	names := request.IDToken()
+	wanted := claims.NewSet(request.IDToken())
 	if f.responseType == "id_token" { // no access token will open the UserInfo endpoint
-		names = slices.Concat(names, claims.ForScope(f.scope))
+		wanted |= claims.ForScope(f.scope)
 	}
-	if names = claims.Without(names, f.client.WithheldScope(), f.scope); len(names) == 0 {
-		return map[string]any{}, nil
+	if wanted = wanted.Without(f.client.WithheldScope(), f.scope); wanted == 0 {
+		return make(claims.Members, 0, usualMembers), nil
 	}
 	a, err := e.cfg.Accounts.Get(ctx, f.grant().AccountID)
 	if err != nil {
 		return nil, err
 	}
-	return claims.Select(names, a.Claims, a.Username, a.UpdatedAt), nil
+	return claims.Select(wanted, a.Claims, a.Username, a.UpdatedAt), nil
 }

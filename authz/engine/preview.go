@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"countersign/authz/claims"
 	"countersign/clientstore"
 	"countersign/storage/grant"
 	"countersign/storage/session"
@@ -19,7 +20,7 @@ type PreviewedToken struct {
 // PreviewIDToken returns the members that the ID token would have, without what
 // comes of the sign-in that it is about: auth_time, sid, acr, amr, nonce and the
 // hashes of what is issued with it; and the grant that it would be of.
-func (e *Engine) PreviewIDToken(ctx context.Context, p PreviewedToken) (grant.Grant, map[string]any, error) {
+func (e *Engine) PreviewIDToken(ctx context.Context, p PreviewedToken) (grant.Grant, claims.Members, error) {
 	now := e.cfg.Now()
 	f := &flow{client: p.Client, scope: p.Scope, responseType: previewedType(p.Client)}
 	f.issuing = e.newAnswer(Authorization{
@@ -27,7 +28,7 @@ func (e *Engine) PreviewIDToken(ctx context.Context, p PreviewedToken) (grant.Gr
 		ResponseType: f.responseType, Scope: p.Scope, Claims: p.Claims,
 	})
 	members, err := idTokenStrategy{e}.members(ctx, f, e.cfg.Lifetimes.IDToken)
-	delete(members, "auth_time")
+	members.Delete("auth_time")
 	return f.issuing.Grant, members, err
 }
 

@@ -1,13 +1,13 @@
 package userinfo
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"countersign/authz/claims"
 	"countersign/authz/clientjwt"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
@@ -18,7 +18,7 @@ import (
 // answerJWT writes the claims as a JSON Web Token: signed, encrypted, or signed
 // and then encrypted, as the client is registered (OpenID Connect Core 1.0,
 // section 5.3.2).
-func (h *Handler) answerJWT(w http.ResponseWriter, r *http.Request, token *grant.Token, found map[string]any) error {
+func (h *Handler) answerJWT(w http.ResponseWriter, r *http.Request, token *grant.Token, found claims.Members) error {
 	c, err := h.cfg.Clients.InUse(r.Context(), token.Grant.ClientID)
 	if errors.Is(err, storage.ErrNotFound) { // it went this very moment, and its token with it
 		h.refuse(w, errDead)
@@ -47,9 +47,10 @@ var errNoRecipient = &protocol.Error{
 
 // protect says who speaks to whom, and signs and encrypts. No typ is set:
 // nothing that is checked by one can be taken for it.
-func (h *Handler) protect(r *http.Request, c *clientstore.Client, found map[string]any) (string, error) {
-	found["iss"], found["aud"] = h.cfg.Issuer, c.ID
-	payload, err := json.Marshal(found)
+func (h *Handler) protect(r *http.Request, c *clientstore.Client, found claims.Members) (string, error) {
+	found.Set("iss", h.cfg.Issuer)
+	found.Set("aud", c.ID)
+	payload, err := found.Encode()
 	if err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}

@@ -63,7 +63,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 	if token.UserinfoJWT {
 		return h.answerJWT(w, r, token, found)
 	}
-	body, err := claims.Encode(found)
+	body, err := found.Encode()
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 // claims returns the claims that the token of the request opens, and the token.
-func (h *Handler) claims(r *http.Request) (map[string]any, *grant.Token, error) {
+func (h *Handler) claims(r *http.Request) (claims.Members, *grant.Token, error) {
 	token, err := h.live(r)
 	if err != nil {
 		return nil, nil, err
@@ -82,7 +82,7 @@ func (h *Handler) claims(r *http.Request) (map[string]any, *grant.Token, error) 
 }
 
 // Claims returns the claims that a token opens that is live.
-func Claims(token *grant.Token) (map[string]any, error) {
+func Claims(token *grant.Token) (claims.Members, error) {
 	scope := token.EffectiveScope()
 	if !slices.Contains(scope, "openid") || token.Grant.AccountID == "" {
 		return nil, &protocol.Error{
@@ -101,7 +101,7 @@ var errDead = &protocol.Error{
 // open returns the claims of the account behind the token: what its scope
 // stands for and what the claims parameter of its grant asked for. The sub is
 // that of the ID token.
-func open(token *grant.Token, scope []string) (map[string]any, error) {
+func open(token *grant.Token, scope []string) (claims.Members, error) {
 	var kept account.Claims
 	if err := json.Unmarshal([]byte(token.AccountClaims), &kept); err != nil {
 		return nil, fmt.Errorf("read claims of account %s: %w", token.Grant.AccountID, err)
@@ -114,10 +114,9 @@ func open(token *grant.Token, scope []string) (map[string]any, error) {
 	if token.AccountUpdatedAt != nil {
 		updatedAt = *token.AccountUpdatedAt
 	}
-	names := append(claims.ForScope(scope), asked.Userinfo()...)
-	names = claims.Without(names, token.WithheldScope(), scope)
-	found := claims.Select(names, kept, token.Username, updatedAt)
-	found["sub"] = token.Grant.Subject
+	wanted := claims.ForScope(scope) | claims.NewSet(asked.Userinfo())
+	found := claims.Select(wanted.Without(token.WithheldScope(), scope), kept, token.Username, updatedAt)
+	found.Set("sub", token.Grant.Subject)
 	return found, nil
 }
 

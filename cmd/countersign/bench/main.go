@@ -71,7 +71,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.logs, "logs", "", "`folder` for the servers' logs")
 	flags.IntVar(&o.grants, "grants", 10_000_000, "live `grants` for growth")
 	flags.IntVar(&o.clients, "clients", 100_000, "`clients` for growth")
-	flags.IntVar(&o.expired, "expired", 1_000_000, "expired `grants` for purge")
+	flags.IntVar(&o.expired, "expired", 500_000, "expired `grants` for purge")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

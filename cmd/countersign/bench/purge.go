@@ -6,28 +6,41 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"countersign/cmd/countersign/bench/driver"
 )
 
-// purgePatience is how long the server may take to delete a thousand rows.
-const purgePatience = 2 * time.Second
+const (
+	// waves are the parts in which what is deleted expires, one each minute, as
+	// often as the server looks for it: it deletes for a part of each minute and
+	// has nothing to delete for the rest, so that the two are compared in turns on
+	// a machine that is not equally fast at all times.
+	waves     = 12
+	waveEvery = time.Minute
+	// fillPatience is how long it may take to fill the database.
+	fillPatience = 90 * time.Second
+	// purgePatience is how long after the last wave all must be deleted.
+	purgePatience = 10 * time.Minute
+)
 
-// expired fills a database with grants of a client that are over, each with its
-// access token, as many as said. They ended a millisecond after one another: what
-// ends at one moment is put in order before some of it is deleted.
+// expired fills a database with grants of a client that end in waves, each grant
+// with its access token. Within a wave they end a few microseconds after one
+// another: what ends at one moment is put in order before some of it is deleted.
 var expired = []string{
 	`INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
-		SELECT 'over-' || n, 'client_credentials', c.id, c.epoch, c.id, 'api', '', false, '', now() - interval '2 days', now() - interval '1 day' + n * interval '1 ms'
-		FROM generate_series(1, $1::bigint) n, (SELECT * FROM clients ORDER BY id LIMIT 1) c`,
+		SELECT 'over-' || n, 'client_credentials', c.id, c.epoch, c.id, 'api', '', false, '', now() - interval '2 days', ` + wave + `
+		FROM generate_series(0, $1::bigint - 1) n, (SELECT * FROM clients ORDER BY id LIMIT 1) c`,
 	`INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
-		SELECT 'over-' || n, sha256(('over ' || n)::bytea), 'api', '', now() - interval '2 days', now() - interval '1 day' + n * interval '1 ms' FROM generate_series(1, $1::bigint) n`,
-	`VACUUM ANALYZE`,
+		SELECT 'over-' || n, sha256(('over ' || n)::bytea), 'api', '', now() - interval '2 days', ` + wave + ` FROM generate_series(0, $1::bigint - 1) n`,
 }
 
-const stillThere = `SELECT (SELECT count(*) FROM grants WHERE expires_at < now() - interval '1 hour')
-	+ (SELECT count(*) FROM access_tokens WHERE expires_at < now() - interval '1 hour')`
+const wave = `$2::timestamptz + (n / $3::bigint) * interval '1 minute' + n % $3::bigint * interval '10 us'`
+
+// overdue counts what has expired since $1 and is still there.
+const overdue = `SELECT (SELECT count(*) FROM grants WHERE expires_at BETWEEN $1 AND now())
+	+ (SELECT count(*) FROM access_tokens WHERE expires_at BETWEEN $1 AND now())`
 
 // purges measures what it costs who gets tokens that the server deletes what
 // has expired.
@@ -50,12 +63,24 @@ func purges(ctx context.Context, l *lab, o options, r *report) error {
 		return err
 	}
 	defer stop()
-	p := &purging{lab: l, db: db, server: server}
+	p := &purging{lab: l, db: db, server: server, base: time.Now().Add(fillPatience)}
 	if p.load.Scenario, err = driver.Find("cc"); err != nil {
 		return err
 	}
-	p.load.Concurrency, p.load.Warm, p.load.For = 16, o.warm, 2*o.benchtime
-	return p.measure(ctx, o.expired, r)
+	p.load.Concurrency, p.load.Warm, p.load.For = 16, o.warm, o.benchtime
+	if err := p.fill(ctx, o.expired); err != nil {
+		return err
+	}
+	c, err := p.measure(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := c.section(o.expired)
+	if err != nil {
+		return err
+	}
+	r.note(s)
+	return nil
 }
 
 // purging is a server that deletes while it serves.
@@ -64,73 +89,142 @@ type purging struct {
 	db     *sql.DB
 	server *driver.Server
 	load   driver.Load
+	base   time.Time // the first wave
 }
 
-func (p *purging) measure(ctx context.Context, rows int, r *report) error {
-	quiet, err := driver.Run(p.server, p.load)
-	if err != nil {
-		return err
-	}
+var (
+	errFilledLate = errors.New("what was to expire had begun to before all of it was there")
+	errNotDeleted = errors.New("the server did not delete what has expired in time")
+	errNoTurn     = errors.New("the server was deleting all the time, and nothing is there to compare with: the run is too large for this machine")
+)
+
+func (p *purging) fill(ctx context.Context, rows int) error {
 	for _, statement := range expired {
-		var args []any
-		if statement != "VACUUM ANALYZE" {
-			args = append(args, rows)
-		}
-		if _, err := p.db.ExecContext(ctx, statement, args...); err != nil {
-			return fmt.Errorf("fill the database with what has expired: %w", err)
+		if _, err := p.db.ExecContext(ctx, statement, rows, p.base, (rows+waves-1)/waves); err != nil {
+			return fmt.Errorf("fill the database with what will expire: %w", err)
 		}
 	}
-	during, deleted, seconds, err := p.during(ctx, rows)
-	if err != nil {
-		return err
+	if _, err := p.db.ExecContext(ctx, "VACUUM ANALYZE"); err != nil {
+		return fmt.Errorf("fill the database with what will expire: %w", err)
 	}
-	after, err := driver.Run(p.server, p.load)
-	if err != nil {
-		return err
+	if time.Now().After(p.base) {
+		return errFilledLate
 	}
-	s := section{
-		Title: fmt.Sprintf("client_credentials while %d expired grants with a token each are deleted", rows),
-		Head:  []string{"", "tokens a second", "of quiet", "p99 ms", "errors", "rows deleted a second"},
-	}
-	rate := (quiet.PerSecond + after.PerSecond) / 2
-	for _, one := range []struct {
-		name    string
-		result  *driver.Result
-		deleted string
-	}{{"quiet", quiet, ""}, {"while deleting", during, fmt.Sprintf("%.0f", float64(deleted)/seconds)}, {"quiet again", after, ""}} {
-		s.Rows = append(s.Rows, []any{one.name, fmt.Sprintf("%.0f", one.result.PerSecond), fixed(one.result.PerSecond / rate), fixed(one.result.P99), one.result.Errors, one.deleted})
-	}
-	r.note(s)
 	return nil
 }
 
-var errNotDeleted = errors.New("the server did not delete what has expired in time")
-
-// during measures one time after another until all is deleted, and returns the
-// mean of those in which something was.
-func (p *purging) during(ctx context.Context, rows int) (mean *driver.Result, deleted int64, seconds float64, err error) {
-	mean = &driver.Result{}
-	left, times := int64(2*rows), 0
-	for end := time.Now().Add(5*time.Minute + time.Duration(2*rows/1000)*purgePatience); left > 0; {
-		if time.Now().After(end) || ctx.Err() != nil {
-			return nil, 0, 0, errors.Join(errNotDeleted, ctx.Err())
-		}
+// measure measures until the last wave is deleted.
+func (p *purging) measure(ctx context.Context) (*course, error) {
+	c := &course{asked: time.Now()}
+	for end := p.base.Add((waves - 1) * waveEvery); ; {
 		one, err := driver.Run(p.server, p.load)
 		if err != nil {
-			return nil, 0, 0, err
+			return nil, err
 		}
-		before := left
-		if err := p.db.QueryRowContext(ctx, stillThere).Scan(&left); err != nil {
-			return nil, 0, 0, fmt.Errorf("count what has expired: %w", err)
+		left, err := p.overdue(ctx)
+		if err != nil {
+			return nil, err
 		}
-		if before == left {
-			continue
+		p.log.InfoContext(ctx, "measured", slog.Int64("overdue", left), slog.Float64("per_second", one.PerSecond))
+		now := time.Now()
+		c.take(one, left, now)
+		switch {
+		case left == 0 && now.After(end):
+			return c, nil
+		case now.After(end.Add(purgePatience)), ctx.Err() != nil:
+			return nil, errors.Join(errNotDeleted, ctx.Err())
 		}
-		p.log.InfoContext(ctx, "deleted", slog.Int64("rows", before-left), slog.Int64("left", left), slog.Float64("per_second", one.PerSecond))
-		times++
-		mean.PerSecond += (one.PerSecond - mean.PerSecond) / float64(times)
-		mean.P99, mean.Errors = max(mean.P99, one.P99), mean.Errors+one.Errors
-		deleted, seconds = deleted+before-left, seconds+one.Seconds
 	}
-	return mean, deleted, seconds, nil
+}
+
+func (p *purging) overdue(ctx context.Context) (left int64, err error) {
+	if err := p.db.QueryRowContext(ctx, overdue, p.base.Add(-time.Second)).Scan(&left); err != nil {
+		return 0, fmt.Errorf("count what has expired: %w", err)
+	}
+	return left, nil
+}
+
+// side is what was measured, some seconds each time.
+type side []*driver.Result
+
+func (s side) mean(of func(*driver.Result) float64) (mean float64) {
+	for _, one := range s {
+		mean += of(one) / float64(len(s))
+	}
+	return mean
+}
+
+func (s side) perSecond() float64 {
+	return s.mean(func(one *driver.Result) float64 { return one.PerSecond })
+}
+
+func (s side) row(name string, more ...any) []any {
+	p99 := s.mean(func(one *driver.Result) float64 { return one.P99 })
+	var faults int64
+	for _, one := range s {
+		faults += one.Errors
+	}
+	return append([]any{name, fmt.Sprintf("%.0f", s.perSecond()), fixed(p99), faults}, more...)
+}
+
+// turn is what was measured while nothing was deleted, and then while something
+// was.
+type turn struct{ quiet, deleting side }
+
+// course sorts what is measured into turns.
+type course struct {
+	turns   []*turn
+	left    int64 // of what has expired, when last asked
+	going   bool  // whether something was deleted until then
+	asked   time.Time
+	deleted int64 // within took
+	took    time.Duration
+}
+
+// take takes what was measured until so much was left. What was measured while the
+// server began to delete, or came to the end, belongs to neither side.
+func (c *course) take(one *driver.Result, left int64, now time.Time) {
+	gone, going, took := c.left-left, c.going, now.Sub(c.asked)
+	c.left, c.going, c.asked = left, gone > 0, now
+	switch {
+	case gone == 0:
+		c.quiet(one)
+	case gone > 0 && going && left > 0 && len(c.turns) > 0:
+		last := c.turns[len(c.turns)-1]
+		last.deleting = append(last.deleting, one)
+		c.deleted, c.took = c.deleted+gone, c.took+took
+	}
+}
+
+func (c *course) quiet(one *driver.Result) {
+	if n := len(c.turns); n == 0 || len(c.turns[n-1].deleting) > 0 {
+		c.turns = append(c.turns, &turn{})
+	}
+	last := c.turns[len(c.turns)-1]
+	last.quiet = append(last.quiet, one)
+}
+
+// section is what the report says: the middle of the turns, and the sums.
+func (c *course) section(grants int) (section, error) {
+	var ratios []float64
+	var all turn
+	for _, t := range c.turns {
+		if len(t.deleting) > 0 {
+			ratios = append(ratios, t.deleting.perSecond()/t.quiet.perSecond())
+			all.quiet, all.deleting = append(all.quiet, t.quiet...), append(all.deleting, t.deleting...)
+		}
+	}
+	if len(ratios) < waves/2 {
+		return section{}, fmt.Errorf("%d of %d waves: %w", len(ratios), waves, errNoTurn)
+	}
+	slices.Sort(ratios)
+	return section{
+		Title: fmt.Sprintf("client_credentials while %d expired grants with a token each are deleted, in %d turns", grants, len(ratios)),
+		Head:  []string{"", "tokens a second", "p99 ms", "errors", "of quiet in the middle turn", "least", "most", "rows deleted a second"},
+		Rows: [][]any{
+			all.quiet.row("quiet", "", "", "", ""),
+			all.deleting.row("while deleting", fixed(ratios[len(ratios)/2]), fixed(ratios[0]), fixed(ratios[len(ratios)-1]),
+				fmt.Sprintf("%.0f", float64(c.deleted)/c.took.Seconds())),
+		},
+	}, nil
 }

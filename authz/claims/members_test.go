@@ -14,14 +14,20 @@ func FuzzEncode(f *testing.F) {
 		f.Add(text, text)
 	}
 	f.Fuzz(func(t *testing.T, name, text string) {
-		found := claims.Select(claims.Supported(), full, text, time.Unix(int64(len(text)), 0))
-		found["sub"], found[name], found[text] = text, text, map[string]string{name: text}
-		found["none"], found["empty"], found["amr"] = []string(nil), []string{}, []string{name, text}
-		got, err := claims.Encode(found)
+		found := claims.Select(claims.NewSet(claims.Supported()), full, text, time.Unix(int64(len(text)), 0))
+		object := found.Map()
+		for _, one := range []claims.Member{
+			{"sub", text}, {name, text}, {text, map[string]string{name: text}},
+			{"none", []string(nil)}, {"empty", []string{}}, {"amr", []string{name, text}},
+		} {
+			found.Set(one.Name, one.Value)
+			object[one.Name] = one.Value
+		}
+		got, err := found.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := json.Marshal(found)
+		want, err := json.Marshal(object)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +39,7 @@ func FuzzEncode(f *testing.F) {
 
 func TestEncodeFails(t *testing.T) {
 	t.Parallel()
-	if got, err := claims.Encode(map[string]any{"a": func() {}}); err == nil {
+	if got, err := (claims.Members{{"a", func() {}}}).Encode(); err == nil {
 		t.Errorf("%s; want an error", got)
 	}
 }
@@ -41,16 +47,16 @@ func TestEncodeFails(t *testing.T) {
 func BenchmarkEncode(b *testing.B) {
 	found := claims.Select(claims.ForScope([]string{"profile", "email"}), full, "jane", time.Unix(1, 0))
 	for b.Loop() {
-		if _, err := claims.Encode(found); err != nil {
+		if _, err := found.Encode(); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkEncodeByLibrary(b *testing.B) {
-	found := claims.Select(claims.ForScope([]string{"profile", "email"}), full, "jane", time.Unix(1, 0))
+	object := claims.Select(claims.ForScope([]string{"profile", "email"}), full, "jane", time.Unix(1, 0)).Map()
 	for b.Loop() {
-		if _, err := json.Marshal(found); err != nil {
+		if _, err := json.Marshal(object); err != nil {
 			b.Fatal(err)
 		}
 	}
