@@ -218,7 +218,8 @@ func TestSelect(t *testing.T) {
 	} {
 		t.Run("UI-06 "+name, func(t *testing.T) {
 			t.Parallel()
-			encoded, err := json.Marshal(claims.Select(claims.NewSet(tt.names), tt.claims, "jane", tt.at))
+			selected := claims.Select(claims.NewSet(tt.names), tt.claims, "jane", tt.at)
+			encoded, err := selected.Encode()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,8 +17,12 @@ func FuzzEncode(f *testing.F) {
 		found := claims.Select(claims.NewSet(claims.Supported()), full, text, time.Unix(int64(len(text)), 0))
 		object := found.Map()
 		for _, one := range []claims.Member{
-			{"sub", text}, {name, text}, {text, map[string]string{name: text}},
-			{"none", []string(nil)}, {"empty", []string{}}, {"amr", []string{name, text}},
+			{"sub", text},
+			{name, text},
+			{text, map[string]string{name: text}},
+			{"none", []string(nil)},
+			{"empty", []string{}},
+			{"amr", []string{name, text}},
 		} {
 			found.Set(one.Name, one.Value)
 			object[one.Name] = one.Value
@@ -39,7 +43,8 @@ func FuzzEncode(f *testing.F) {
 
 func TestEncodeFails(t *testing.T) {
 	t.Parallel()
-	if got, err := (claims.Members{{"a", func() {}}}).Encode(); err == nil {
+	members := claims.Members{{"a", func() {}}}
+	if got, err := members.Encode(); err == nil {
 		t.Errorf("%s; want an error", got)
 	}
 }
@@ -54,7 +59,8 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkEncodeByLibrary(b *testing.B) {
-	object := claims.Select(claims.ForScope([]string{"profile", "email"}), full, "jane", time.Unix(1, 0)).Map()
+	found := claims.Select(claims.ForScope([]string{"profile", "email"}), full, "jane", time.Unix(1, 0))
+	object := found.Map()
 	for b.Loop() {
 		if _, err := json.Marshal(object); err != nil {
 			b.Fatal(err)

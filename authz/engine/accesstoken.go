@@ -24,7 +24,8 @@ func (e *Engine) newAccessToken(ctx context.Context, f *flow) (string, error) {
 	if f.client.Metadata.AccessTokenFormat != clientstore.FormatJWT {
 		return seal.NewToken(seal.AccessToken), nil
 	}
-	payload, err := e.accessTokenClaims(f).Encode()
+	members := e.accessTokenClaims(f)
+	payload, err := members.Encode()
 	if err != nil {
 		return "", fmt.Errorf("encode access token: %w", err)
 	}
