@@ -13,14 +13,17 @@ import (
 )
 
 const (
-	// waves are the parts in which what is deleted expires, one each minute, as
-	// often as the server looks for it: it deletes for a part of each minute and
-	// has nothing to delete for the rest, so that the two are compared in turns on
-	// a machine that is not equally fast at all times.
-	waves     = 12
+	// waves are the parts in which what is deleted expires, one each minute, shortly
+	// before the server looks for it: it deletes for a part of each minute and has
+	// nothing to delete for the rest, so that the two are compared in turns on a
+	// machine that is not equally fast at all times.
+	waves     = 16
 	waveEvery = time.Minute
-	// fillPatience is how long it may take to fill the database.
-	fillPatience = 90 * time.Second
+	// fillPatience is how long it may take to fill the database, from the start of
+	// the server on, which looks for the third time five seconds later.
+	fillPatience = 2*waveEvery - 5*time.Second
+	// quietAfter is how long before another wave would come nothing more is measured.
+	quietAfter = 10 * time.Second
 	// purgePatience is how long after the last wave all must be deleted.
 	purgePatience = 10 * time.Minute
 )
@@ -58,7 +61,10 @@ func purges(ctx context.Context, l *lab, o options, r *report) error {
 		return fmt.Errorf("open the database to fill: %w", err)
 	}
 	defer func() { _ = db.Close() }()
-	server, stop, err := l.serve(ctx, i, i.command("serve"))
+	serve := i.command("serve")
+	// What the load itself is given does not expire while it is measured.
+	serve.env = append(serve.env, "COUNTERSIGN_ACCESS_TOKEN_LIFETIME=1h")
+	server, stop, err := l.serve(ctx, i, serve)
 	if err != nil {
 		return err
 	}
@@ -113,10 +119,10 @@ func (p *purging) fill(ctx context.Context, rows int) error {
 	return nil
 }
 
-// measure measures until the last wave is deleted.
+// measure measures until the last wave is deleted, and some time after it.
 func (p *purging) measure(ctx context.Context) (*course, error) {
 	c := &course{asked: time.Now()}
-	for end := p.base.Add((waves - 1) * waveEvery); ; {
+	for end := p.base.Add(waves*waveEvery - quietAfter); ; {
 		one, err := driver.Run(p.server, p.load)
 		if err != nil {
 			return nil, err
@@ -204,14 +210,16 @@ func (c *course) quiet(one *driver.Result) {
 	last.quiet = append(last.quiet, one)
 }
 
-// section is what the report says: the middle of the turns, and the sums.
+// section is what the report says: the sums, and the middle of the turns, each of
+// which is compared with what came before it and after it.
 func (c *course) section(grants int) (section, error) {
 	var ratios []float64
 	var all turn
-	for _, t := range c.turns {
-		if len(t.deleting) > 0 {
-			ratios = append(ratios, t.deleting.perSecond()/t.quiet.perSecond())
-			all.quiet, all.deleting = append(all.quiet, t.quiet...), append(all.deleting, t.deleting...)
+	for i, t := range c.turns {
+		all.quiet, all.deleting = append(all.quiet, t.quiet...), append(all.deleting, t.deleting...)
+		if len(t.deleting) > 0 && i+1 < len(c.turns) {
+			beside := (t.quiet.perSecond() + c.turns[i+1].quiet.perSecond()) / 2
+			ratios = append(ratios, t.deleting.perSecond()/beside)
 		}
 	}
 	if len(ratios) < waves/2 {
