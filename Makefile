@@ -16,6 +16,10 @@ BENCH = .ci/with-postgres --durable go run ./cmd/countersign/bench -benchtime $(
 # of its memory accesses takes most of the time and finds nothing of ours.
 RACE := -race -gcflags=modernc.org/...=-race=false
 
+# Tests of the whole program wait for it and for browsers much of the time, so that
+# half as many again run at once as there are processors.
+AT_ONCE = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n + (n + 1) / 2)))
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -36,7 +40,7 @@ test: ## Test everything: vet, -race, SQLite and PostgreSQL, Chromium, npm's ope
 	npm ci --prefix $(NODE) --no-audit --no-fund --loglevel=error
 	go vet $(RACE) ./...
 	failed=0; \
-	GOGC=400 COUNTERSIGN_TEST_RACE=1 .ci/with-postgres go test -vet=off -timeout 60m ./cmd/countersign/e2e/... || failed=1; \
+	GOGC=400 COUNTERSIGN_TEST_RACE=1 .ci/with-postgres go test -vet=off -timeout 60m -parallel $(AT_ONCE) ./cmd/countersign/e2e/... || failed=1; \
 	GOGC=400 .ci/with-postgres go test $(RACE) -vet=off -timeout 60m $$(go list ./... | grep -v /e2e) || failed=1; \
 	exit $$failed
 
