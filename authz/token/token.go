@@ -194,8 +194,7 @@ func write(w http.ResponseWriter, status int, answer any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Pragma", "no-cache")
+	protocol.NoStore(w.Header())
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err

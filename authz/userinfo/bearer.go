@@ -16,7 +16,7 @@ var errNoToken = &protocol.Error{Status: http.StatusUnauthorized}
 // 2.1 and 2.2). A token in the URL is refused even if it is valid: URLs are
 // kept in logs and histories (RFC 9700, section 4.3.2).
 func (h *Handler) bearer(r *http.Request) (string, error) {
-	if r.URL.Query().Has(protocol.TokenParameter) {
+	if r.URL.RawQuery != "" && r.URL.Query().Has(protocol.TokenParameter) {
 		return "", protocol.Refuse(protocol.InvalidRequest, "Send the access token in the Authorization header, never in the URL; and let this one expire, as it may have been logged.")
 	}
 	inHeader, err := protocol.BearerToken(r.Header.Values("Authorization"), h.cfg.Schemes...)

@@ -102,9 +102,9 @@ var errDead = &protocol.Error{
 // stands for and what the claims parameter of its grant asked for. The sub is
 // that of the ID token.
 func open(token *grant.Token, scope []string) (claims.Members, error) {
-	var kept account.Claims
-	if err := json.Unmarshal([]byte(token.AccountClaims), &kept); err != nil {
-		return nil, fmt.Errorf("read claims of account %s: %w", token.Grant.AccountID, err)
+	kept, err := account.ReadClaims(token.AccountClaims)
+	if err != nil {
+		return nil, fmt.Errorf("account %s: %w", token.Grant.AccountID, err)
 	}
 	asked, err := claims.Parse(token.Grant.Claims)
 	if err != nil {
@@ -133,8 +133,7 @@ func answer(w http.ResponseWriter, status int, content any) error {
 func write(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", mediaType)
-	header.Set("Cache-Control", "no-store")
-	header.Set("Pragma", "no-cache")
+	protocol.NoStore(header)
 	header.Add("Vary", "Authorization")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // JSON or a JWT, for a client that may have gone

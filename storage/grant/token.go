@@ -44,7 +44,10 @@ type Token struct {
 // EffectiveScope is the token's scope without what the client has lost since,
 // or the client of the grant's parent.
 func (t *Token) EffectiveScope() []string {
-	scope := within(strings.Fields(t.Scope), t.RegisteredScope)
+	scope := strings.Fields(t.Scope)
+	if t.Scope != t.RegisteredScope { // which it mostly is
+		scope = within(scope, t.RegisteredScope)
+	}
 	if t.ParentScope != nil {
 		scope = within(scope, *t.ParentScope)
 	}
