@@ -53,12 +53,12 @@ type Address struct {
 // the address after "address.". An empty value takes the claim away. Unknown
 // names and values that do not fit are a [*FieldError].
 func (c *Claims) SetClaim(name, value string) error {
-	if flag, ok := c.flags()[name]; ok {
+	if flag, ok := claimFlags[name]; ok {
 		set, err := strconv.ParseBool(value)
 		if err != nil && value != "" {
 			return &FieldError{Field: name, Reason: "Write true or false."}
 		}
-		*flag = set
+		*flag(c) = set
 		return nil
 	}
 	if err := checkClaim(name, value); err != nil {
@@ -137,8 +137,10 @@ func (c *Claims) texts() map[string]*string {
 	return texts
 }
 
-func (c *Claims) flags() map[string]*bool {
-	return map[string]*bool{"email_verified": &c.EmailVerified, "phone_number_verified": &c.PhoneNumberVerified}
+// claimFlags are the claims that are true or false, by name.
+var claimFlags = map[string]func(*Claims) *bool{
+	"email_verified":        func(c *Claims) *bool { return &c.EmailVerified },
+	"phone_number_verified": func(c *Claims) *bool { return &c.PhoneNumberVerified },
 }
 
 func (a *Address) texts() map[string]*string {
@@ -152,7 +154,7 @@ func (a *Address) texts() map[string]*string {
 func claimNames() []string {
 	var c Claims
 	names := slices.Collect(maps.Keys(c.texts()))
-	names = slices.AppendSeq(names, maps.Keys(c.flags()))
+	names = slices.AppendSeq(names, maps.Keys(claimFlags))
 	names = slices.AppendSeq(names, maps.Keys((&Address{}).texts()))
 	slices.Sort(names)
 	return names
