@@ -49,12 +49,17 @@ const (
 const noteActivity = `INSERT INTO account_activities (id, account_id, at, kind, methods, failures, client_name, ip, user_agent)
 	SELECT @noted, @noted_of, @noted_at, @noted_kind, @noted_methods, @noted_failures, @noted_client, @noted_ip, @noted_agent WHERE true`
 
-// forgetActivities makes room for one more. How many are kept stands in the
-// statement, because PostgreSQL takes a number that it does not see for a tenth
-// of the account's, and then expects to have them soon if it goes through
-// everybody's from the newest.
-var forgetActivities = fmt.Sprintf(`DELETE FROM account_activities WHERE account_id = @noted_of AND id < (
-	SELECT min(id) FROM (SELECT id FROM account_activities WHERE account_id = @noted_of ORDER BY id DESC LIMIT %d) kept)`, maxActivities-1)
+// forgetActivities makes room for one more. The account's own are collected
+// before those are chosen that go, and these are named one by one, because
+// PostgreSQL otherwise goes through everybody's from the newest or from the
+// oldest, where the table has grown since it was last analysed and so many of its
+// rows seem to be the account's. It does not see whose account that is when it
+// plans: it would find that one account has fewer than another, and plan the
+// statement that this is part of anew each time, which takes it longer than to
+// run it.
+var forgetActivities = fmt.Sprintf(`DELETE FROM account_activities WHERE id IN (
+	WITH own AS MATERIALIZED (SELECT id FROM account_activities WHERE account_id = (SELECT @noted_of))
+	SELECT id FROM own ORDER BY id DESC LIMIT %d OFFSET %d)`, maxActivities, maxActivities-1)
 
 // Note keeps an activity, and of those before it as many as are kept.
 func (s *Store) Note(ctx context.Context, a Activity) error {
