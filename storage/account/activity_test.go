@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/storagetest"
@@ -118,4 +120,41 @@ func TestNotingAnActivityIsPlannedOnce(t *testing.T) {
 	if err != nil || len(plans) != 1 || plans[0] > 5 {
 		t.Errorf("%v plans were made, %v; want at most the five of which PostgreSQL learns what to expect, of one statement", plans, err)
 	}
+}
+
+// Who makes room for activities of one account at once deletes the same rows.
+func TestActivitiesNotedAtOnce(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := open(t, db)
+		one := create(t, s, "one").ID
+		if err := db.With(t.Context()).Exec(manyMore, "0 ", one, db.Now()).Error; err != nil {
+			t.Fatal(err)
+		}
+		note := func(ctx context.Context) error {
+			return s.Note(ctx, account.Activity{AccountID: one, Kind: account.Consented})
+		}
+		g, ctx := errgroup.WithContext(t.Context())
+		for range 8 {
+			g.Go(func() error {
+				for range 25 {
+					if err := note(ctx); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if err := note(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var kept, newest int64
+		err := db.With(t.Context()).Raw(`SELECT count(*), count(CASE WHEN id > '0 9' THEN 1 END) FROM account_activities WHERE account_id = ?`, one).Row().Scan(&kept, &newest)
+		if err != nil || kept != 100 || newest != 100 {
+			t.Errorf("%d are kept, %d of them of the newest 201, %v; want 100", kept, newest, err)
+		}
+	})
 }
