@@ -72,23 +72,37 @@ func TestMakingRoomForAnActivityReadsOnesOwn(t *testing.T) {
 	})
 }
 
-// wantRowsRead fails if more rows of activities are read than those.
+// wantRowsRead fails if more rows of activities are read than those, by indexes:
+// where there are few accounts, all may be as cheap as one's own.
 func wantRowsRead(t *testing.T, db *storage.DB, most int64, do func(context.Context) error) {
 	t.Helper()
 	err := db.InTx(t.Context(), func(ctx context.Context) error {
-		if err := do(ctx); err != nil {
+		if err := db.With(ctx).Exec(`SET LOCAL enable_seqscan = off`).Error; err != nil {
 			return err
 		}
-		var read int64
-		err := db.With(ctx).Raw(`SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'account_activities'`).Scan(&read).Error
-		if read > most {
-			t.Errorf("%d rows are read; want at most %d", read, most)
+		before, err := rowsRead(ctx, db)
+		if err == nil {
+			err = do(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		after, err := rowsRead(ctx, db)
+		if after-before > most {
+			t.Errorf("%d rows are read; want at most %d", after-before, most)
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// rowsRead is how many rows of activities the connection read since PostgreSQL
+// last counted them together with what others read.
+func rowsRead(ctx context.Context, db *storage.DB) (n int64, err error) {
+	err = db.With(ctx).Raw(`SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'account_activities'`).Scan(&n).Error
+	return n, err
 }
 
 // The decision about a device, of which a note is a part, was planned anew for
