@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,6 +18,9 @@ import (
 const manyMore = `WITH RECURSIVE n (i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
 	INSERT INTO account_activities (id, account_id, at, kind, methods, failures, client_name, ip, user_agent)
 	SELECT ? || i, ?, ?, 'consent', '', 0, '', '', '' FROM n`
+
+// byKey is a step of a plan that takes an activity by its key.
+var byKey = regexp.MustCompile(`^account_activities (by account_activities_pkey|USING .*\(id=\?\))$`)
 
 // To make room for an activity, one's own were looked for among everybody's,
 // from the newest: 1,483 pages were read for 16 people who use the server much,
@@ -60,7 +64,7 @@ func TestMakingRoomForAnActivityReadsOnesOwn(t *testing.T) {
 			t.Fatalf("room is made by %q; want one statement", making)
 		}
 		for _, step := range storagetest.PlanOf(t, db, making[0]) {
-			if strings.Contains(step, "all of account_activities") {
+			if strings.Contains(step, "account_activities") && !strings.Contains(step, "account_activities_account_id") && !byKey.MatchString(step) {
 				t.Errorf("%s: %s", making[0], step)
 			}
 		}
