@@ -18,3 +18,6 @@ func (j *Joiner[T]) Waiting() int {
 	defer j.mu.Unlock()
 	return len(j.waiting)
 }
+
+// Flights is how many transactions may be under way.
+func (j *Joiner[T]) Flights() int { return j.flights }

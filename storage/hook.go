@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"sync"
 	"sync/atomic"
 
 	"gorm.io/gorm"
@@ -66,6 +67,7 @@ var (
 type pool struct {
 	*sql.DB
 	hook *hooks
+	line line
 }
 
 // GetDBConn lets gorm find the pool itself.
@@ -76,9 +78,18 @@ func (p pool) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 		return nil, err
 	}
 	done := p.hook.begin(ctx, query)
-	res, err := p.DB.ExecContext(ctx, query, args...)
+	res, err := p.exec(ctx, query, args)
 	done(err)
 	return res, err
+}
+
+// exec runs what writes and is no part of a transaction.
+func (p pool) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	if err := p.line.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer p.line.leave()
+	return p.DB.ExecContext(ctx, query, args...)
 }
 
 func (p pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -107,19 +118,33 @@ func (p pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, 
 		return nil, err
 	}
 	done := p.hook.begin(ctx, "BEGIN")
-	tx, err := p.DB.BeginTx(ctx, opts)
+	tx, err := p.begin(ctx, opts)
 	done(err)
 	if err != nil {
 		return nil, err
 	}
-	return &hookedTx{Tx: tx, ctx: ctx, hook: p.hook}, nil
+	return &hookedTx{Tx: tx, ctx: ctx, hook: p.hook, leave: sync.OnceFunc(p.line.leave)}, nil
+}
+
+// begin begins a transaction in its turn, which lasts until the transaction
+// has ended.
+func (p pool) begin(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
+	if err := p.line.enter(ctx); err != nil {
+		return nil, err
+	}
+	tx, err := p.DB.BeginTx(ctx, opts)
+	if err != nil {
+		p.line.leave()
+	}
+	return tx, err
 }
 
 // hookedTx is a transaction with the hook in front.
 type hookedTx struct {
 	*sql.Tx
-	ctx  context.Context //nolint:containedctx // Commit and Rollback take none, and the hook wants one
-	hook *hooks
+	ctx   context.Context //nolint:containedctx // Commit and Rollback take none, and the hook wants one
+	hook  *hooks
+	leave func() // of the line; a transaction that cannot be committed is rolled back, too
 }
 
 func (t *hookedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
@@ -154,6 +179,7 @@ func (t *hookedTx) QueryRowContext(ctx context.Context, query string, args ...an
 
 // Commit ends the transaction. A hook that refuses it leaves it undone.
 func (t *hookedTx) Commit() error {
+	defer t.leave()
 	if err := t.hook.before(t.ctx, "COMMIT"); err != nil {
 		_ = t.Tx.Rollback() // the hook's error is the answer
 		return err
@@ -166,6 +192,7 @@ func (t *hookedTx) Commit() error {
 
 // Rollback undoes the transaction. The hook hears of it and cannot prevent it.
 func (t *hookedTx) Rollback() error {
+	defer t.leave()
 	_ = t.hook.before(t.ctx, "ROLLBACK") // see above
 	return t.Tx.Rollback()
 }

@@ -11,8 +11,9 @@ import (
 // requests; a request that comes alone waits for nobody. Each is answered once
 // the transaction that holds its rows is durable.
 type Joiner[T any] struct {
-	db    *DB
-	flush func(ctx context.Context, all []T) (kept []bool, err error)
+	db      *DB
+	flush   func(ctx context.Context, all []T) (kept []bool, err error)
+	flights int // that may be under way
 
 	mu      sync.Mutex
 	waiting []waiter[T]
@@ -36,15 +37,20 @@ const (
 	// maxJoined bounds one transaction, and with it how long the first of its
 	// requests waits for the last.
 	maxJoined = 64
-	// maxFlying is how many transactions run beside one another: while one is
-	// on its way to the disk, the next is made.
+	// maxFlying is how many transactions run beside one another on PostgreSQL:
+	// while one is on its way to the disk, the next is made. On SQLite the next
+	// could only wait for the one, with fewer aboard than if it had not begun.
 	maxFlying = 2
 )
 
 // NewJoiner returns a joiner of what flush keeps. It says of each part whether
 // it was kept, and keeps all of them or, when it fails, none.
 func NewJoiner[T any](db *DB, flush func(ctx context.Context, all []T) ([]bool, error)) *Joiner[T] {
-	return &Joiner[T]{db: db, flush: flush}
+	j := &Joiner[T]{db: db, flush: flush, flights: maxFlying}
+	if db.Dialect() == SQLite {
+		j.flights = 1
+	}
+	return j
 }
 
 // Keep has what kept together with what others bring at the same time, and
@@ -72,7 +78,7 @@ func (j *Joiner[T]) enqueue(w waiter[T]) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.waiting = append(j.waiting, w)
-	if j.flying < maxFlying {
+	if j.flying < j.flights {
 		j.flying++
 		go j.fly()
 	}

@@ -7,6 +7,17 @@ import (
 	"gorm.io/gorm"
 )
 
+// turn waits for the turn of a statement that writes and is no transaction's.
+func (db *DB) turn(ctx context.Context, f *form) (leave func(), err error) {
+	if !f.writes || db.InTransaction(ctx) {
+		return func() {}, nil
+	}
+	if err := db.line.enter(ctx); err != nil {
+		return nil, err
+	}
+	return db.line.leave, nil
+}
+
 func (db *DB) query(ctx context.Context, f *form, values []any) (*sql.Rows, error) {
 	stmt, tx := db.runner(ctx, f) //nolint:sqlclosecheck // it is kept for the next call, or ends with its transaction
 	switch {

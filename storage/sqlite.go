@@ -20,15 +20,15 @@ import (
 const sqliteConns = 8
 
 // sqliteDSN names the file with what a server needs: a write-ahead log, every
-// commit on disk before it is answered, writers that queue at BEGIN instead of
+// commit on disk before it is answered, writers that wait at BEGIN instead of
 // failing half-way, times as sortable UTC text, and a misspelt column an error
-// instead of a string.
-func sqliteDSN(path string) string {
+// instead of a string. What is to be said before that comes first.
+func sqliteDSN(path string, first ...string) string {
 	q := url.Values{
-		"_pragma": {
-			"busy_timeout(10000)", "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(FULL)",
+		"_pragma": append(first,
+			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
 			"foreign_keys(1)", "trusted_schema(0)",
-		},
+		),
 		"_txlock":      {"immediate"},
 		"_time_format": {"sqlite"},
 		"_timezone":    {"UTC"},
@@ -56,6 +56,9 @@ func (db *DB) checkSQLite(ctx context.Context, log *slog.Logger) error {
 	if err := createPrivate(path, log); err != nil {
 		return explainFile(path, err)
 	}
+	if err := initialize(ctx, path); err != nil {
+		return db.target.explain(err)
+	}
 	err := db.readSchema(ctx)
 	if isBusy(err) {
 		err = db.readSchema(ctx)
@@ -64,6 +67,26 @@ func (db *DB) checkSQLite(ctx context.Context, log *slog.Logger) error {
 		return db.target.explain(err)
 	}
 	return nil
+}
+
+// initialize makes of an empty file a database that can give space of deleted
+// rows back, which must be said before anything else is. It is not said to
+// other databases, because it takes the turn to write: each connection would
+// wait for it when it is opened.
+func initialize(ctx context.Context, path string) error {
+	if info, err := os.Stat(path); err != nil || info.Size() > 0 {
+		return err
+	}
+	db, err := sql.Open("sqlite", sqliteDSN(path, "auto_vacuum(INCREMENTAL)"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	err = db.PingContext(ctx)
+	if isBusy(err) { // see readSchema
+		return nil // another process does it
+	}
+	return err
 }
 
 // readSchema fails with SQLITE_BUSY where another process gives the new file

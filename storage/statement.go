@@ -21,9 +21,10 @@ import (
 
 // form is a statement as the driver takes it.
 type form struct {
-	sql   string
-	names []string // of the values, in the order of their placeholders
-	plans sync.Map // reflect.Type of a row to *plan
+	sql    string
+	writes bool
+	names  []string // of the values, in the order of their placeholders
+	plans  sync.Map // reflect.Type of a row to *plan
 
 	preparing atomic.Bool
 	prepared  atomic.Pointer[sql.Stmt] // SQLite: compiled once for each connection
@@ -42,7 +43,7 @@ func (db *DB) form(text string) *form {
 // compile writes the dialect's placeholders in the place of names. Each place
 // has a value of its own, because PostgreSQL finds the type of each by itself.
 func compile(text string, d Dialect) *form {
-	f := &form{}
+	f := &form{writes: !strings.HasPrefix(strings.TrimSpace(text), "SELECT")}
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		end := i
@@ -120,6 +121,11 @@ func (db *DB) run(ctx context.Context, f *form, values []any) (int64, error) {
 	if db.direct(ctx) {
 		return db.execDirect(ctx, f, values)
 	}
+	leave, err := db.turn(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
 	res, err := db.exec(ctx, f, values)
 	if err != nil {
 		return 0, err
@@ -152,6 +158,11 @@ func read[T any](ctx context.Context, db *DB, f *form, values []any) ([]T, error
 	if db.direct(ctx) {
 		return selectDirect[T](ctx, db, f, values)
 	}
+	leave, err := db.turn(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	rows, err := db.query(ctx, f, values)
 	if err != nil {
 		return nil, err

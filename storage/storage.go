@@ -44,6 +44,7 @@ type DB struct {
 	pool   *gorm.DB
 	conns  *sql.DB
 	hook   *hooks
+	line   line
 	target target
 
 	forms     sync.Map // text of a statement to *form
@@ -70,14 +71,14 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{conns: conns, hook: &hooks{}, target: target, clock: clock{machine: cfg.Clock}}
+	db := &DB{conns: conns, hook: &hooks{}, line: lineOf(target.dialect), target: target, clock: clock{machine: cfg.Clock}}
 	if db.Now = db.clock.now; cfg.Clock == nil {
 		db.clock.machine = time.Now
 	}
 	if err := db.check(ctx, cfg.Log); err != nil {
 		return nil, errors.Join(err, conns.Close())
 	}
-	db.pool, err = gorm.Open(target.dialector(pool{conns, db.hook}), &gorm.Config{
+	db.pool, err = gorm.Open(target.dialector(pool{conns, db.hook, db.line}), &gorm.Config{
 		TranslateError:         true,
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
@@ -128,6 +129,10 @@ func (db *DB) Vacuum(ctx context.Context) error {
 	if db.Dialect() != SQLite {
 		return nil
 	}
+	if err := db.line.enter(ctx); err != nil {
+		return Err("vacuum", err)
+	}
+	defer db.line.leave()
 	_, err := db.conns.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 	return Err("vacuum", err)
 }
