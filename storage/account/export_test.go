@@ -24,7 +24,7 @@ const (
 )
 
 // Hashers is how many passwords are hashed at once.
-func Hashers() int { return hashers() }
+func Hashers() int { return hashers }
 
 // TOTPCode is the code of a moment.
 func TOTPCode(secret []byte, at time.Time) string { return totpCode(secret, totpStep(at)) }

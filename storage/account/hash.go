@@ -45,7 +45,7 @@ const (
 
 // hashers is how many passwords are hashed at once: on half the processors, so
 // that a flood of sign-ins leaves the other half to who is signed in already.
-func hashers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+var hashers = max(1, runtime.GOMAXPROCS(0)/2)
 
 // hasher hashes passwords, as many at once as [hashers] says.
 type hasher struct {
@@ -57,10 +57,9 @@ type hasher struct {
 }
 
 func newHasher(cost HashCost) *hasher {
-	n := hashers()
 	h := &hasher{
-		admitted: make(chan struct{}, n+hashQueue),
-		running:  make(chan struct{}, n),
+		admitted: make(chan struct{}, hashers+hashQueue),
+		running:  make(chan struct{}, hashers),
 		cost:     sync.OnceValue(calibrate),
 		match:    match,
 	}
@@ -168,7 +167,8 @@ func (h *hasher) run(ctx context.Context) (leave func(), err error) {
 	defer h.waiting.Add(-1)
 	select {
 	case h.running <- struct{}{}:
-		return func() { <-h.running }, nil
+		goProcessors.lend(hashers)
+		return func() { goProcessors.giveBack(); <-h.running }, nil
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return nil, ErrBusy

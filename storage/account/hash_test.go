@@ -82,7 +82,7 @@ func TestHashQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	h := newHasher(HashCost{Memory: 8, Passes: 1})
 	var leave []func()
-	for range hashers() {
+	for range hashers {
 		f, err := h.enter(t.Context())
 		if err != nil {
 			t.Fatal(err)
