@@ -2,7 +2,6 @@ package storage_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -28,38 +27,36 @@ func TestWhoWaitsToWriteKeepsNobodyFromReading(t *testing.T) {
 		group sync.WaitGroup
 		came  = arrivals(db)
 	)
-	err := db.InTx(t.Context(), func(context.Context) error {
-		for n := range writers {
-			group.Go(func() {
-				if _, err := db.Exec(t.Context(), insert, map[string]any{"n": n}); err != nil {
-					t.Errorf("statement %d: %v", n, err)
-				}
+	release := occupy(t, db)
+	for n := range writers {
+		group.Go(func() {
+			if _, err := db.Exec(t.Context(), insert, map[string]any{"n": n}); err != nil {
+				t.Errorf("statement %d: %v", n, err)
+			}
+		})
+		group.Go(func() {
+			err := db.InTx(t.Context(), func(ctx context.Context) error {
+				return db.With(ctx).Exec(`REPLACE INTO notes (n) VALUES (?)`, writers+n).Error
 			})
-			group.Go(func() {
-				err := db.InTx(t.Context(), func(ctx context.Context) error {
-					return db.With(ctx).Exec(`REPLACE INTO notes (n) VALUES (?)`, writers+n).Error
-				})
-				if err != nil {
-					t.Errorf("transaction %d: %v", n, err)
-				}
-			})
-			group.Go(func() {
-				if err := db.With(t.Context()).Exec(`INSERT INTO notes (n) VALUES (?)`, 2*writers+n).Error; err != nil {
-					t.Errorf("statement of gorm %d: %v", n, err)
-				}
-			})
-		}
-		for came() < 1+3*writers {
-			time.Sleep(time.Millisecond)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := storage.Select[int64](ctx, db, `SELECT count(*) FROM notes`, nil)
-		return err
-	})
-	if err != nil {
+			if err != nil {
+				t.Errorf("transaction %d: %v", n, err)
+			}
+		})
+		group.Go(func() {
+			if err := db.With(t.Context()).Exec(`INSERT INTO notes (n) VALUES (?)`, 2*writers+n).Error; err != nil {
+				t.Errorf("statement of gorm %d: %v", n, err)
+			}
+		})
+	}
+	for came() < 1+3*writers {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := storage.Select[int64](ctx, db, `SELECT count(*) FROM notes`, nil); err != nil {
 		t.Errorf("read while %d wait to write: %v", 3*writers, err)
 	}
+	release()
 	group.Wait()
 	kept, err := storage.Select[int64](t.Context(), db, `SELECT count(*) FROM notes`, nil)
 	if err != nil || kept[0] != 3*writers {
@@ -77,31 +74,51 @@ func TestWritersHaveTheirTurn(t *testing.T) {
 		order []int
 		came  = arrivals(db)
 	)
-	err := db.InTx(t.Context(), func(context.Context) error {
-		for n := range writers {
-			group.Go(func() {
-				err := db.InTx(t.Context(), func(context.Context) error {
-					order = append(order, n)
-					return nil
-				})
-				if err != nil {
-					t.Errorf("%d: %v", n, err)
-				}
+	release := occupy(t, db)
+	for n := range writers {
+		group.Go(func() {
+			err := db.InTx(t.Context(), func(context.Context) error {
+				order = append(order, n)
+				return nil
 			})
-			for came() < n+2 {
-				time.Sleep(time.Millisecond)
+			if err != nil {
+				t.Errorf("%d: %v", n, err)
 			}
-			time.Sleep(time.Millisecond) // it has come, and now it waits
+		})
+		for came() < n+2 {
+			time.Sleep(time.Millisecond)
 		}
-		return nil
-	})
+		time.Sleep(time.Millisecond) // it has come, and now it waits
+	}
+	release()
 	group.Wait()
-	if err != nil || len(order) != writers {
-		t.Fatalf("in the order %v, %v", order, err)
+	if len(order) != writers {
+		t.Fatalf("in the order %v", order)
 	}
 	for place, n := range order {
 		if max(place-n, n-place) > writers/5 { // of two that come at once either may be first
 			t.Fatalf("number %d was number %d: %v", n, place, order)
+		}
+	}
+}
+
+// occupy begins a transaction that lasts until release.
+func occupy(t *testing.T, db *storage.DB) (release func()) {
+	t.Helper()
+	begun, over, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- db.InTx(t.Context(), func(context.Context) error {
+			close(begun)
+			<-over
+			return nil
+		})
+	}()
+	<-begun
+	return func() {
+		t.Helper()
+		close(over)
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -122,19 +139,15 @@ func arrivals(db *storage.DB) (came func() int) {
 func TestWhoGivesUpWaitingToWrite(t *testing.T) {
 	t.Parallel()
 	db := storagetest.Open(t)
-	err := db.InTx(t.Context(), func(context.Context) error {
-		late, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		for what, write := range writes(db) {
-			if err := write(late); err == nil || late.Err() == nil {
-				t.Errorf("%s: %v beside a transaction", what, err)
-			}
+	release := occupy(t, db)
+	late, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	for what, write := range writes(db) {
+		if err := write(late); err == nil || late.Err() == nil {
+			t.Errorf("%s: %v beside a transaction", what, err)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
+	release()
 	for what, write := range writes(db) {
 		if err := write(t.Context()); err != nil {
 			t.Errorf("%s after it: %v", what, err)
@@ -212,17 +225,18 @@ func TestOpenBesideAWriter(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `CREATE TABLE notes (n INTEGER PRIMARY KEY)`, nil); err != nil {
 		t.Fatal(err)
 	}
-	err := db.InTx(t.Context(), func(context.Context) error {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		beside, err := storage.Open(ctx, storage.Config{URL: url})
-		if err != nil {
-			return err
-		}
-		_, err = storage.Select[int64](ctx, beside, `SELECT count(*) FROM notes`, nil)
-		return errors.Join(err, beside.Close())
-	})
+	release := occupy(t, db)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	beside, err := storage.Open(ctx, storage.Config{URL: url})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storage.Select[int64](ctx, beside, `SELECT count(*) FROM notes`, nil); err != nil {
+		t.Error(err)
+	}
+	release()
+	if err := beside.Close(); err != nil {
 		t.Error(err)
 	}
 	mode, err := storage.Select[int64](t.Context(), db, `SELECT auto_vacuum FROM pragma_auto_vacuum`, nil)
