@@ -89,16 +89,18 @@ func parseSQLiteURL(u *url.URL) (target, error) {
 	return target{dialect: SQLite, path: filepath.Clean(u.Path), shown: filepath.Clean(u.Path)}, nil
 }
 
-// open opens the pool of connections that the server works with.
-func (t target) open(cfg Config) (*sql.DB, error) {
+// open opens the pool of connections that the server works with, and what it
+// writes with, which is another one only for SQLite.
+func (t target) open(cfg Config) (conns, writes *sql.DB, err error) {
 	if t.dialect == SQLite {
 		return openSQLite(t.path)
 	}
-	conns := cfg.MaxConns
-	if conns == 0 {
-		conns = defaultMaxConns
+	most := cfg.MaxConns
+	if most == 0 {
+		most = defaultMaxConns
 	}
-	return openPostgres(t.pg, conns), nil
+	conns = openPostgres(t.pg, most)
+	return conns, conns, nil
 }
 
 func limit(db *sql.DB, conns int) {

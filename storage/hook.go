@@ -66,8 +66,9 @@ var (
 // pool is the connection pool as gorm sees it, with the hook in front.
 type pool struct {
 	*sql.DB
-	hook *hooks
-	line line
+	writes *sql.DB
+	hook   *hooks
+	line   *line
 }
 
 // GetDBConn lets gorm find the pool itself.
@@ -84,12 +85,12 @@ func (p pool) ExecContext(ctx context.Context, query string, args ...any) (sql.R
 }
 
 // exec runs what writes and is no part of a transaction.
-func (p pool) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	if err := p.line.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer p.line.leave()
-	return p.DB.ExecContext(ctx, query, args...)
+func (p pool) exec(ctx context.Context, query string, args []any) (res sql.Result, err error) {
+	err = p.line.take(ctx, func() error {
+		res, err = p.writes.ExecContext(ctx, query, args...)
+		return err
+	})
+	return res, err
 }
 
 func (p pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -128,11 +129,14 @@ func (p pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, 
 
 // begin begins a transaction in its turn, which lasts until the transaction
 // has ended.
-func (p pool) begin(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
+func (p pool) begin(ctx context.Context, opts *sql.TxOptions) (tx *sql.Tx, err error) {
 	if err := p.line.enter(ctx); err != nil {
 		return nil, err
 	}
-	tx, err := p.DB.BeginTx(ctx, opts)
+	err = patiently(ctx, func() error {
+		tx, err = p.writes.BeginTx(ctx, opts)
+		return err
+	})
 	if err != nil {
 		p.line.leave()
 	}

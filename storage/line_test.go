@@ -244,3 +244,55 @@ func TestOpenBesideAWriter(t *testing.T) {
 		t.Errorf("auto_vacuum is %v, %v; want 2, which is incremental", mode, err)
 	}
 }
+
+// What another process writes is waited for, and what this one writes without
+// end leaves the other one its turn.
+func TestTwoProcessesWrite(t *testing.T) {
+	t.Parallel()
+	url := storagetest.SQLiteURL(t)
+	server, command := storagetest.OpenURL(t, url), storagetest.OpenURL(t, url)
+	if err := server.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for what, write := range writes(server) {
+		release := occupy(t, command)
+		written := make(chan error)
+		go func() { written <- write(t.Context()) }()
+		select {
+		case err := <-written:
+			t.Errorf("%s beside a transaction of another process: %v", what, err)
+		case <-time.After(5 * time.Millisecond):
+		}
+		release()
+		if err := <-written; err != nil {
+			t.Errorf("%s after a transaction of another process: %v", what, err)
+		}
+	}
+	if _, err := server.Exec(t.Context(), `CREATE TABLE notes (n INTEGER PRIMARY KEY)`, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				_, err := server.Exec(ctx, `INSERT INTO notes DEFAULT VALUES`, nil)
+				if err != nil && ctx.Err() == nil {
+					t.Errorf("the server: %v", err)
+				}
+			}
+		})
+	}
+	for range 10 {
+		for what, write := range writes(command) {
+			if err := write(t.Context()); err != nil {
+				t.Errorf("%s beside a server that writes without end: %v", what, err)
+			}
+		}
+	}
+	end()
+	group.Wait()
+	if server.WriteWait() <= 0 {
+		t.Error("eight writers did not wait for one another")
+	}
+}

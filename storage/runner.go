@@ -7,15 +7,20 @@ import (
 	"gorm.io/gorm"
 )
 
-// turn waits for the turn of a statement that writes and is no transaction's.
-func (db *DB) turn(ctx context.Context, f *form) (leave func(), err error) {
+// inTurn runs a statement, in its turn if it writes and is no transaction's.
+func (db *DB) inTurn(ctx context.Context, f *form, do func() error) error {
 	if !f.writes || db.InTransaction(ctx) {
-		return func() {}, nil
+		return do()
 	}
-	if err := db.line.enter(ctx); err != nil {
-		return nil, err
+	return db.line.take(ctx, do)
+}
+
+// connsOf are those on which a statement runs.
+func (db *DB) connsOf(ctx context.Context, f *form) (*sql.DB, *compiled) {
+	if f.writes || db.InTransaction(ctx) {
+		return db.writes, &f.toWrite
 	}
-	return db.line.leave, nil
+	return db.conns, &f.toRead
 }
 
 func (db *DB) query(ctx context.Context, f *form, values []any) (*sql.Rows, error) {
@@ -26,7 +31,8 @@ func (db *DB) query(ctx context.Context, f *form, values []any) (*sql.Rows, erro
 	case tx != nil:
 		return tx.QueryContext(ctx, f.sql, values...)
 	default:
-		return db.conns.QueryContext(ctx, f.sql, values...)
+		conns, _ := db.connsOf(ctx, f)
+		return conns.QueryContext(ctx, f.sql, values...)
 	}
 }
 
@@ -38,7 +44,8 @@ func (db *DB) exec(ctx context.Context, f *form, values []any) (sql.Result, erro
 	case tx != nil:
 		return tx.ExecContext(ctx, f.sql, values...)
 	default:
-		return db.conns.ExecContext(ctx, f.sql, values...)
+		conns, _ := db.connsOf(ctx, f)
+		return conns.ExecContext(ctx, f.sql, values...)
 	}
 }
 
@@ -50,10 +57,11 @@ func (db *DB) runner(ctx context.Context, f *form) (*sql.Stmt, *sql.Tx) {
 	if db.Dialect() == PostgreSQL {
 		return nil, tx
 	}
-	prepared := f.prepared.Load()
+	conns, c := db.connsOf(ctx, f)
+	prepared := c.prepared.Load()
 	switch {
 	case prepared == nil:
-		db.prepare(ctx, f)
+		db.prepare(ctx, conns, c, f.sql)
 		return nil, tx
 	case tx == nil:
 		return prepared, nil
@@ -66,19 +74,19 @@ func (db *DB) runner(ctx context.Context, f *form) (*sql.Stmt, *sql.Tx) {
 // connection, and whoever waits for one in a transaction may keep all of them
 // from going on. Connections that are opened later compile it anew by
 // themselves.
-func (db *DB) prepare(ctx context.Context, f *form) {
-	if !f.preparing.CompareAndSwap(false, true) {
+func (db *DB) prepare(ctx context.Context, conns *sql.DB, c *compiled, text string) {
+	if !c.preparing.CompareAndSwap(false, true) {
 		return
 	}
 	db.preparing.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txTimeout)
 		defer cancel()
-		stmt, err := db.conns.PrepareContext(ctx, f.sql)
+		stmt, err := conns.PrepareContext(ctx, text)
 		if err != nil {
-			f.preparing.Store(false) // it runs as it is, and is tried again
+			c.preparing.Store(false) // it runs as it is, and is tried again
 			return
 		}
-		f.prepared.Store(stmt)
+		c.prepared.Store(stmt)
 	})
 }
 

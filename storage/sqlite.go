@@ -11,22 +11,24 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 )
 
-// sqliteConns lets readers work beside the one writer.
+// sqliteConns is how many read beside the one that writes.
 const sqliteConns = 8
 
 // sqliteDSN names the file with what a server needs: a write-ahead log, every
 // commit on disk before it is answered, writers that wait at BEGIN instead of
 // failing half-way, times as sortable UTC text, and a misspelt column an error
-// instead of a string. What is to be said before that comes first.
-func sqliteDSN(path string, first ...string) string {
+// instead of a string. SQLite itself waits so long for other writers. What is
+// to be said before all that comes first.
+func sqliteDSN(path string, wait time.Duration, first ...string) string {
 	q := url.Values{
 		"_pragma": append(first,
-			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
+			fmt.Sprintf("busy_timeout(%d)", wait.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
 			"foreign_keys(1)", "trusted_schema(0)",
 		),
 		"_txlock":      {"immediate"},
@@ -40,13 +42,18 @@ func sqliteDSN(path string, first ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
-func openSQLite(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", sqliteDSN(path))
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+// openSQLite opens the file for those who read and for the one who writes, who
+// waits by other means: see [line].
+func openSQLite(path string) (conns, writes *sql.DB, err error) {
+	if conns, err = sql.Open("sqlite", sqliteDSN(path, busyTimeout)); err == nil {
+		writes, err = sql.Open("sqlite", sqliteDSN(path, 0))
 	}
-	limit(db, sqliteConns)
-	return db, nil
+	if err != nil {
+		return nil, nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	limit(conns, sqliteConns)
+	limit(writes, 1)
+	return conns, writes, nil
 }
 
 // checkSQLite makes the file if need be and reads the schema, which shows that
@@ -63,21 +70,45 @@ func (db *DB) checkSQLite(ctx context.Context, log *slog.Logger) error {
 	if isBusy(err) {
 		err = db.readSchema(ctx)
 	}
+	if err == nil {
+		err = db.beginOnce(ctx)
+	}
 	if err != nil {
 		return db.target.explain(err)
 	}
 	return nil
 }
 
+// beginOnce fails where the file can be read and not written to, which the
+// operator shall hear when the program starts.
+func (db *DB) beginOnce(ctx context.Context) error {
+	tx, err := db.writes.BeginTx(ctx, nil)
+	if isBusy(err) { // another process writes, and so could this one
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// To begin is enough only where the file may be written to: elsewhere
+	// SQLite begins to read. What is said here is undone.
+	_, err = tx.ExecContext(ctx, `PRAGMA user_version = 0`)
+	return errors.Join(err, tx.Rollback())
+}
+
 // initialize makes of an empty file a database that can give space of deleted
 // rows back, which must be said before anything else is. It is not said to
 // other databases, because it takes the turn to write: each connection would
-// wait for it when it is opened.
+// wait for it when it is opened. A file with a journal may be empty again once
+// SQLite has undone what the journal is of.
 func initialize(ctx context.Context, path string) error {
-	if info, err := os.Stat(path); err != nil || info.Size() > 0 {
+	info, err := os.Stat(path)
+	if err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", sqliteDSN(path, "auto_vacuum(INCREMENTAL)"))
+	if _, undone := os.Stat(path + "-journal"); info.Size() > 0 && undone != nil {
+		return nil
+	}
+	db, err := sql.Open("sqlite", sqliteDSN(path, busyTimeout, "auto_vacuum(INCREMENTAL)"))
 	if err != nil {
 		return err
 	}

@@ -26,8 +26,13 @@ type form struct {
 	names  []string // of the values, in the order of their placeholders
 	plans  sync.Map // reflect.Type of a row to *plan
 
+	toRead, toWrite compiled // on SQLite, whose connections for the two differ
+}
+
+// compiled is a statement that was compiled once for each connection.
+type compiled struct {
 	preparing atomic.Bool
-	prepared  atomic.Pointer[sql.Stmt] // SQLite: compiled once for each connection
+	prepared  atomic.Pointer[sql.Stmt]
 }
 
 // form finds the form of a statement whose values are named @name. Statements
@@ -121,12 +126,11 @@ func (db *DB) run(ctx context.Context, f *form, values []any) (int64, error) {
 	if db.direct(ctx) {
 		return db.execDirect(ctx, f, values)
 	}
-	leave, err := db.turn(ctx, f)
-	if err != nil {
-		return 0, err
-	}
-	defer leave()
-	res, err := db.exec(ctx, f, values)
+	var res sql.Result
+	err := db.inTurn(ctx, f, func() (err error) {
+		res, err = db.exec(ctx, f, values)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -158,16 +162,15 @@ func read[T any](ctx context.Context, db *DB, f *form, values []any) ([]T, error
 	if db.direct(ctx) {
 		return selectDirect[T](ctx, db, f, values)
 	}
-	leave, err := db.turn(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	rows, err := db.query(ctx, f, values)
-	if err != nil {
-		return nil, err
-	}
-	return collect[T](ctx, db, f, rows)
+	var list []T
+	err := db.inTurn(ctx, f, func() error {
+		rows, err := db.query(ctx, f, values)
+		if err == nil {
+			list, err = collect[T](ctx, db, f, rows)
+		}
+		return err
+	})
+	return list, err
 }
 
 func collect[T any](ctx context.Context, db *DB, f *form, rows *sql.Rows) (list []T, err error) {

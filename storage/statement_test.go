@@ -36,7 +36,7 @@ func TestSelect(t *testing.T) {
 		if db.Dialect() == storage.PostgreSQL {
 			timestamp = "TIMESTAMPTZ"
 		}
-		exec(t, db, `CREATE TABLE parts (name TEXT UNIQUE, number BIGINT, yes BOOLEAN, bytes `+map[storage.Dialect]string{storage.SQLite: "BLOB", storage.PostgreSQL: "BYTEA"}[db.Dialect()]+`,
+		execute(t, db, `CREATE TABLE parts (name TEXT UNIQUE, number BIGINT, yes BOOLEAN, bytes `+map[storage.Dialect]string{storage.SQLite: "BLOB", storage.PostgreSQL: "BYTEA"}[db.Dialect()]+`,
 			at `+timestamp+`, later `+timestamp+`, text TEXT, words TEXT)`)
 		const insert = `INSERT INTO parts (name, number, yes, bytes, at, later, text, words)
 			VALUES (@name, @number, @yes, @bytes, @at, @later, @text, '["a@b", "c"]')`
@@ -93,7 +93,7 @@ func same(a, b part) bool {
 // What a statement does in a transaction is undone with it.
 func TestExecInTransaction(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		exec(t, db, `CREATE TABLE numbers (n BIGINT)`)
+		execute(t, db, `CREATE TABLE numbers (n BIGINT)`)
 		undo := errors.New("undo")
 		for range 2 { // compiled, the second time
 			err := db.InTx(t.Context(), func(ctx context.Context) error {
@@ -138,7 +138,7 @@ func TestStatementMistakes(t *testing.T) {
 	})
 }
 
-func exec(t *testing.T, db *storage.DB, statement string) {
+func execute(t *testing.T, db *storage.DB, statement string) {
 	t.Helper()
 	if err := db.With(t.Context()).Exec(statement).Error; err != nil {
 		t.Fatal(err)

@@ -43,8 +43,9 @@ type Config struct {
 type DB struct {
 	pool   *gorm.DB
 	conns  *sql.DB
+	writes *sql.DB // SQLite's one connection for them; PostgreSQL has no other pool
 	hook   *hooks
-	line   line
+	line   *line
 	target target
 
 	forms     sync.Map // text of a statement to *form
@@ -67,18 +68,18 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	conns, err := target.open(cfg)
+	conns, writes, err := target.open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{conns: conns, hook: &hooks{}, line: lineOf(target.dialect), target: target, clock: clock{machine: cfg.Clock}}
+	db := &DB{conns: conns, writes: writes, hook: &hooks{}, line: lineOf(target.dialect), target: target, clock: clock{machine: cfg.Clock}}
 	if db.Now = db.clock.now; cfg.Clock == nil {
 		db.clock.machine = time.Now
 	}
 	if err := db.check(ctx, cfg.Log); err != nil {
-		return nil, errors.Join(err, conns.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	db.pool, err = gorm.Open(target.dialector(pool{conns, db.hook, db.line}), &gorm.Config{
+	db.pool, err = gorm.Open(target.dialector(pool{conns, writes, db.hook, db.line}), &gorm.Config{
 		TranslateError:         true,
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
@@ -87,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		NowFunc:                func() time.Time { return db.Now() },
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database: %w", err), conns.Close())
+		return nil, errors.Join(fmt.Errorf("open database: %w", err), db.Close())
 	}
 	return db, nil
 }
@@ -102,7 +103,7 @@ func (db *DB) check(ctx context.Context, log *slog.Logger) error {
 // Close closes the database.
 func (db *DB) Close() error {
 	db.preparing.Wait()
-	return db.conns.Close()
+	return errors.Join(db.conns.Close(), db.writes.Close()) // closing twice is no error
 }
 
 // Ping asks the database for an answer.
@@ -129,12 +130,10 @@ func (db *DB) Vacuum(ctx context.Context) error {
 	if db.Dialect() != SQLite {
 		return nil
 	}
-	if err := db.line.enter(ctx); err != nil {
-		return Err("vacuum", err)
-	}
-	defer db.line.leave()
-	_, err := db.conns.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
-	return Err("vacuum", err)
+	return Err("vacuum", db.line.take(ctx, func() error {
+		_, err := db.writes.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+		return err
+	}))
 }
 
 // Err restates a database error in this package's words and adds what was

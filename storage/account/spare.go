@@ -20,18 +20,23 @@ import (
 // what an operator has set stays.
 type spares struct {
 	withheld func() bool
-	set      func(processors int) // stops the program for some microseconds
+	set      func(processors int) // stops the program for a moment, as reset does
 	reset    func()
 
 	mu     sync.Mutex
 	hashes int
-	lent   bool
+	lent   time.Time   // the zero time when it was taken back
 	idle   *time.Timer // until what was lent is taken back
 }
 
-// spareFor is how long after the last hash a processor is kept: who signs in
-// often does not stop the program twice each time.
-const spareFor = time.Second
+const (
+	// spareFor is how long after the last hash a processor is kept: who signs
+	// in often does not stop the program twice each time.
+	spareFor = time.Second
+	// lentFor is how long one is lent before it is asked anew whether Go has
+	// all of the machine's: a container's quota can change.
+	lentFor = time.Minute
+)
 
 // goProcessors are those of this process.
 var goProcessors = &spares{
@@ -48,11 +53,17 @@ func (s *spares) lend(atOnce int) {
 	if s.idle != nil {
 		s.idle.Stop()
 	}
-	if s.lent || s.withheld() {
-		return
+	now := time.Now() //nolint:forbidigo // measures, and decides nothing that is kept
+	if !s.lent.IsZero() {
+		if now.Sub(s.lent) < lentFor {
+			return
+		}
+		s.takeBack()
 	}
-	s.lent = true
-	s.set(runtime.NumCPU() + atOnce)
+	if !s.withheld() {
+		s.lent = now
+		s.set(runtime.NumCPU() + atOnce)
+	}
 }
 
 // giveBack is called after it.
@@ -60,21 +71,26 @@ func (s *spares) giveBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hashes--
-	if s.hashes > 0 || !s.lent {
+	if s.hashes > 0 || s.lent.IsZero() {
 		return
 	}
 	if s.idle == nil {
-		s.idle = time.AfterFunc(spareFor, s.takeBack)
+		s.idle = time.AfterFunc(spareFor, s.rest)
 		return
 	}
 	s.idle.Reset(spareFor)
 }
 
-func (s *spares) takeBack() {
+// rest takes back what is lent, unless a hash began meanwhile.
+func (s *spares) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hashes == 0 && s.lent {
-		s.lent = false
-		s.reset()
+	if s.hashes == 0 && !s.lent.IsZero() {
+		s.takeBack()
 	}
+}
+
+func (s *spares) takeBack() {
+	s.lent = time.Time{}
+	s.reset()
 }
