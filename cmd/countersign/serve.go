@@ -159,7 +159,7 @@ func (s *server) measure() {
 	built := readBuild()
 	cfg := metrics.Config{
 		Build:    metrics.Build{Version: built.Version, Commit: built.Commit, Go: built.Go},
-		Database: s.stores.db.Pool(), Hashing: s.stores.accounts.Hashing,
+		Database: s.stores.db.Pool(), WriteWait: s.stores.db.WriteWait, Hashing: s.stores.accounts.Hashing,
 	}
 	if s.certificate != nil {
 		cfg.Certificate = s.certificate.NotAfter

@@ -24,6 +24,9 @@ type Config struct {
 	Build Build
 	// Database is the pool of connections.
 	Database *sql.DB
+	// WriteWait is how long all requests together have waited for their turn
+	// to write to SQLite.
+	WriteWait func() time.Duration
 	// Hashing is the pool that hashes passwords: how many are hashed, how many
 	// wait, and how many may be hashed at once.
 	Hashing func() (running, waiting, capacity int)
@@ -110,6 +113,11 @@ func (m *Metrics) register(cfg Config) {
 		collectors.NewGoCollector(), collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if cfg.Database != nil {
 		m.registry.MustRegister(collectors.NewDBStatsCollector(cfg.Database, "countersign"))
+	}
+	if cfg.WriteWait != nil {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "countersign_database_write_wait_seconds_total", Help: "Time that requests have waited for their turn to write to SQLite.",
+		}, func() float64 { return cfg.WriteWait().Seconds() }))
 	}
 	if cfg.Hashing != nil {
 		m.registry.MustRegister(hashing(cfg.Hashing))

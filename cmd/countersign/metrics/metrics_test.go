@@ -25,6 +25,7 @@ func TestWhatIsCounted(t *testing.T) {
 		Build:       metrics.Build{Version: "v1.2.3", Commit: "abc", Go: "go1.26"},
 		Hashing:     func() (running, waiting, capacity int) { return 1, 2, 3 },
 		Certificate: func() time.Time { return expires },
+		WriteWait:   func() time.Duration { return 1500 * time.Millisecond },
 	})
 	if got := scrape(m); !strings.Contains(got, `countersign_audit_events_total{action="client.approve"} 0`) {
 		t.Error("the first approval is not an increase")
@@ -60,7 +61,7 @@ func TestWhatIsCounted(t *testing.T) {
 		"countersign_client_failures_dropped_total 9",
 		"countersign_password_hashes_running 1", "countersign_password_hashes_waiting 2", "countersign_password_hashes_max 3",
 		"countersign_tls_certificate_expiry_timestamp_seconds 1.9e+09",
-		"http_server_active_requests 1",
+		"http_server_active_requests 1", "countersign_database_write_wait_seconds_total 1.5",
 	} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("metrics lack %s", want)
