@@ -44,7 +44,7 @@ func TestOpenAFileThatCannotBeWrittenTo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	other := exec.CommandContext(t.Context(), program, "-test.run=^TestOpenAFileThatCannotBeWrittenTo$") //nolint:gosec // this program
+	other := exec.CommandContext(t.Context(), program, "-test.run=^TestOpenAFileThatCannotBeWrittenTo$")
 	other.Env, other.Dir = []string{readOnlyFile + "=" + path}, dir
 	asNobody(other)
 	if said, err := other.CombinedOutput(); err != nil {
