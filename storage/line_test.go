@@ -261,6 +261,8 @@ func TestTwoProcessesWrite(t *testing.T) {
 		select {
 		case err := <-written:
 			t.Errorf("%s beside a transaction of another process: %v", what, err)
+			release()
+			continue
 		case <-time.After(5 * time.Millisecond):
 		}
 		release()
