@@ -67,9 +67,6 @@ func (db *DB) checkSQLite(ctx context.Context, log *slog.Logger) error {
 		return db.target.explain(err)
 	}
 	err := db.readSchema(ctx)
-	if isBusy(err) {
-		err = db.readSchema(ctx)
-	}
 	if err == nil {
 		err = db.beginOnce(ctx)
 	}
@@ -120,12 +117,16 @@ func initialize(ctx context.Context, path string) error {
 	return err
 }
 
-// readSchema fails with SQLITE_BUSY where another process gives the new file
-// its write-ahead log at the same moment: SQLite lets neither wait that has
-// read the file before, and fails one. The other is done when it asks again.
+// readSchema asks again where others give the new file its write-ahead log at
+// the same moment: SQLite lets nobody wait who has read the file before, and
+// answers SQLITE_BUSY at once, again and again until one of them is alone.
 func (db *DB) readSchema(ctx context.Context) error {
-	var n int
-	return db.conns.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n)
+	patience, cancel := context.WithTimeout(ctx, busyTimeout)
+	defer cancel()
+	return patiently(patience, func() error {
+		var n int
+		return db.conns.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n)
+	})
 }
 
 func isBusy(err error) bool {
