@@ -24,50 +24,47 @@ func (db *DB) connsOf(ctx context.Context, f *form) (*sql.DB, *compiled) {
 }
 
 func (db *DB) query(ctx context.Context, f *form, values []any) (*sql.Rows, error) {
-	stmt, tx := db.runner(ctx, f) //nolint:sqlclosecheck // it is kept for the next call, or ends with its transaction
-	switch {
-	case stmt != nil:
+	stmt, on := db.runner(ctx, f) //nolint:sqlclosecheck // it is kept for the next call, or ends with its transaction
+	if stmt != nil {
 		return stmt.QueryContext(ctx, values...)
-	case tx != nil:
-		return tx.QueryContext(ctx, f.sql, values...)
-	default:
-		conns, _ := db.connsOf(ctx, f)
-		return conns.QueryContext(ctx, f.sql, values...)
 	}
+	return on.QueryContext(ctx, f.sql, values...)
 }
 
 func (db *DB) exec(ctx context.Context, f *form, values []any) (sql.Result, error) {
-	stmt, tx := db.runner(ctx, f) //nolint:sqlclosecheck // it is kept for the next call, or ends with its transaction
-	switch {
-	case stmt != nil:
+	stmt, on := db.runner(ctx, f) //nolint:sqlclosecheck // it is kept for the next call, or ends with its transaction
+	if stmt != nil {
 		return stmt.ExecContext(ctx, values...)
-	case tx != nil:
-		return tx.ExecContext(ctx, f.sql, values...)
-	default:
-		conns, _ := db.connsOf(ctx, f)
-		return conns.ExecContext(ctx, f.sql, values...)
 	}
+	return on.ExecContext(ctx, f.sql, values...)
 }
 
-// runner returns what the statement runs on: the transaction in ctx if there
-// is one, and on SQLite the compiled statement. PostgreSQL's driver remembers
-// compiled statements by itself.
-func (db *DB) runner(ctx context.Context, f *form) (*sql.Stmt, *sql.Tx) {
-	tx := db.transaction(ctx)
-	if db.Dialect() == PostgreSQL {
-		return nil, tx
-	}
+// runner is what the text of a statement runs on.
+type runner interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// runner returns the compiled statement, of which SQLite's are kept here, or
+// else what the text runs on: the transaction in ctx, or the connections.
+// PostgreSQL's driver remembers compiled statements by itself.
+func (db *DB) runner(ctx context.Context, f *form) (*sql.Stmt, runner) { //nolint:ireturn // the transaction or the connections
 	conns, c := db.connsOf(ctx, f)
-	prepared := c.prepared.Load()
-	switch {
-	case prepared == nil:
-		db.prepare(ctx, conns, c, f.sql)
-		return nil, tx
-	case tx == nil:
-		return prepared, nil
-	default:
-		return tx.StmtContext(ctx, prepared), nil
+	tx := db.transaction(ctx)
+	if db.Dialect() == SQLite {
+		switch prepared := c.prepared.Load(); {
+		case prepared == nil:
+			db.prepare(ctx, conns, c, f.sql)
+		case tx == nil:
+			return prepared, nil
+		default:
+			return tx.StmtContext(ctx, prepared), nil
+		}
 	}
+	if tx != nil {
+		return nil, tx
+	}
+	return nil, conns
 }
 
 // prepare compiles a statement for the next time, beside this one: that takes a
