@@ -14,6 +14,9 @@ func (s *Store) OnHash(f func(encoded string)) {
 // Waiting is how many wait for a processor to hash on.
 func (s *Store) Waiting() int { return int(s.hasher.waiting.Load()) }
 
+// Places is how many have a place among those who run or wait for a hash.
+func (s *Store) Places() int { return len(s.hasher.admitted) }
+
 // What the tests hold the store against.
 const (
 	AccountFree = accountFree

@@ -29,31 +29,43 @@ func (s *Store) Authenticate(ctx context.Context, in SignIn) (a *Account, device
 	if len(in.Username) > maxTypedName {
 		in.Username = "" // nobody's, and costs as much as any other
 	}
+	a, device, made, err := s.compare(ctx, in)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := s.admit(ctx, a, in.Password, made); err != nil {
+		return nil, "", err
+	}
+	return a, s.deviceCookie(in.Device, a.ID, device), nil
+}
+
+// compare returns the account whose password this is, the browser's known
+// device and what the attempt has reserved. Its place among those who have
+// passwords hashed is another's from then on: keeping the sign-in may wait for
+// the database, not for a hash.
+func (s *Store) compare(ctx context.Context, in SignIn) (a *Account, device string, made []reservation, err error) {
 	leave, err := s.hasher.admit()
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	defer leave()
-	c, err := s.candidate(ctx, in.Username)
+	a, err = s.candidate(ctx, in.Username)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	device = s.knownDevice(in.Device, c.ID)
-	made, err := s.reserve(ctx, s.limits(in, c.ID, device))
+	device = s.knownDevice(in.Device, a.ID)
+	made, err = s.reserve(ctx, s.limits(in, a.ID, device))
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	ok, err := s.hasher.verify(ctx, c.PasswordHash, in.Password)
+	ok, err := s.hasher.verify(ctx, a.PasswordHash, in.Password)
 	if err != nil {
-		return nil, "", errors.Join(fmt.Errorf("check password: %w", err), s.release(ctx, made))
+		return nil, "", nil, errors.Join(fmt.Errorf("check password: %w", err), s.release(ctx, made))
 	}
-	if !ok || c.ID == "" || c.DisabledAt != nil {
-		return nil, "", ErrWrongPassword
+	if !ok || a.ID == "" || a.DisabledAt != nil {
+		return nil, "", nil, ErrWrongPassword
 	}
-	if err := s.admit(ctx, c, in.Password, made); err != nil {
-		return nil, "", err
-	}
-	return c, s.deviceCookie(in.Device, c.ID, device), nil
+	return a, device, made, nil
 }
 
 // maxTypedName bounds a username that somebody types: folding a longer one

@@ -368,6 +368,29 @@ func TestWhoIsSentAwayCostsNoStatement(t *testing.T) {
 	flood.Wait()
 }
 
+// Who waits for the database to keep a sign-in takes no place from those who
+// wait for a hash.
+func TestPlaceIsGivenBackBeforeTheSignInIsKept(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		s := open(t, db)
+		create(t, s, "bob")
+		var places []int
+		db.SetHook(func(_ context.Context, statement string) error {
+			if strings.HasPrefix(statement, "UPDATE accounts SET last_sign_in_at") {
+				places = append(places, s.Places())
+			}
+			return nil
+		})
+		if _, _, err := signIn(t, s, "bob", goodPassword); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(places, []int{0}) {
+			t.Errorf("places held while the sign-in is kept: %d; want 0, once", places)
+		}
+	})
+}
+
 // Many right passwords at once all get in, one by one or together.
 func TestSignInsRace(t *testing.T) {
 	t.Parallel()
