@@ -100,7 +100,8 @@ fuzz: ## Fuzz every target for FUZZTIME (2m) each.
 bench: ## Measure the steps and the whole program, on SQLite and a durable PostgreSQL, beside a floor: see docs/performance.md.
 	.ci/need go postgresql $(if $(filter oidc-provider,$(PEER)),node)
 	mkdir -p bench-results
-	.ci/with-postgres --durable go test -p 1 -run '^$$' -bench . -benchmem -benchtime 200ms ./... | tee bench-results/steps.txt
+	.ci/with-postgres --durable go test -p 1 -run '^$$' -bench . -benchmem -benchtime 200ms ./... >bench-results/steps.txt || { cat bench-results/steps.txt; exit 1; }
+	cat bench-results/steps.txt
 	$(BENCH) -peer '$(PEER)'
 
 .PHONY: growth

@@ -2,26 +2,10 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"log/slog"
 
 	"countersign/cmd/countersign/bench/driver"
 )
-
-// bulk fills a database with what is shaped as the server's own rows, so that
-// its indexes are as deep as they would be: $1 are clients, $2 grants. Every
-// row is a copy of one that the program made, but for what tells it apart.
-var bulk = []struct{ what, statement string }{
-	{"clients", `INSERT INTO clients (id, type, name, status, metadata, secrets, consent_digest, created_at, created_by, updated_at, status_at)
-		SELECT 'bulk-' || n, c.type, c.name || ' ' || n, c.status, c.metadata, c.secrets, c.consent_digest, c.created_at, c.created_by, c.updated_at, c.status_at
-		FROM generate_series(1, $1::bigint) n, (SELECT * FROM clients ORDER BY id LIMIT 1) c`},
-	{"grants", `INSERT INTO grants (id, kind, client_id, client_epoch, subject, scope, audience, offline, confirmation, created_at, expires_at)
-		SELECT 'bulk-' || n, 'client_credentials', 'bulk-' || 1 + n % $1::bigint, c.epoch, c.id, 'api', '', false, '', now(), now() + interval '1 day'
-		FROM generate_series(1, $2::bigint) n, (SELECT * FROM clients WHERE id = 'bulk-1') c`},
-	{"access tokens", `INSERT INTO access_tokens (grant_id, hash, scope, audience, created_at, expires_at)
-		SELECT 'bulk-' || n, sha256(('bulk ' || n)::bytea), 'api', '', now(), now() + interval '1 day' FROM generate_series(1, $2::bigint) n WHERE $1::bigint > 0`},
-}
 
 // growths measures an empty database and a full one, one after the other in
 // each scenario.
@@ -54,36 +38,6 @@ func growths(ctx context.Context, l *lab, o options, r *report) error {
 	}
 	r.note(compared(r.results[before:], o))
 	return nil
-}
-
-func (l *lab) fill(ctx context.Context, name string, o options) error {
-	db, err := l.postgres.open(name)
-	if err != nil {
-		return fmt.Errorf("open the database to fill: %w", err)
-	}
-	defer func() { _ = db.Close() }()
-	for _, one := range bulk {
-		if err := insert(ctx, db, one.statement, o); err != nil {
-			return fmt.Errorf("fill the database with %s: %w", one.what, err)
-		}
-		l.log.InfoContext(ctx, "filled", slog.String("with", one.what))
-	}
-	for _, statement := range []string{"VACUUM ANALYZE", "CHECKPOINT"} { // or either would fall into a run
-		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("fill the database: %w", err)
-		}
-	}
-	return nil
-}
-
-// insert passes both numbers, of which PostgreSQL wants each to be used.
-func insert(ctx context.Context, db *sql.DB, statement string, o options) error {
-	args := []any{o.clients}
-	if statement != bulk[0].statement {
-		args = append(args, o.grants)
-	}
-	_, err := db.ExecContext(ctx, statement, args...)
-	return err
 }
 
 // compared holds the full database against the empty one.

@@ -67,7 +67,7 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 	if err != nil {
 		return nil, err
 	}
-	joined, err := l.floor(ctx, b.floor, "floor, "+onPostgres+", joined", "-join", "-postgres", pg.of("bench_joined"))
+	joining, err := l.floor(ctx, b.floor, "floor, "+onPostgres+joined, "-join", "-postgres", pg.of("bench_joined"))
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (l *lab) onPostgres(ctx context.Context, o options, pg *cluster, b binaries
 	list := []target{
 		{own, pg.count(ctx, "bench"), nil},
 		{floor, pg.count(ctx, "bench_floor"), nil},
-		{joined, pg.count(ctx, "bench_joined"), []string{"cc", "cc_jwt"}},
+		{joining, pg.count(ctx, "bench_joined"), []string{"cc", "cc_jwt"}},
 		{reads, pg.count(ctx, "bench"), []string{"introspect", "discovery", "jwks"}},
 		{flows, pg.count(ctx, "bench"), []string{"userinfo", "refresh", "code_live", "device_live"}},
 	}

@@ -30,6 +30,9 @@ func (l *lab) floor(ctx context.Context, binary, name string, args ...string) (*
 // sameStatements ends the name of a floor that runs Countersign's own statements.
 const sameStatements = ", same statements"
 
+// joined ends the name of a floor that joins the commits of concurrent requests.
+const joined = ", joined"
+
 // floorBeside starts a floor that runs own's statements in own's database. It is
 // two servers to the driver: one reads tokens that own made, by the statement of
 // own's introspection, and answers own's documents; the other takes people through

@@ -121,14 +121,14 @@ func costs(one driver.Result) string {
 }
 
 // ofFloor is how many times the floor of the same database costs, the server
-// alone, and in brackets with its database. Where one runs the same statements, it
-// is that.
+// alone, and in brackets with its database. Where one runs the same statements, or
+// joins those that come together as the server does, it is that.
 func (r *report) ofFloor(one driver.Result) string {
 	server, database, _ := strings.Cut(one.Server, ", ")
 	if server == "floor" {
 		return "–"
 	}
-	for _, name := range []string{"floor, " + database + sameStatements, "floor, " + database} {
+	for _, name := range []string{"floor, " + database + sameStatements, "floor, " + database + joined, "floor, " + database} {
 		for _, floor := range r.results {
 			if floor.Server == name && floor.Scenario == one.Scenario && floor.Concurrency == one.Concurrency {
 				return times(one, floor)
