@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -57,12 +58,29 @@ func (l *lab) path(name string) string { return filepath.Join(l.folder, name) }
 // build builds a command of this module as it is released.
 func (l *lab) build(ctx context.Context, pkg, name string) (string, error) {
 	to := l.path(name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", to, pkg) //nolint:gosec // of this program
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-trimpath", "-ldflags", "-s -w", "-o", to, pkg) //nolint:gosec // of this program
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", pkg, err, text)
 	}
 	return to, nil
+}
+
+// revision says which state of the sources a program was built from, as far as it
+// knows.
+func revision(binary string) string {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return "unknown"
+	}
+	known := map[string]string{"vcs.revision": "unknown"}
+	for _, s := range info.Settings {
+		known[s.Key] = s.Value
+	}
+	if known["vcs.modified"] == "true" {
+		return known["vcs.revision"] + " and changes"
+	}
+	return known["vcs.revision"]
 }
 
 // address returns a free address of this machine.

@@ -125,7 +125,7 @@ func run(o options, log *slog.Logger) error {
 	if err := l.prepare(ctx); err != nil {
 		return err
 	}
-	r := &report{begun: time.Now()}
+	r := &report{begun: time.Now(), commit: revision(l.built.countersign)}
 	for _, name := range o.parts {
 		if err := parts[name](ctx, l, o, r); err != nil {
 			return errors.Join(err, r.keep(o.out, os.Stdout)) // what was measured is not lost

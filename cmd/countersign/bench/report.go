@@ -18,6 +18,7 @@ import (
 // report is what a run found, as a text for people and as lines of JSON.
 type report struct {
 	begun   time.Time
+	commit  string
 	results []driver.Result
 	notes   []section
 }
@@ -64,8 +65,8 @@ func (r *report) keep(folder string, out io.Writer) error {
 
 func (r *report) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s in %.0f minutes: %s/%s, %d processors (%s), %s.\n", r.begun.UTC().Format("2006-01-02 15:04 MST"),
-		time.Since(r.begun).Minutes(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
+	fmt.Fprintf(&b, "Measured on %s in %.0f minutes, commit %s: %s/%s, %d processors (%s), %s.\n", r.begun.UTC().Format("2006-01-02 15:04 MST"),
+		time.Since(r.begun).Minutes(), r.commit, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
 	for _, name := range r.scenarios() {
 		r.scenario(&b, name)
 	}
