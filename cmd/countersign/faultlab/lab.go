@@ -25,7 +25,12 @@ type config struct {
 	brief    bool   // whether calm and rest at the end are short
 	dir      string // where everything is kept
 	out      io.Writer
+
+	onlySQLite bool // whether the lab on PostgreSQL is left out
 }
+
+// history is where what was done is written down.
+func (c config) history() string { return filepath.Join(c.dir, "history.jsonl") }
 
 // lab is a run: replicas of the program behind a balancer on one database, and
 // people and programs who use them.
@@ -59,7 +64,7 @@ func open(ctx context.Context, cfg config) (l *lab, err error) {
 			l.close()
 		}
 	}()
-	file, err := os.Create(filepath.Join(cfg.dir, "history.jsonl"))
+	file, err := os.Create(cfg.history())
 	if err != nil {
 		return l, err
 	}

@@ -44,7 +44,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&cfg.workers, "workers", 6, "how many people use them")
 	flags.IntVar(&cfg.sqlite, "sqlite-kills", 40, "how often the server on SQLite is killed")
 	flags.StringVar(&cfg.dir, "keep", "faultlab-runs", "where red runs are kept")
-	names := flags.String("nemeses", "", "which of them strike, as NM-01,NM-03; all when empty, none when -")
+	names := flags.String("nemeses", "", "which of them strike, as NM-01,NM-03; all when empty, none on PostgreSQL when -, SQLite alone when NM-21")
 	history := flags.String("check", "", "a history to check again, instead of a run")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -56,18 +56,29 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if cfg.nemeses, err = chosen(*names); err != nil {
 		return err
 	}
+	cfg.onlySQLite = len(cfg.nemeses) == 0 && *names != noNemeses
 	if cfg.seed == 0 {
 		cfg.seed = uint64(time.Now().UnixNano())
 	}
 	return experiment(ctx, cfg)
 }
 
-// chosen returns the nemeses that are named.
+// noNemeses chooses none.
+const noNemeses = "-"
+
+// chosen returns the nemeses that are named. That of SQLite is not among them:
+// it strikes in a lab of its own.
 func chosen(names string) (list []nemesis, err error) {
-	if names == "" {
+	switch names {
+	case "":
 		return nemeses, nil
+	case noNemeses:
+		return nil, nil
 	}
-	for _, name := range strings.FieldsFunc(names, func(c rune) bool { return c == ',' || c == '-' && names == "-" }) {
+	for name := range strings.SplitSeq(names, ",") {
+		if name == idSQLite {
+			continue
+		}
 		before := len(list)
 		for _, n := range nemeses {
 			if n.id == name {
@@ -126,30 +137,42 @@ func experiment(ctx context.Context, cfg config) (err error) {
 			return fmt.Errorf("build the program: %w: %s", err, said)
 		}
 	}
-	err = onBoth(ctx, cfg)
-	if err != nil {
-		note := fmt.Sprintf("seed %d\n%v\n", cfg.seed, err)
-		return errors.Join(fmt.Errorf("%w; what is left of the run is in %s, and `-check %s` looks at it again", err, cfg.dir, filepath.Join(cfg.dir, "history.jsonl")),
-			os.WriteFile(filepath.Join(cfg.dir, "red"), []byte(note), 0o600))
+	for _, part := range parts(cfg) {
+		if err := try(ctx, part); err != nil {
+			return keepRed(cfg, part, err)
+		}
 	}
 	return os.RemoveAll(cfg.dir)
 }
 
-// onBoth runs the lab on PostgreSQL, and then the smaller one on SQLite.
-func onBoth(ctx context.Context, cfg config) error {
+// keepRed says where the red part of a run is, and leaves a note there.
+func keepRed(cfg, part config, err error) error {
+	note := fmt.Sprintf("seed %d\n%v\n-check %s\n", cfg.seed, err, part.history())
+	return errors.Join(fmt.Errorf("%w; what is left of the run is in %s, and `-check %s` looks at it again", err, cfg.dir, part.history()),
+		os.WriteFile(filepath.Join(cfg.dir, "red"), []byte(note), 0o600))
+}
+
+// parts are the labs of a run, each with a history of its own: the one on
+// PostgreSQL, and then the smaller one on SQLite.
+func parts(cfg config) (list []config) {
+	if !cfg.onlySQLite {
+		list = append(list, cfg)
+	}
+	if cfg.onlySQLite || cfg.sqlite > 0 {
+		cfg.onSQLite, cfg.replicas, cfg.workers, cfg.nemeses = true, 1, 3, onSQLite(cfg.sqlite)
+		cfg.dir = filepath.Join(cfg.dir, "sqlite")
+		list = append(list, cfg)
+	}
+	return list
+}
+
+// try runs a lab and judges it.
+func try(ctx context.Context, cfg config) error {
+	if err := os.MkdirAll(cfg.dir, 0o700); err != nil {
+		return err
+	}
 	ops, err := attempt(ctx, cfg)
-	if err == nil {
-		err = conclude(ops, cfg.out)
-	}
-	if err != nil || cfg.sqlite == 0 {
-		return err
-	}
-	cfg.onSQLite, cfg.replicas, cfg.workers, cfg.nemeses = true, 1, 3, onSQLite(cfg.sqlite)
-	cfg.dir = filepath.Join(cfg.dir, "sqlite")
-	if err := os.Mkdir(cfg.dir, 0o700); err != nil {
-		return err
-	}
-	if ops, err = attempt(ctx, cfg); err != nil {
+	if err != nil {
 		return err
 	}
 	return conclude(ops, cfg.out)

@@ -30,14 +30,17 @@ func (l *lab) configureSQLite(ctx context.Context, r *replica) {
 	})
 }
 
+// idSQLite is the nemesis of SQLite, which has a lab of its own.
+const idSQLite = "NM-21"
+
 // onSQLite are the nemeses of NM-21: a server with its database in a file.
 func onSQLite(kills int) []nemesis {
 	return []nemesis{
-		{id: "NM-21", name: fmt.Sprintf("SQLite: kill -9, %d times", kills), share: 1, rest: afterKill, strike: func(l *lab, ctx context.Context) error {
+		{id: idSQLite, name: fmt.Sprintf("SQLite: kill -9, %d times", kills), share: 1, rest: afterKill, strike: func(l *lab, ctx context.Context) error {
 			return l.killOften(context.WithoutCancel(ctx), kills)
 		}},
-		{id: "NM-21", name: "SQLite: full disk", share: 1, rest: afterKill, strike: (*lab).fillSQLite},
-		{id: "NM-21", name: "SQLite: read-only file system", share: 1, rest: afterKill, strike: (*lab).readOnlySQLite},
+		{id: idSQLite, name: "SQLite: full disk", share: 1, rest: afterKill, strike: (*lab).fillSQLite},
+		{id: idSQLite, name: "SQLite: read-only file system", share: 1, rest: afterKill, strike: (*lab).readOnlySQLite},
 	}
 }
 
@@ -50,7 +53,7 @@ func (l *lab) killOften(ctx context.Context, times int) error {
 	r := l.replicas[0]
 	for range times {
 		sleep(ctx, l.dice.between(10*time.Millisecond, 500*time.Millisecond))
-		healed := l.fault("NM-21", "kill", afterStart)
+		healed := l.fault(idSQLite, "kill", afterStart)
 		r.kill()
 		err := l.revive(ctx, r)
 		healed()
@@ -70,7 +73,7 @@ func (l *lab) fillSQLite(ctx context.Context) error {
 		l.say("          left out: it needs root, to mount a small file system")
 		return nil
 	}
-	healed := l.fault("NM-21", "full disk", afterStart)
+	healed := l.fault(idSQLite, "full disk", afterStart)
 	ballast := filepath.Join(filepath.Dir(r.sqlitePath()), "ballast")
 	err := fill(ballast)
 	for end := time.Now().Add(diskFull); err == nil && time.Now().Before(end); {
@@ -94,7 +97,7 @@ func (l *lab) readOnlySQLite(ctx context.Context) error {
 		l.say("          left out: it needs root, to mount a small file system")
 		return nil
 	}
-	healed := l.fault("NM-21", "read-only file system", afterStart)
+	healed := l.fault(idSQLite, "read-only file system", afterStart)
 	defer healed()
 	r.kill()
 	if err := remount(ctx, r, "ro"); err != nil {
