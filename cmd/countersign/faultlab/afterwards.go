@@ -13,9 +13,10 @@ import (
 type query struct{ invariant, finds, statement string }
 
 // holding are the grants that hold: what was spent while its client was being
-// disapproved yields nothing, as it should.
+// disapproved, or its account disabled, yields nothing, as it should.
 const holding = `WITH holding AS (SELECT g.id FROM grants g JOIN clients c ON c.id = g.client_id
-	WHERE g.revoked_at IS NULL AND c.status = 'approved' AND c.epoch = g.client_epoch) `
+	WHERE g.revoked_at IS NULL AND c.status = 'approved' AND c.epoch = g.client_epoch AND NOT EXISTS (SELECT 1 FROM accounts a
+		WHERE a.id = g.account_id AND (a.disabled_at IS NOT NULL OR a.epoch <> g.account_epoch))) `
 
 // queries look for half-done things (INV-09), forks (INV-04) and grants that
 // are too wide (INV-15). What was revoked may have been cleared away.

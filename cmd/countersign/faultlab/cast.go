@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"sync"
 )
 
 // The paths of the server.
 const (
 	pathToken      = "/token"
 	pathAuthorize  = "/authorize"
+	pathPush       = "/par"
 	pathIntrospect = "/introspect"
 	pathRevoke     = "/revoke"
 	pathUserinfo   = "/userinfo"
@@ -28,6 +30,8 @@ type cast struct {
 	apiKey       string
 	people       []*person
 	victim       *person // whose password is guessed
+	leaver       *person // whose account is disabled and enabled
+	leaving      sync.Mutex
 	confidential *client
 	public       *client
 	resource     *client   // may introspect all tokens
@@ -40,7 +44,7 @@ type cast struct {
 func hire(ctx context.Context, r *replica, v *vault, workers int) (*cast, error) {
 	c := &cast{}
 	var err error
-	for i := range workers + 2 {
+	for i := range workers + 3 {
 		var permission []string
 		if i == 0 {
 			permission = []string{"--permission", "configure_server"}
@@ -52,7 +56,7 @@ func hire(ctx context.Context, r *replica, v *vault, workers int) (*cast, error)
 		c.people = append(c.people, who)
 	}
 	admin := c.people[0]
-	c.victim, c.people = c.people[1], c.people[2:]
+	c.victim, c.leaver, c.people = c.people[1], c.people[2], c.people[3:]
 	if c.apiKey, err = hireKey(ctx, r, admin); err != nil {
 		return nil, err
 	}
@@ -72,7 +76,7 @@ func hireKey(ctx context.Context, r *replica, admin *person) (string, error) {
 		Key string `json:"api_key"`
 	}
 	err := r.cli(ctx, &made, "api-key", "create", "--username", admin.Username, "--name", "lab", "--expires-in", "24h",
-		"--scope", "clients:read clients:write clients:approve audit:read keys:read keys:write", "-o", "json")
+		"--scope", "clients:read clients:write clients:approve accounts:write audit:read keys:read keys:write", "-o", "json")
 	return made.Key, err
 }
 

@@ -71,6 +71,7 @@ type lifespan struct {
 	asked   time.Duration // the request that brought it was sent
 	born    time.Duration // and answered
 	client  string
+	account string
 	offline bool
 	mayEnd  time.Duration
 	ended   time.Duration
@@ -97,7 +98,7 @@ func newRecord(ops []*Op) *record {
 	for _, o := range r.ops {
 		if o.Result == OK && (o.Kind == "redeem" || o.Kind == "poll_device") && r.families[o.arg("family")] == nil {
 			r.families[o.arg("family")] = &lifespan{
-				asked: o.Start, born: o.End, client: o.arg("client"), offline: o.arg("offline") == "yes", mayEnd: never, ended: never,
+				asked: o.Start, born: o.End, client: o.arg("client"), account: o.arg("sub"), offline: o.arg("offline") == "yes", mayEnd: never, ended: never,
 			}
 		}
 	}
@@ -110,8 +111,8 @@ func newRecord(ops []*Op) *record {
 
 // endings notes which families an operation ends, or may.
 func (r *record) endings(o *Op) {
-	if o.Kind == "disapprove" {
-		r.disapproved(o)
+	if o.Kind == "disapprove" || o.Kind == "disable" {
+		r.suspended(o)
 		return
 	}
 	f := r.families[o.arg("family")]
@@ -126,14 +127,19 @@ func (r *record) endings(o *Op) {
 	}
 }
 
-// disapproved ends what a client got before it was disapproved.
-func (r *record) disapproved(o *Op) {
+// suspended ends what a client got before it was disapproved, or a person before
+// their account was disabled. What nobody acknowledged may come true later.
+func (r *record) suspended(o *Op) {
 	if o.Result == Refused {
 		return
 	}
+	latest := o.End
+	if o.Result == Unknown {
+		latest += lateAtMost
+	}
 	for _, f := range r.families {
 		switch {
-		case f.client != o.Key || f.asked >= o.End:
+		case o.Kind == "disapprove" && f.client != o.Key, o.Kind == "disable" && f.account != o.Key, f.asked >= latest:
 		case o.Result == OK && f.born < o.Start:
 			f.endBy(o, "INV-06")
 		default:
@@ -242,7 +248,7 @@ func deadOf(o *Op, tried bool) string {
 
 // checkSingleUse counts what single-use things yielded.
 func checkSingleUse(r *record) (found []violation) {
-	invariant := map[string]string{"redeem": "INV-02", "poll_device": "INV-02", "verifier": "INV-02", "nonce": "INV-11", "assertion": "INV-11"}
+	invariant := map[string]string{"redeem": "INV-02", "poll_device": "INV-02", "verifier": "INV-02", "pushed": "INV-02", "nonce": "INV-11", "assertion": "INV-11"}
 	yielded := map[string]int{}
 	for _, o := range r.ops {
 		if invariant[o.Kind] == "" || o.Result != OK {

@@ -81,38 +81,49 @@ func (r *record) lostTo(f *Op) (lost int) {
 var sound = map[string]bool{
 	"authorize": true, "device": true, "allow_device": true, "client_credentials": true, "allow_consumer": true,
 	"verify": true, "logout": true, "read_status": true, "jwks": true, "revoke": true, "sign_in": true, "burst": true, "rotate": true,
+	"push": true, "disable": true, "enable": true,
 }
 
 // oneOf are operations of which one must be taken, however often it is sent.
-var oneOf = map[string]bool{"redeem": true, "poll_device": true, "nonce": true, "verifier": true, "assertion": true}
+var oneOf = map[string]bool{"redeem": true, "poll_device": true, "nonce": true, "verifier": true, "assertion": true, "pushed": true}
 
 // checkVerdicts looks for faults of the machines that were told as faults of
 // the client, the person or the token, and for answers that should not be.
 func checkVerdicts(r *record) (found []violation) {
-	toggled := map[string]bool{}
-	for _, o := range r.ops {
-		if o.Kind == "disapprove" {
-			toggled[o.Key] = true
-		}
-	}
+	suspended := r.everSuspended()
 	for _, o := range r.ops {
 		switch {
 		case o.Status == http.StatusInternalServerError:
 			found = append(found, violation{"INV-08", "answered 500", o})
 		case o.Status == http.StatusServiceUnavailable && o.out("retry_after") == "":
 			found = append(found, violation{"INV-08", "answered 503 without saying when to try again", o})
-		case sound[o.Kind] && o.Result == Refused && !toggled[o.Key] && !toggled[o.arg("client")]:
+		case sound[o.Kind] && o.Result == Refused && !suspended(o):
 			found = append(found, violation{"INV-08", "a request was refused in which nothing is wrong", o})
 		}
 	}
-	return append(found, r.allRefused(toggled)...)
+	return append(found, r.allRefused(suspended)...)
+}
+
+// everSuspended tells which operations are about a client that was disapproved
+// in this run, or an account that was disabled: those may be refused.
+func (r *record) everSuspended() func(*Op) bool {
+	clients, accounts := map[string]bool{}, map[string]bool{}
+	for _, o := range r.ops {
+		switch o.Kind {
+		case "disapprove":
+			clients[o.Key] = true
+		case "disable":
+			accounts[o.Key] = true
+		}
+	}
+	return func(o *Op) bool { return clients[o.Key] || clients[o.arg("client")] || accounts[o.arg("sub")] }
 }
 
 // allRefused looks for things of which no use was taken, nor may have been.
-func (r *record) allRefused(toggled map[string]bool) (found []violation) {
+func (r *record) allRefused(suspended func(*Op) bool) (found []violation) {
 	last, taken := map[string]*Op{}, map[string]bool{}
 	for _, o := range r.ops {
-		if !oneOf[o.Kind] || toggled[o.arg("client")] {
+		if !oneOf[o.Kind] || suspended(o) {
 			continue
 		}
 		thing := o.Kind + " " + o.Key
@@ -144,7 +155,7 @@ func checkLiveness(r *record) (found []violation) {
 			works[o.Kind] = true
 		}
 	}
-	for _, kind := range strings.Fields("authorize redeem refresh introspect revoke device poll_device client_credentials assertion verifier verify logout sign_in") {
+	for _, kind := range strings.Fields("authorize redeem refresh introspect revoke device poll_device client_credentials assertion verifier verify logout sign_in push pushed disable enable") {
 		if !works[kind] {
 			found = append(found, violation{"INV-25", "nothing of the kind " + kind + " succeeds although all is well", nil})
 		}

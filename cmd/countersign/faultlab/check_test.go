@@ -49,7 +49,7 @@ func TestCheckers(t *testing.T) {
 func TestEveryFaultIsSeen(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]int{
-		"verdicts.bad-INV-08": 4, "audit.bad-INV-10": 4, "crosstalk.bad-INV-16": 2, "recovery.bad-INV-20": 4, "published.bad-INV-14": 2, "clocks.bad-INV-17": 1,
+		"verdicts.bad-INV-08": 9, "singleuse.bad-INV-02": 2, "lifespans.bad-INV-06": 2, "audit.bad-INV-10": 4, "crosstalk.bad-INV-16": 2, "recovery.bad-INV-20": 4, "published.bad-INV-14": 2, "clocks.bad-INV-17": 1,
 	} {
 		for _, c := range checkers {
 			if strings.HasPrefix(name, c.name+".") {

@@ -23,31 +23,40 @@ func newRequest(of *client, scope string) *request {
 	return &request{of: of, scope: scope, nonce: rand.Text(), verifier: rand.Text() + rand.Text()}
 }
 
-func (r *request) url() string {
+func (r *request) url() string { return pathAuthorize + "?" + r.parameters().Encode() }
+
+func (r *request) parameters() url.Values {
 	sum := sha256.Sum256([]byte(r.verifier))
-	return pathAuthorize + "?" + url.Values{
+	return url.Values{
 		"client_id": {r.of.ID}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {r.scope},
 		"state": {rand.Text()}, "nonce": {r.nonce},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
-	}.Encode()
+	}
 }
 
 // authorize has the person allow a request and returns the code, empty for none.
 func (w *worker) authorize(ctx context.Context, browser *caller, r *request) string {
 	o := w.begin("authorize", r.of.ID, "scope", r.scope, "sub", w.who.ID)
-	p := browser.allow(ctx, browser.open(ctx, r.url()), w.who)
-	p.note(o)
-	code := ""
-	if p.callback != nil {
-		code = p.callback.Query().Get("code")
-		o.Out["code"] = w.lab.vault.keep("authorization code", code)
-		if o.Result = OK; code == "" {
-			o.Result, o.Error = Refused, p.callback.Query().Get("error")
-		}
-	} else if o.Result != Unknown { // a page where there should be an answer
-		o.Result, o.Error = Refused, p.say()
-	}
+	code := w.answered(o, browser.allow(ctx, browser.open(ctx, r.url()), w.who))
 	w.done(o)
+	return code
+}
+
+// answered notes where a browser ended with a request and returns the code,
+// empty for none.
+func (w *worker) answered(o *Op, p *page) string {
+	p.note(o)
+	if p.callback == nil {
+		if o.Result != Unknown { // a page where there should be an answer
+			o.Result, o.Error = Refused, p.say()
+		}
+		return ""
+	}
+	code := p.callback.Query().Get("code")
+	o.Out["code"] = w.lab.vault.keep("authorization code", code)
+	if o.Result = OK; code == "" {
+		o.Result, o.Error = Refused, p.callback.Query().Get("error")
+	}
 	return code
 }
 

@@ -178,6 +178,9 @@ var stores = []failing{
 	{"clients", "UPDATE"},
 	{"account_activities", "INSERT"},
 	{"application_uses", "INSERT"},
+	{"pushed_requests", "INSERT"},
+	{"pushed_requests", "UPDATE"},
+	{"accounts", "UPDATE"},
 }
 
 // storesFrom are the operations in their turn. The seed alone says with which

@@ -40,8 +40,8 @@ type deed struct {
 
 // workload is the mix of research: mostly refreshes, some of everything.
 var workload = []deed{
-	{"refresh", 38, (*worker).refreshSome},
-	{"code", 18, (*worker).authorizeSome},
+	{"refresh", 35, (*worker).refreshSome},
+	{"code", 16, (*worker).authorizeSome},
 	{"introspect", 14, (*worker).introspectSome},
 	{"revoke", 5, (*worker).revokeSome},
 	{"device", 5, (*worker).device},
@@ -52,6 +52,8 @@ var workload = []deed{
 	{"logout", 3, (*worker).logout},
 	{"race", 2, (*worker).raceForCode},
 	{"reuse", 2, (*worker).reuse},
+	{"push", 3, (*worker).push},
+	{"disable", 2, (*worker).disable},
 }
 
 func (l *lab) newWorker(i int) *worker {
