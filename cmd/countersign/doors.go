@@ -50,13 +50,17 @@ func (d dispatcher) relative(path string) (rest string, ours bool) {
 	return rest, ours && (rest == "" || rest[0] == '/')
 }
 
+// metadataPath is where RFC 8414 has the metadata: before the issuer's path, and
+// at it as well.
+const metadataPath = "/.well-known/oauth-authorization-server"
+
 // named are the routes that log and metrics call by name. Whatever else is
 // requested is "other" there, so that strangers cannot make up names.
 var named = setOf(
 	"/", "/authorize", "/authorize/resume", "/login", "/login/second", "/login/passkey", "/sign-up", "/language", "/scheme", "/consent", "/logout", "/end_session", "/session/iframe", "/device",
 	"/forward-auth/nginx", "/forward-auth/traefik", "/forward-auth/caddy",
-	"/token", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
-	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json", discovery.RootservicesPath,
+	"/token", "/par", "/introspect", "/revoke", "/userinfo", "/register", "/device_authorization",
+	"/.well-known/openid-configuration", metadataPath, "/.well-known/jwks.json", discovery.RootservicesPath, "/.well-known/change-password",
 	"/oauth1/request_token", "/oauth1/authorize", "/oauth1/resume", "/oauth1/access_token", "/oauth1/verify", "/oauth1/register",
 	// Teamwork Cloud's names of the same.
 	"/.well-known/oidc-configuration", "/.well-known/oauth2.0-configuration", "/jwks.json",
@@ -86,6 +90,8 @@ func (d dispatcher) route(r *http.Request) string {
 	switch {
 	case named[path]:
 		return path
+	case path == metadataPath+d.base:
+		return metadataPath
 	case strings.HasPrefix(path, "/register/"):
 		return "/register/{client_id}"
 	case strings.HasPrefix(path, api.Prefix+"/"):
