@@ -1,5 +1,7 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+# For a build without Git's folder, which else says it by itself.
+COMMIT ?=
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GOLANGCI_LINT := v2.15.0
 GOVULNCHECK := v1.8.0
 CYCLONEDX := v1.10.0

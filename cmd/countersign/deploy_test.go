@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -140,6 +142,28 @@ func TestKubernetesManifests(t *testing.T) {
 	}
 }
 
+// TestKubernetesLetsOut checks that the pods reach what the server speaks to: the
+// names' servers, PostgreSQL, applications and the webhook, a collector of traces,
+// and both ports of mail.
+func TestKubernetesLetsOut(t *testing.T) {
+	t.Parallel()
+	rules, ok := manifests(t)["NetworkPolicy"].at("spec", "egress").([]any)
+	if !ok {
+		t.Fatal("the network policy lets nothing out")
+	}
+	var open []string
+	for _, rule := range rules {
+		for _, port := range rule.(map[string]any)["ports"].([]any) {
+			p := object(port.(map[string]any))
+			open = append(open, fmt.Sprint(p.at("protocol"), " ", p.at("port")))
+		}
+	}
+	want := []string{"UDP 53", "TCP 53", "TCP 5432", "TCP 443", "TCP 4318", "TCP 465", "TCP 587"}
+	if slices.Sort(open); !slices.Equal(open, slices.Sorted(slices.Values(want))) {
+		t.Errorf("the network policy lets out %q; want %q", open, want)
+	}
+}
+
 // checkSettings checks that the server knows each environment variable.
 func checkSettings[V any](t *testing.T, settings map[string]V) {
 	t.Helper()
@@ -167,8 +191,10 @@ func TestCompose(t *testing.T) {
 			Volumes     []string
 			ReadOnly    bool `yaml:"read_only"`
 			Healthcheck object
-			DependsOn   map[string]object `yaml:"depends_on"`
-			User        string
+			// Docker's own is 10 s.
+			StopGracePeriod string            `yaml:"stop_grace_period"`
+			DependsOn       map[string]object `yaml:"depends_on"`
+			User            string
 		}
 		Secrets, Volumes map[string]object
 	}
@@ -199,6 +225,9 @@ func TestCompose(t *testing.T) {
 			if !s.ReadOnly {
 				t.Errorf("%s may write to its image", name)
 			}
+			if grace, err := time.ParseDuration(s.StopGracePeriod); err != nil || grace < 35*time.Second {
+				t.Errorf("%s gets %q to stop", name, s.StopGracePeriod)
+			}
 			continue
 		}
 		if !regexp.MustCompile(`:\d`).MatchString(s.Image) {
@@ -212,8 +241,9 @@ func hasKey[V any](m map[string]V, key string) bool {
 	return ok
 }
 
-// TestDockerfile checks that images are named by version, and that the one
-// that runs is no root's.
+// TestDockerfile checks that images are named by version, that the one that runs
+// is no root's and is reached at the port that it names, and that it knows its
+// commit.
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../../Dockerfile")
@@ -225,10 +255,22 @@ func TestDockerfile(t *testing.T) {
 			t.Errorf("%s names no version", from[1])
 		}
 	}
-	for _, want := range []string{"\nUSER nonroot", "\nHEALTHCHECK ", `ENTRYPOINT ["/countersign"]`} {
+	for _, want := range []string{
+		"\nUSER nonroot", "\nHEALTHCHECK ", `ENTRYPOINT ["/countersign"]`, "COUNTERSIGN_LISTEN=0.0.0.0:8080\n", "\nEXPOSE 8080\n",
+		`make build VERSION="$VERSION" COMMIT="$COMMIT"`, `image.revision="$COMMIT"`,
+	} {
 		if !strings.Contains(string(content), want) {
 			t.Errorf("the image lacks %s", strings.TrimSpace(want))
 		}
+	}
+	settings := map[string]string{}
+	for _, m := range regexp.MustCompile(`COUNTERSIGN_\w+`).FindAllString(string(content), -1) {
+		settings[m] = ""
+	}
+	checkSettings(t, settings)
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil || !strings.Contains(string(makefile), "-X main.commit=$(COMMIT)") {
+		t.Errorf("no build is told its commit: %v", err)
 	}
 }
 
