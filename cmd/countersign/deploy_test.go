@@ -316,3 +316,41 @@ func TestSystemdUnit(t *testing.T) {
 		t.Errorf("systemd-analyze security: %v\n%s", err, out)
 	}
 }
+
+var (
+	scrape   = regexp.MustCompile("(?s)```yaml\n(scrape_configs:.*?)```")
+	ofOneJob = regexp.MustCompile(`[{,]job="([^"]*)"`)
+)
+
+// The jobs of the guide are those of the alert rules, and find a port that the pods
+// have; annotations would have the pods found by a job of another name.
+func TestScrapeJobs(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/operation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := scrape.FindAllSubmatch(guide, -1)
+	if len(blocks) != 2 {
+		t.Errorf("the guide has %d scrape jobs", len(blocks))
+	}
+	for _, m := range ofOneJob.FindAllSubmatch(read(t, "prometheus-rules.yaml"), -1) {
+		if string(m[1]) != "countersign" {
+			t.Errorf("a rule is about the job %q", m[1])
+		}
+	}
+	deployment := manifests(t)["Deployment"]
+	for _, block := range blocks {
+		var file map[string]any
+		if err := yaml.Unmarshal(block[1], &file); err != nil || object(file).at("scrape_configs", "0", "job_name") != "countersign" {
+			t.Errorf("%v: %s", err, block[1])
+		}
+		port := object(file).at("scrape_configs", "0", "relabel_configs", "0", "regex")
+		if port != nil && port != deployment.at("spec", "template", "spec", "containers", "0", "ports", "1", "name") {
+			t.Errorf("no port of the pods is called %v", port)
+		}
+	}
+	if found := deployment.at("spec", "template", "metadata", "annotations"); found != nil {
+		t.Errorf("the pods have the annotations %v", found)
+	}
+}

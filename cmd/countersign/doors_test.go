@@ -1,34 +1,36 @@
 package main
 
 import (
+	"maps"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// applicationRoutes are the paths of the applications' door, as the golden list
-// of them has it.
-func applicationRoutes(t *testing.T) []string {
+// applicationRoutes are the paths of the applications' door with their dialects,
+// as the golden list of them has it.
+func applicationRoutes(t *testing.T) map[string]string {
 	t.Helper()
 	golden, err := os.ReadFile("../../authz/testdata/routes.golden")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var paths []string
+	dialects := map[string]string{}
 	for line := range strings.Lines(string(golden)) {
-		paths = append(paths, strings.Split(line, "\t")[1])
+		cells := strings.Split(strings.TrimSpace(line), "\t")
+		dialects[cells[1]] = cells[2]
 	}
-	return paths
+	return dialects
 }
 
 // Every route has a name in log, metrics and traces, which is its own: a new one
 // that is not given any fails here.
 func TestEveryRouteIsNamed(t *testing.T) {
 	t.Parallel()
-	routes := append(applicationRoutes(t), administrators...)
-	routes = append(routes, shared...)
+	routes := slices.Concat(slices.Collect(maps.Keys(applicationRoutes(t))), administrators, shared)
 	for _, base := range []string{"", "/auth"} {
 		d := dispatcher{base: base}
 		for _, path := range routes {
@@ -54,10 +56,34 @@ func TestEveryRouteIsNamed(t *testing.T) {
 // No name is left of a route that is gone.
 func TestEveryNameIsThatOfARoute(t *testing.T) {
 	t.Parallel()
-	routes := append(applicationRoutes(t), "/setup", "/setup/done", "/livez", "/readyz", "/healthz")
+	routes := applicationRoutes(t)
+	others := []string{"/setup", "/setup/done", "/livez", "/readyz", "/healthz"}
 	for name := range named {
-		if !slices.Contains(routes, name) {
+		if !hasKey(routes, name) && !slices.Contains(others, name) {
 			t.Errorf("%s is named, and no route", name)
+		}
+	}
+}
+
+// Alerts and dashboard watch how long clients wait at each endpoint that is theirs,
+// under each of its names: not at pages, where passwords are hashed, nor at
+// registration, which may wait for an approval.
+func TestEveryEndpointOfClientsIsTimed(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"prometheus-rules.yaml", "grafana-dashboard.json"} {
+		selectors := regexp.MustCompile(`http_route=~\\?"([^"\\]*)`).FindAllSubmatch(read(t, file), -1)
+		if len(selectors) == 0 {
+			t.Errorf("%s selects no routes", file)
+		}
+		for _, m := range selectors {
+			timed := regexp.MustCompile("^(?:" + string(m[1]) + ")$") // as Prometheus does
+			for path, dialect := range applicationRoutes(t) {
+				ours := slices.Contains([]string{"machine", "script", "consumer"}, dialect) &&
+					!strings.Contains(path, "register") && path != "/session/iframe"
+				if timed.MatchString(path) != ours {
+					t.Errorf("%s: %s, of the dialect %s, is timed: %t", file, path, dialect, !ours)
+				}
+			}
 		}
 	}
 }
