@@ -2,11 +2,15 @@ package token
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
+	"time"
 
+	"countersign/authz/clientjwt"
 	"countersign/authz/protocol"
 	"countersign/clientstore"
 )
@@ -62,4 +66,79 @@ func FuzzCredentials(f *testing.F) {
 			t.Fatalf("%q, %q: client_id %q is taken for %q", header, body, sent, c.id)
 		}
 	})
+}
+
+// FuzzJudge holds the claims of assertions that are accepted to every condition of
+// RFC 7523, section 3, stated a second time on what another reader makes of them.
+func FuzzJudge(f *testing.F) {
+	for _, s := range []string{
+		`{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000030,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":["https://id.example/auth/token","https://id.example/auth"],"exp":1000000310,"nbf":1000000010,"iat":1000000010,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":"https://id.example/auth/par","exp":1000000030.5,"jti":"x"}`,
+		`{"iss":"c","sub":"d","aud":"https://id.example/auth","exp":1000000030,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":["https://id.example/auth","https://evil.example"],"exp":1000000030,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":[],"exp":1000000030,"jti":""}`, `{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000000,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000311,"jti":"x"}`, `{"iss":"c","iss":"c","sub":"c"}`, `{"exp":1e400}`, `null`,
+	} {
+		f.Add([]byte(s), true, true)
+		f.Add([]byte(s), false, false)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte, strict, pushed bool) {
+		claims, err := clientjwt.ReadClaims(payload)
+		if err != nil {
+			return
+		}
+		policy, path := clientstore.Default, "/auth/token"
+		if strict {
+			policy = clientstore.Strict
+		}
+		if pushed {
+			path = "/auth/par"
+		}
+		h := New(Config{
+			Issuer: "https://id.example/auth", Paths: []string{"/token"}, Now: func() time.Time { return time.Unix(1e9, 0) },
+			Clients: clientstore.New(nil, clientstore.Config{Policy: policy}),
+		})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
+		err = h.judge(r, &clientstore.Client{ID: "c"}, claims)
+		switch {
+		case err != nil && !errors.Is(err, clientjwt.ErrRefused):
+			t.Fatalf("%q: %v", payload, err)
+		case err == nil:
+			wantAssertion(t, payload, strict, pushed)
+		}
+	})
+}
+
+func wantAssertion(t *testing.T, payload []byte, strict, pushed bool) { //nolint:revive // the flags are fuzzed
+	t.Helper()
+	var c map[string]any
+	if err := json.Unmarshal(payload, &c); err != nil {
+		t.Fatalf("%q is accepted: %v", payload, err)
+	}
+	list, several := c["aud"].([]any)
+	if !several {
+		list = []any{c["aud"]}
+	}
+	ours := []any{"https://id.example/auth"}
+	if !strict {
+		ours = append(ours, "https://id.example/auth/token")
+	}
+	if !strict && pushed {
+		ours = append(ours, "https://id.example/auth/par")
+	}
+	id, _ := c["jti"].(string)
+	expires, _ := c["exp"].(float64)
+	foreign := slices.ContainsFunc(list, func(aud any) bool { return !slices.Contains(ours, aud) })
+	switch {
+	case c["iss"] != "c", c["sub"] != "c", id == "", len(id) > 255, len(list) == 0, foreign, several && strict,
+		expires <= 1e9, expires > 1e9+310, after(c, "nbf"), after(c, "iat"):
+		t.Fatalf("%q is accepted", payload)
+	}
+}
+
+// after reports whether a claim is a time that is yet to come, or none.
+func after(c map[string]any, name string) bool {
+	at, ok := c[name].(float64)
+	return c[name] != nil && (!ok || at > 1e9+10)
 }
