@@ -138,6 +138,7 @@ func FuzzMatchRedirectURI(f *testing.F) {
 		m := matchLine.FindStringSubmatch(line)
 		f.Add(unquote(f, m[4]), unquote(f, m[5]), m[2] == Native)
 	}
+	browser := newBrowser(f)
 	f.Fuzz(func(t *testing.T, registered, requested string, native bool) {
 		c := &Client{Metadata: Metadata{ApplicationType: Web, RedirectURIs: []string{registered}}}
 		if native {
@@ -160,15 +161,17 @@ func FuzzMatchRedirectURI(f *testing.F) {
 		if err != nil || u.User != nil || u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
 			t.Fatalf("a native client with %q accepts %q, which Go reads as %v (%v)", registered, requested, u, err)
 		}
+		browser.wantSame(t, requested, u)
 	})
 }
 
-// FuzzRedirectURI checks that what registration accepts reads the same to Go
-// as it is written.
+// FuzzRedirectURI checks that what registration accepts reads the same to Go, and
+// to browsers, as it is written.
 func FuzzRedirectURI(f *testing.F) {
 	for _, line := range lines(f, "testdata/redirect_uris.txt") {
 		f.Add(unquote(f, registrationLine.FindStringSubmatch(line)[4]))
 	}
+	browser := newBrowser(f)
 	f.Fuzz(func(t *testing.T, uri string) {
 		if redirectURIFault(uri, Default) != "" {
 			return
@@ -177,6 +180,7 @@ func FuzzRedirectURI(f *testing.F) {
 		if err != nil || u.String() != uri || u.User != nil || u.Fragment != "" || !u.IsAbs() {
 			t.Fatalf("%q was accepted and Go reads %v (%v)", uri, u, err)
 		}
+		browser.wantSame(t, uri, u)
 		if web := u.Scheme == "https" || u.Scheme == "http"; web && (u.Hostname() == "" || u.JoinPath().Path != u.Path && u.Path != "" && !strings.Contains(u.Path, "//")) {
 			t.Fatalf("%q was accepted and is another address when cleaned: %v", uri, u.JoinPath())
 		}
