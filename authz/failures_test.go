@@ -3,6 +3,7 @@ package authz_test
 import (
 	"flag"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -146,41 +147,41 @@ var timed = flag.Int("refusals", 1, "how many refusals of each kind TestRefusals
 
 // O1-03 and O1-21: whatever is wrong, the answer is the same. How long each
 // takes is for who asks for more of them to judge, on a quiet machine, by the
-// medians in the log: those of one kind that is timed twice are what chance
-// makes.
+// medians and the distances (Kolmogorov–Smirnov) in the log: those of one kind that
+// is timed twice are what chance makes. 2,000 are enough.
 func TestRefusalsTakeTheSameTime(t *testing.T) {
 	each(t, func(w *world) {
 		a := w.consumer("Tool", clientstore.Metadata{RedirectURIs: []string{callback}})
 		all := map[string]map[string]func() *http.Request{"HMAC-SHA1": w.refusals(a, "HMAC-SHA1"), "RSA-SHA1": w.refusals(a, "RSA-SHA1")}
 		for method, kinds := range all {
-			took := map[string][]time.Duration{}
-			for range *timed {
-				for name, request := range kinds { // in another order each time
-					r := request()
-					start := time.Now() //nolint:forbidigo // it is what is measured
-					res := w.do(r)
-					took[name] = append(took[name], time.Since(start))
-					if res.str("oauth_problem") != "signature_invalid" {
-						w.Fatalf("%s: %s", name, res.body)
-					}
+			took := w.timeEach(kinds, func(name string, _ int, res answer) {
+				if res.str("oauth_problem") != "signature_invalid" {
+					w.Fatalf("%s: %s", name, res.body)
 				}
-			}
+			})
 			w.logMedians(method+", with a token", took["unknown key"], took["unknown token"], took["bad signature"], took["bad signature again"])
 			w.logMedians(method+", without a token", took["unknown key without token"], took["bad signature without token"])
 		}
 	})
 }
 
-// logMedians compares the medians of durations.
+// logMedians compares the medians of durations, and says how far the two lists are
+// apart that differ most: of a hundred pairs with nothing but chance between them
+// one is further apart than what is named beside it.
 func (w *world) logMedians(name string, lists ...[]time.Duration) {
 	w.Helper()
 	var medians []time.Duration
-	for _, list := range lists {
+	var apart float64
+	for i, list := range lists {
 		slices.Sort(list)
 		medians = append(medians, list[len(list)/2])
+		for _, other := range lists[:i] {
+			apart = max(apart, distance(list, other))
+		}
 	}
+	n := len(lists[0])
 	ratio := float64(slices.Max(medians)) / float64(slices.Min(medians))
-	w.Logf("%s, %s: medians of %d: %v; ratio %.3f", w.db.Dialect(), name, len(lists[0]), medians, ratio)
+	w.Logf("%s, %s: medians of %d: %v; ratio %.3f; at most %.3f apart of %.3f that may be chance", w.db.Dialect(), name, n, medians, ratio, apart, 1.63*math.Sqrt(2/float64(n)))
 }
 
 // The failures of the other protocols' clients are noted by the same store,

@@ -77,7 +77,10 @@ func FuzzJudge(f *testing.F) {
 		`{"iss":"c","sub":"c","aud":"https://id.example/auth/par","exp":1000000030.5,"jti":"x"}`,
 		`{"iss":"c","sub":"d","aud":"https://id.example/auth","exp":1000000030,"jti":"x"}`,
 		`{"iss":"c","sub":"c","aud":["https://id.example/auth","https://evil.example"],"exp":1000000030,"jti":"x"}`,
-		`{"iss":"c","sub":"c","aud":[],"exp":1000000030,"jti":""}`, `{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000000,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":["https://id.example/auth"],"exp":1000000030,"jti":"x"}`, `{"iss":"c","sub":"c","aud":[],"exp":1000000030,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000030,"jti":""}`, `{"iss":"d","sub":"c","aud":"https://id.example/auth","exp":1000000030,"jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000030,"iat":1000000011,"jti":"x"}`, `{"iss":"c","sub":"c","aud":"https://id.example/auth","jti":"x"}`,
+		`{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000030,"nbf":1000000011,"jti":"x"}`, `{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000000,"jti":"x"}`,
 		`{"iss":"c","sub":"c","aud":"https://id.example/auth","exp":1000000311,"jti":"x"}`, `{"iss":"c","iss":"c","sub":"c"}`, `{"exp":1e400}`, `null`,
 	} {
 		f.Add([]byte(s), true, true)
