@@ -103,7 +103,7 @@ func TestRaceRefreshAgainstRevocation(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *server) {
 		c, u := s.PublicClient(), s.User()
-		for range 5 {
+		for range 20 {
 			got := s.Tokens(c, u)
 			var mu sync.Mutex
 			revoked := false
