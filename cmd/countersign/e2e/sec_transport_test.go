@@ -24,50 +24,70 @@ func TestSmuggledRequests(t *testing.T) {
 	t.Parallel()
 	s := shared(t, sqlite)
 	host := strings.TrimPrefix(s.issuer, "http://")
-	const smuggled = "GET /.well-known/jwks.json HTTP/1.1\r\nHost: HOST\r\n\r\n"
-	for name, tt := range map[string]struct {
-		head string
-		body string
-	}{
-		"two lengths":                {"Content-Length: 5\r\nContent-Length: 6\r\n", "a=b&c=d"},
-		"two lengths in one":         {"Content-Length: 5, 6\r\n", "a=b&c=d"},
-		"signed length":              {"Content-Length: +5\r\n", "a=b&c"},
-		"negative length":            {"Content-Length: -5\r\n", "a=b&c"},
-		"unknown coding":             {"Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"},
-		"coding before the last":     {"Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"},
-		"two codings":                {"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"},
-		"space before the colon":     {"Content-Length : 5\r\n", "a=b&c"},
-		"folded line":                {"X-Folded: a\r\n Content-Length: 5\r\n", "a=b&c"},
-		"line that is not one":       {"Content-Length\r\n", "a=b&c"},
-		"chunk size that is not one": {"Transfer-Encoding: chunked\r\n", "5;\n\r\na=b&c\r\nz\r\n"},
-		"length and coding":          {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"},
-	} {
+	for name, m := range ambiguous {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn, err := net.Dial("tcp", host)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = conn.Close() }() // read to its end
-			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-			fmt.Fprintf(conn, "POST /token HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n%s\r\n%s%s", //nolint:errcheck // what comes back tells
-				host, tt.head, tt.body, strings.ReplaceAll(smuggled, "HOST", host))
-			answered := bufio.NewReader(conn)
-			first, err := http.ReadResponse(answered, nil)
-			if err != nil {
-				return // closed without a word
-			}
-			defer func() { _ = first.Body.Close() }() // it was read
-			if first.StatusCode < 400 || first.StatusCode > 599 {
-				t.Errorf("the message got %s", first.Status)
-			}
-			_, _ = io.Copy(io.Discard, first.Body) // its status is what matters
-			rest, _ := io.ReadAll(answered)        // a reset is an end as well
-			if strings.Contains(string(rest), `"keys"`) {
-				t.Errorf("what was smuggled behind it is answered: %.300s", rest)
-			}
+			m.smuggle(t, host)
 		})
 	}
+}
+
+// message is a request whose end two readers could see at different places.
+type message struct {
+	head string // behind its other headers
+	body string
+}
+
+var ambiguous = map[string]message{
+	"two lengths":                {"Content-Length: 5\r\nContent-Length: 6\r\n", "a=b&c=d"},
+	"two lengths in one":         {"Content-Length: 5, 6\r\n", "a=b&c=d"},
+	"signed length":              {"Content-Length: +5\r\n", "a=b&c"},
+	"negative length":            {"Content-Length: -5\r\n", "a=b&c"},
+	"unknown coding":             {"Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"},
+	"coding before the last":     {"Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"},
+	"two codings":                {"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"},
+	"space before the colon":     {"Content-Length : 5\r\n", "a=b&c"},
+	"folded line":                {"X-Folded: a\r\n Content-Length: 5\r\n", "a=b&c"},
+	"line that is not one":       {"Content-Length\r\n", "a=b&c"},
+	"chunk size that is not one": {"Transfer-Encoding: chunked\r\n", "5;\n\r\na=b&c\r\nz\r\n"},
+	"chunk that LF alone begins": {"Transfer-Encoding: chunked\r\n", "5\na=b&c\r\n0\r\n\r\n"},
+	"chunk that LF alone ends":   {"Transfer-Encoding: chunked\r\n", "5\r\na=b&c\n0\r\n\r\n"},
+	"length and coding":          {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+}
+
+// smuggle sends the message, and asserts that nobody answers what is behind it.
+func (m message) smuggle(t *testing.T, host string) {
+	t.Helper()
+	first, rest := m.send(t, host)
+	if first != 0 && (first < 400 || first > 599) {
+		t.Errorf("the message got %d", first)
+	}
+	if strings.Contains(rest, `"keys"`) {
+		t.Errorf("what was smuggled behind it is answered: %.300s", rest)
+	}
+}
+
+// send sends the message with another behind it. It returns the status of the
+// first answer, 0 for none, and what comes after that answer.
+func (m message) send(t *testing.T, host string) (first int, rest string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }() // read to its end
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	fmt.Fprintf(conn, "POST /token HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\n%s\r\n%s"+ //nolint:errcheck // what comes back tells
+		"GET /.well-known/jwks.json HTTP/1.1\r\nHost: %[1]s\r\nConnection: close\r\n\r\n", host, formType, m.head, m.body)
+	answered := bufio.NewReader(conn)
+	res, err := http.ReadResponse(answered, nil)
+	if err != nil {
+		return 0, "" // closed without a word
+	}
+	defer func() { _ = res.Body.Close() }() // it was read
+	_, _ = io.Copy(io.Discard, res.Body)    // its status is what matters
+	after, _ := io.ReadAll(answered)        // a reset is an end as well
+	return res.StatusCode, string(after)
 }
 
 // TestNoSecretsAmongTheProcesses is SL-03: what other users of the machine see
