@@ -75,7 +75,8 @@ func half(s string) string {
 }
 
 // Each response type in each response mode (OAuth 2.0 Multiple Response Type
-// Encoding Practices; OpenID Connect Core 1.0, sections 3.2 and 3.3).
+// Encoding Practices; OpenID Connect Core 1.0, sections 3.2 and 3.3). AZ-09: the
+// order of its words is no matter.
 func TestResponseTypesAndModes(t *testing.T) {
 	each(t, func(w *world) {
 		oidc, plain := w.every(clientstore.OIDC), w.every(clientstore.OAuth2)

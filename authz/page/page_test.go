@@ -427,7 +427,6 @@ func TestPolicyNamesWhatTheClientRegistered(t *testing.T) {
 	}
 }
 
-// BR-01, BR-06.
 // TestLogo: a page shows the picture that this server made of a client's, and
 // nothing that is at the client's own address.
 func TestLogo(t *testing.T) {
@@ -455,6 +454,7 @@ func TestLogo(t *testing.T) {
 	}
 }
 
+// BR-01, BR-06.
 func TestContentSecurityPolicy(t *testing.T) {
 	t.Parallel()
 	p := newPages(t)
