@@ -2,15 +2,22 @@ package authz_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"countersign/authz"
 	"countersign/clientstore"
+	"countersign/storage"
 	"countersign/storage/account"
 	"countersign/storage/audit"
+	"countersign/storage/seal"
 	"countersign/storage/session"
 	"countersign/storage/storagetest"
 )
@@ -386,6 +393,65 @@ func TestChangingThePasswordRefuses(t *testing.T) {
 		}
 		if n := w.recorded("account.set_password"); n != 0 {
 			w.Errorf("recorded %d changes", n)
+		}
+	})
+}
+
+// eachHashing is a world in which hashing a password takes its time.
+func eachHashing(t *testing.T, test func(w *world)) {
+	t.Helper()
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		test(newWorldWith(t, db, clientstore.Default, func(cfg *authz.Config) {
+			cfg.Accounts = account.New(db, account.Config{Keys: storagetest.Keys(t), Audit: cfg.Audit, Cost: account.HashCost{Memory: 16 * 1024, Passes: 3}})
+		}))
+	})
+}
+
+// Who is signed out everywhere after the password was shown, while the new one
+// is hashed, has no session that goes on.
+func TestSignedOutWhileThePasswordIsChanged(t *testing.T) {
+	eachHashing(t, func(w *world) {
+		me, changed := w.me(), make(chan answer)
+		go func() { changed <- me.submit("/account/password", change(password, nextPassword)) }()
+		for shown := false; !shown; time.Sleep(time.Millisecond) {
+			a, err := w.accounts.Get(w.Context(), w.user.ID)
+			w.must(err)
+			shown = a.LastSignInAt != nil
+		}
+		w.must(w.sessions.EndAll(w.Context(), w.user.ID))
+		res := <-changed
+		if _, err := w.sessions.Get(w.Context(), me.jar["cs_session"]); !errors.Is(err, storage.ErrNotFound) {
+			w.Errorf("%s %q: a session goes on (%v)", res.Status, res.Header.Get("Location"), err)
+		}
+	})
+}
+
+// Several windows change the password at once, each from the one that they
+// know: one of them does, and its session alone goes on. All have shown the
+// password before the first of them changes it.
+func TestWindowsThatChangeThePasswordAtOnce(t *testing.T) {
+	eachHashing(t, func(w *world) {
+		var wg sync.WaitGroup
+		cookies := make([]string, 8)
+		for i := range cookies {
+			_, cookie, err := w.sessions.Start(w.Context(), session.SignIn{AccountID: w.user.ID, AccountEpoch: w.user.Epoch})
+			w.must(err)
+			me := visitor{w, map[string]string{"cs_session": cookie, "cs_browser": seal.NewToken(seal.BrowserCookie)}}
+			wg.Go(func() {
+				res := me.submit("/account/password", change(password, nextPassword+strconv.Itoa(i)))
+				if res.Header.Get("Location") == "/?done=password" {
+					cookies[i] = me.jar["cs_session"]
+				}
+			})
+		}
+		wg.Wait()
+		cookies = slices.DeleteFunc(cookies, func(c string) bool { return c == "" })
+		if n := w.recorded("account.set_password"); len(cookies) != 1 || n != 1 {
+			w.Fatalf("%d windows changed it, %d changes are on record; want one", len(cookies), n)
+		}
+		if _, err := w.sessions.Get(w.Context(), cookies[0]); err != nil {
+			w.Errorf("the session of who changed it: %v", err)
 		}
 	})
 }

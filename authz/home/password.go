@@ -53,14 +53,8 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, v *visi
 	err = h.cfg.Accounts.ChangePassword(r.Context(), browser.Actor(r, v.account), account.PasswordChange{
 		AccountID: v.account.ID, Username: v.account.Username, Current: form.Get("current_password"), New: form.Get("password"),
 		IP: browser.Address(r), Device: h.cfg.Cookies.Device(r),
-	}, func(ctx context.Context, a *account.Account) (err error) {
-		// The session that goes on is another one, as after every sign-in, and
-		// begun no weaker, and no later: who shows the password has not shown
-		// the second factor again.
-		_, cookie, err = h.cfg.Sessions.Start(ctx, session.SignIn{
-			AccountID: a.ID, AccountEpoch: a.Epoch, ACR: v.session.ACR, AMR: v.session.AMR, AuthTime: v.session.AuthTime,
-			IP: browser.Address(r), UserAgent: r.UserAgent(),
-		})
+	}, func(ctx context.Context, change func(context.Context) (*account.Account, error)) (err error) {
+		cookie, err = h.goOn(ctx, r, v, change)
 		return err
 	})
 	if err != nil {
@@ -68,6 +62,29 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, v *visi
 	}
 	h.cfg.Cookies.SetSession(w, cookie)
 	return h.done(w, pathHome, page.NoticePassword)
+}
+
+// goOn changes the password in a session that has not ended until then, and
+// returns the cookie of the one that goes on. That is another one, as after
+// every sign-in, and begun no weaker, and no later: who shows the password has
+// not shown the second factor again.
+func (h *Handler) goOn(ctx context.Context, r *http.Request, v *visit, change func(context.Context) (*account.Account, error)) (cookie string, err error) {
+	live, err := h.cfg.Sessions.EndOne(ctx, v.account.ID, v.session.ID)
+	if err == nil && !live { // signed out while passwords were hashed
+		err = errEnded
+	}
+	if err != nil {
+		return "", err
+	}
+	a, err := change(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, cookie, err = h.cfg.Sessions.Start(ctx, session.SignIn{
+		AccountID: a.ID, AccountEpoch: a.Epoch, ACR: v.session.ACR, AMR: v.session.AMR, AuthTime: v.session.AuthTime,
+		IP: browser.Address(r), UserAgent: r.UserAgent(),
+	})
+	return cookie, err
 }
 
 // unfit says which entries are missing, and whether the passwords differ.

@@ -11,6 +11,15 @@ func (s *Store) OnHash(f func(encoded string)) {
 	}
 }
 
+// OnNewHash has f called before each hash that is made. Set it before the store
+// is used.
+func (s *Store) OnNewHash(f func()) {
+	s.hasher.encode = func(c HashCost, password string) (string, error) {
+		f()
+		return c.hash(password)
+	}
+}
+
 // Waiting is how many wait for a processor to hash on.
 func (s *Store) Waiting() int { return int(s.hasher.waiting.Load()) }
 

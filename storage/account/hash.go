@@ -53,7 +53,8 @@ type hasher struct {
 	running  chan struct{}
 	waiting  atomic.Int64 // for a processor
 	cost     func() HashCost
-	match    func(encoded, password string) (bool, error) // tests watch it
+	match    func(encoded, password string) (bool, error) // tests watch both
+	encode   func(c HashCost, password string) (encoded string, err error)
 }
 
 func newHasher(cost HashCost) *hasher {
@@ -62,6 +63,7 @@ func newHasher(cost HashCost) *hasher {
 		running:  make(chan struct{}, hashers),
 		cost:     sync.OnceValue(calibrate),
 		match:    match,
+		encode:   HashCost.hash,
 	}
 	if cost != (HashCost{}) {
 		h.cost = func() HashCost { return cost.complete() }
@@ -134,7 +136,7 @@ func (h *hasher) hash(ctx context.Context, password string) (encoded string, err
 		return "", err
 	}
 	defer leave()
-	return h.cost().hash(password)
+	return h.encode(h.cost(), password)
 }
 
 // verify reports whether encoded is the hash of the password, for who has a

@@ -18,40 +18,68 @@ type PasswordChange struct {
 
 // ChangePassword gives the account another password if the present one is
 // right, and ends everything that was issued before, as [Store.SetPassword]
-// does. What then does with the changed account is part of the change; it may
-// begin the session that goes on. The failures are those of
-// [Store.Authenticate], and a [*FieldError] for the new password.
-func (s *Store) ChangePassword(ctx context.Context, by audit.Actor, c PasswordChange, then func(context.Context, *Account) error) error {
-	a, err := s.Get(ctx, c.AccountID)
+// does. It has the change made within a transaction in which the account is
+// locked: what else belongs to it, and what it depends on, is done or looked at
+// there, such as the session that goes on. The change returns the account as it
+// is then. The failures are those of [Store.Authenticate], and a [*FieldError]
+// for the new password.
+func (s *Store) ChangePassword(ctx context.Context, by audit.Actor, c PasswordChange, within func(ctx context.Context, change func(context.Context) (*Account, error)) error) error {
+	a, err := s.provePassword(ctx, c)
 	if err != nil {
 		return err
-	}
-	if err := checkPassword(c.New, a); err != nil { // before the present one is looked at: that would count
-		return err
-	}
-	a, _, err = s.Authenticate(ctx, SignIn{Username: c.Username, Password: c.Current, IP: c.IP, Device: c.Device})
-	switch {
-	case err != nil:
-		return err
-	case a.ID != c.AccountID: // the name is another's meanwhile
-		return ErrWrongPassword
-	case c.New == c.Current:
-		return &FieldError{Field: "password", Reason: "This is the password you have now. Choose another one."}
 	}
 	hash, err := s.hasher.hash(ctx, c.New)
 	if err != nil {
 		return err
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		if err := s.edit(ctx, by, a.ID, "account.set_password", s.passwordSetter(hash)); err != nil {
+		if _, err := s.lockAdministrators(ctx); err != nil { // first, as everywhere
 			return err
 		}
-		changed, err := s.Get(ctx, a.ID)
-		if err != nil {
+		if _, err := s.lockAccount(ctx, a.ID); err != nil {
 			return err
 		}
-		return then(ctx, changed)
+		return within(ctx, func(ctx context.Context) (*Account, error) { return s.replacePassword(ctx, by, a, hash) })
 	})
+}
+
+// provePassword returns the account if the present password is right and the
+// new one is fit.
+func (s *Store) provePassword(ctx context.Context, c PasswordChange) (*Account, error) {
+	a, err := s.Get(ctx, c.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPassword(c.New, a); err != nil { // before the present one is looked at: that would count
+		return nil, err
+	}
+	a, _, err = s.Authenticate(ctx, SignIn{Username: c.Username, Password: c.Current, IP: c.IP, Device: c.Device})
+	switch {
+	case err != nil:
+		return nil, err
+	case a.ID != c.AccountID: // the name is another's meanwhile
+		return nil, ErrWrongPassword
+	case c.New == c.Current:
+		return nil, &FieldError{Field: "password", Reason: "This is the password you have now. Choose another one."}
+	}
+	return a, nil
+}
+
+// replacePassword sets the password of an account that showed the present one
+// a while ago. Whoever disabled it, or gave it another password, while the new
+// one was hashed shall not find that undone by who knew the old one.
+func (s *Store) replacePassword(ctx context.Context, by audit.Actor, shown *Account, hash string) (*Account, error) {
+	now, err := s.Get(ctx, shown.ID)
+	if err != nil {
+		return nil, err
+	}
+	if now.Epoch != shown.Epoch || now.DisabledAt != nil {
+		return nil, ErrWrongPassword
+	}
+	if err := s.edit(ctx, by, shown.ID, "account.set_password", s.passwordSetter(hash)); err != nil {
+		return nil, err
+	}
+	return s.Get(ctx, shown.ID)
 }
 
 // passwordSetter changes the password of an account, and ends what was issued
