@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"countersign/cmd/countersign/config"
+	"countersign/storage"
 	"countersign/storage/seal"
 )
 
@@ -145,7 +146,7 @@ func makeSecret(cfg *config.Config, path string) error {
 	}
 	defer os.Remove(f.Name()) //nolint:errcheck // a left-over holds a key that is not in use
 	if _, err = f.WriteString(seal.GenerateKey() + "\n"); err == nil {
-		err = f.Sync()
+		err = errors.Join(storage.GiveToFolder(f), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("make the key-encryption key: %w", err)
