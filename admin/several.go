@@ -99,7 +99,7 @@ func (h *handler) choose(ctx context.Context, who *administrator, p *several, ke
 	left := leftOut{Client: c}
 	if p.Approves {
 		left.Why, left.Revision, err = h.whyNotApprove(ctx, who, c)
-	} else if c.Status == clientstore.Disapproved {
+	} else if !c.Stoppable() {
 		left.Why = "It is disapproved already."
 	}
 	if err != nil {

@@ -76,7 +76,8 @@ func (s *Store) approved(c *Client, by audit.Actor, now time.Time, on Conditions
 
 // Disapprove stops the client at once; what was issued to it is dead for good,
 // because its epoch is over. Applications learn of it by back-channel logout,
-// this once although it is disapproved. Disapproving a disapproved one changes nothing.
+// this once although it is disapproved. Disapproving a disapproved one changes
+// nothing, unless nobody disapproved it: see [Client.Stoppable].
 // The reason is for the people who meet the client's error page, and may be
 // empty.
 func (s *Store) Disapprove(ctx context.Context, by audit.Actor, id, reason string) (*Client, error) {
@@ -97,10 +98,11 @@ func (s *Store) disapproveIf(ctx context.Context, by audit.Actor, id, reason str
 	}, first: func(ctx context.Context) error { return signout.Client(ctx, s.db, id) }})
 }
 
-// disapproved returns the columns that disapprove the client, nil when it is.
+// disapproved returns the columns that disapprove the client, nil when there is
+// nothing to write.
 func disapproved(c *Client, by audit.Actor, now time.Time, reason string) map[string]any {
-	if c.Status == Disapproved {
-		return nil // nothing to write
+	if !c.Stoppable() {
+		return nil
 	}
 	return map[string]any{
 		"status": Disapproved, "status_reason": reason, "status_at": now, "status_by": actor(by),

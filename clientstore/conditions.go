@@ -66,6 +66,11 @@ func (c *Client) ApprovalEnded() bool {
 	return c.Status == Disapproved && c.Conditions.Until != nil && c.StatusReason == lapseReason(*c.Conditions.Until)
 }
 
+// Stoppable reports whether disapproving the client says something new. Where
+// its approval has just ended it does: nobody decided on the client, so that a
+// file with a later end would approve it again, and now somebody does.
+func (c *Client) Stoppable() bool { return c.Status != Disapproved || c.ApprovalEnded() }
+
 // Admits reports whether the account may use the client. The statements that
 // issue something ask again.
 func (c *Client) Admits(accountID string) bool {

@@ -585,3 +585,35 @@ func TestWhatAFileMayNotBe(t *testing.T) {
 		}
 	}
 }
+
+// Who disapproves a client whose approval has ended is not told that it was
+// done and then overruled by a file: nobody had stopped it before.
+func TestStoppedAfterItsApprovalEnded(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clients, clock := newStore(t, db), storagetest.Clock(db)
+		endsAfter := func(d time.Duration) clientstore.Manifest {
+			until := clock.Now().Add(d)
+			return declared(func(d *clientstore.Declared) { d.Conditions = &clientstore.Conditions{Until: &until} })
+		}
+		apply(t, clients, endsAfter(time.Hour))
+		clock.Advance(2 * time.Hour)
+		if _, err := clients.Purge(t.Context(), 100); err != nil {
+			t.Fatal(err)
+		}
+		id := owned(t, clients).ID
+		for range 2 { // the second time says nothing new
+			c, err := clients.Disapprove(t.Context(), ada, id, "stolen")
+			if err != nil || c.StatusReason != "stolen" || c.StatusBy != ada.AccountID || c.Stoppable() {
+				t.Fatalf("%s %q by %q, %v", c.Status, c.StatusReason, c.StatusBy, err)
+			}
+		}
+		if got := actions(events(t, db, id)); got != "register approve lapse disapprove" {
+			t.Errorf("recorded %s", got)
+		}
+		apply(t, clients, endsAfter(24*time.Hour))
+		if c := owned(t, clients); c.Status != clientstore.Disapproved || c.StatusReason != "stolen" {
+			t.Errorf("the file made it %s (%q)", c.Status, c.StatusReason)
+		}
+	})
+}
