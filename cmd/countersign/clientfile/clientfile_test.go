@@ -114,6 +114,23 @@ clients:
     secret: {write_to: desk}
 `
 
+// Whatever YAML takes for true prunes: a client that was deleted from the file
+// must not stay because of a capital letter.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{"true": true, "True": true, "TRUE": true, "false": false, "False": false, "FALSE": false, "!!bool true": true} {
+		f, err := clientfile.Parse("clients.yaml", []byte("owner: o\nprune: "+text+"\nclients: {}\n"))
+		if err != nil || f.Prune != want {
+			t.Errorf("prune: %s is %+v, %v; want %v", text, f, err, want)
+		}
+	}
+	for _, text := range []string{"yes", "on", "1", "'true'", "", "!!bool yes"} {
+		if f, err := clientfile.Parse("clients.yaml", []byte("owner: o\nprune: "+text+"\nclients: {}\n")); err == nil {
+			t.Errorf("prune: %s is %v; want an error", text, f.Prune)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	f, err := clientfile.Parse("clients.yaml", []byte(good))

@@ -136,7 +136,9 @@ func read(name string, root *yaml.Node) (*File, error) {
 		case "owner":
 			f.Owner, f.owner = value.Value, place(value)
 		case "prune":
-			f.Prune = value.Value == "true"
+			if err := value.Decode(&f.Prune); err != nil { // YAML writes true in several ways
+				return nil, &FileError{name, value.Line, value.Column, "prune: " + err.Error()}
+			}
 		case "clients":
 			for handle, client := range members(value) {
 				c, err := readClient(handle, client)
