@@ -117,7 +117,7 @@ func (c *Client) typedFault(secret string, p Policy) string {
 	case len(secret) < least:
 		return fmt.Sprintf("is shorter than %d characters; type a longer one, or have one generated", least)
 	case len(secret) > maxTyped:
-		return fmt.Sprintf("is longer than %d characters", maxTyped)
+		return fmt.Sprintf("is longer than %d bytes", maxTyped)
 	case strings.TrimSpace(secret) != secret:
 		return "begins or ends with a space or a line break; remove it"
 	case c.Type == OAuth1 && checkText("client_secret", secret, maxTyped) != nil:

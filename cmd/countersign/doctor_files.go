@@ -102,8 +102,9 @@ func trimLine(b []byte) []byte {
 	return b
 }
 
-// maxSkew is how far the database's clock may be off before sign-ins and
-// tokens of several servers disagree.
+// maxSkew is how far the database's clock may be off this machine's. Servers
+// follow the database, so that they agree with one another at any rate; what
+// applications are told must agree with their clocks.
 const maxSkew = 5 * time.Second
 
 func checkDatabase(ctx context.Context, pt *patient) finding {
