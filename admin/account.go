@@ -87,8 +87,8 @@ var accountDeeds = map[string]struct {
 	"enable": {func(h *handler, r *http.Request, by audit.Actor, id string) error {
 		return h.cfg.Accounts.Enable(r.Context(), by, id)
 	}, "enabled"},
-	"sign-out": {func(h *handler, r *http.Request, _ audit.Actor, id string) error {
-		return h.cfg.Sessions.EndAll(r.Context(), id)
+	"sign-out": {func(h *handler, r *http.Request, by audit.Actor, id string) error {
+		return h.cfg.Sessions.SignOut(r.Context(), by, id)
 	}, "signed-out"},
 	"password": {func(h *handler, r *http.Request, by audit.Actor, id string) error {
 		password, faults := typedPassword(r.PostForm)

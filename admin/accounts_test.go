@@ -80,6 +80,10 @@ func TestAccount(t *testing.T) {
 		if a := d.as(cookie).open("/settings/accounts"); a.status != http.StatusSeeOther {
 			t.Errorf("signed out: %d", a.status)
 		}
+		if e := d.recorded(bob.ID); e.Action != "account.end_sessions" || e.ActorName != "ada" || e.IP != "192.0.2.7" || e.RequestID != "request-1" {
+			t.Errorf("recorded as %+v", e)
+		}
+		d.want(d.open(path), http.StatusOK, "Signed out everywhere")
 		do("disable", "disabled")
 		d.want(d.open(path+"?done=disabled"), http.StatusOK, "Disabled", "Enable", "The account is disabled")
 		do("enable", "enabled")
@@ -98,7 +102,9 @@ func TestAccount(t *testing.T) {
 		}
 		d.want(d.send(path, url.Values{"decision": {"promote"}}), http.StatusBadRequest)
 		d.want(d.open("/settings/accounts/unknown"), http.StatusNotFound, "There is no such account")
-		d.want(d.send("/settings/accounts/unknown", url.Values{"decision": {"disable"}}), http.StatusNotFound)
+		for _, decision := range []string{"disable", "sign-out"} {
+			d.want(d.send("/settings/accounts/unknown", url.Values{"decision": {decision}}), http.StatusNotFound)
+		}
 	})
 }
 
@@ -192,6 +198,10 @@ func TestSessions(t *testing.T) {
 		if strings.Contains(d.open("/settings/sessions").text(), "bob") {
 			t.Error("the session is not over")
 		}
+		if e := d.recorded(v.Session.AccountID); e.Action != "account.end_session" || e.ActorName != "ada" || e.Via != audit.ViaSettings || e.TargetName != "bob" {
+			t.Errorf("recorded as %+v", e)
+		}
+		d.want(d.open("/settings/audit"), http.StatusOK, "Signed out of a browser", v.Session.ID)
 		d.want(d.send("/settings/sessions", url.Values{"session": {v.Session.ID}}), http.StatusBadRequest)
 	})
 	for said, want := range map[string]string{

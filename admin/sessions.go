@@ -64,7 +64,7 @@ func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, who *admi
 }
 
 // endSession serves POST /settings/sessions.
-func (h *handler) endSession(w http.ResponseWriter, r *http.Request, _ *administrator) error {
+func (h *handler) endSession(w http.ResponseWriter, r *http.Request, who *administrator) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (h *handler) endSession(w http.ResponseWriter, r *http.Request, _ *administ
 	if form.Get("decision") != "end" {
 		return undecided()
 	}
-	if err := h.cfg.Sessions.End(r.Context(), form.Get("session")); err != nil {
+	if err := h.cfg.Sessions.SignOutOf(r.Context(), who.actor(r), form.Get("session")); err != nil {
 		return err
 	}
 	h.redirect(w, sessionsPath, "done", "ended")

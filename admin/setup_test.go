@@ -61,7 +61,7 @@ func openOn(t *testing.T, db *storage.DB, change ...func(*clientstore.Config)) *
 	s := &site{
 		t: t, db: db, audit: trail,
 		accounts: account.New(db, account.Config{Keys: keys, Audit: trail, Cost: account.HashCost{Memory: 8, Passes: 1}, FourEyes: registered.FourEyes}),
-		sessions: session.New(db, session.Config{Keys: keys}),
+		sessions: session.New(db, session.Config{Keys: keys, Audit: trail}),
 		clients:  clientstore.New(db, registered),
 	}
 	var err error

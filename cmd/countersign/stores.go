@@ -126,7 +126,7 @@ func newStores(db *storage.DB, keys *seal.Keys, cfg *config.Config) *stores {
 			Keys: keys, Audit: trail, FourEyes: cfg.FourEyes,
 			Cost: account.HashCost{Memory: uint32(cfg.PasswordMemory), Passes: uint32(cfg.PasswordPasses)}, //nolint:gosec // Validate bounds both
 		}),
-		sessions:     session.New(db, session.Config{Keys: keys, Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}),
+		sessions:     session.New(db, session.Config{Keys: keys, Audit: trail, Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}),
 		interactions: interaction.New(db, keys),
 		clients: clientstore.New(db, clientstore.Config{
 			Keys: keys, Audit: trail, Policy: clientstore.Policy(cfg.Policy),

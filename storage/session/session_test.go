@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"countersign/storage"
+	"countersign/storage/audit"
 	"countersign/storage/seal"
 	"countersign/storage/session"
+	"countersign/storage/signout"
 	"countersign/storage/storagetest"
 )
 
@@ -23,7 +25,7 @@ type world struct {
 func newWorld(t *testing.T, db *storage.DB) *world {
 	t.Helper()
 	w := &world{db: db, clock: storagetest.Clock(db)}
-	w.Store = session.New(db, session.Config{Keys: storagetest.Keys(t), Idle: 30 * time.Minute, Absolute: 12 * time.Hour})
+	w.Store = session.New(db, session.Config{Keys: storagetest.Keys(t), Audit: audit.New(db), Idle: 30 * time.Minute, Absolute: 12 * time.Hour})
 	for _, id := range []string{"ada", "bob"} {
 		w.exec(t, `INSERT INTO accounts (id, username, username_key, password_hash, permissions, claims, created_at, updated_at, password_changed_at)
 			VALUES (?, ?, ?, '', '[]', '{}', ?, ?, ?)`, id, id, id, db.Now(), db.Now(), db.Now())
@@ -215,6 +217,121 @@ func TestEnd(t *testing.T) {
 	})
 }
 
+// root is an administrator.
+var root = audit.Actor{AccountID: "root-id", Name: "root", Via: audit.ViaSettings, IP: "203.0.113.9", RequestID: "request-1"}
+
+// listen has an application be used in the session that is to be told of its end.
+func (w *world) listen(t *testing.T, sess *session.Session) {
+	t.Helper()
+	now := w.db.Now()
+	w.exec(t, `INSERT INTO clients (id, type, name, status, metadata, secrets, consent_digest, created_at, created_by, updated_at, status_at)
+		VALUES ('app', 'oidc', 'App', 'approved', '{"backchannel_logout_uri":"https://rp.example/out"}', '[]', '', ?, '', ?, ?)`, now, now, now)
+	w.exec(t, `INSERT INTO session_clients (session_id, client_id, subject, created_at) VALUES (?, 'app', ?, ?)`, sess.ID, sess.AccountID, now)
+}
+
+// wantTold refuses another number of applications that are to be told of an end.
+func (w *world) wantTold(t *testing.T, want int) {
+	t.Helper()
+	if due, err := signout.New(w.db).Due(t.Context(), 10); err != nil || len(due) != want {
+		t.Errorf("%d applications are told, %v; want %d", len(due), err, want)
+	}
+}
+
+// wantRecorded refuses a record that has other changes than these, the newest
+// first: what they were and what they ended.
+func (w *world) wantRecorded(t *testing.T, want ...[2]string) {
+	t.Helper()
+	events, err := audit.New(w.db).List(t.Context(), audit.Filter{})
+	if err != nil || len(events) != len(want) {
+		t.Fatalf("%d changes are recorded, %v; want %d", len(events), err, len(want))
+	}
+	for i, e := range events {
+		got := audit.Event{
+			ID: e.ID, At: e.At, ActorID: root.AccountID, ActorName: root.Name, Via: root.Via, IP: root.IP, RequestID: root.RequestID,
+			TargetType: "account", TargetID: "ada", TargetName: "ada", Action: want[i][0], Before: audit.JSON(want[i][1]),
+		}
+		if e != got {
+			t.Errorf("recorded %+v; want %+v", e, got)
+		}
+	}
+}
+
+// TestSignOut is case AD-13: who ends somebody else's sessions is on record once
+// for each time that they ended some, beside what their end owes.
+func TestSignOut(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		first, a := w.start(t, "ada", "")
+		_, b := w.start(t, "ada", "")
+		_, c := w.start(t, "ada", "")
+		_, other := w.start(t, "bob", "")
+		w.listen(t, first)
+		for range 2 { // there is nothing to end the second time
+			if err := w.SignOutOf(t.Context(), root, first.ID); err != nil {
+				t.Errorf("SignOutOf() = %v", err)
+			}
+		}
+		w.wantDead(t, a)
+		w.wantLive(t, b)
+		one := [2]string{"account.end_session", `{"session_id":"` + first.ID + `","sessions":1}`}
+		w.wantRecorded(t, one)
+		w.wantTold(t, 1)
+		for range 2 {
+			if err := w.SignOut(t.Context(), root, "ada"); err != nil {
+				t.Errorf("SignOut() = %v", err)
+			}
+		}
+		w.wantDead(t, b)
+		w.wantDead(t, c)
+		w.wantLive(t, other)
+		w.wantRecorded(t, [2]string{"account.end_sessions", `{"sessions":2}`}, one)
+	})
+}
+
+// AD-14: what cannot be recorded does not happen, and nobody is told of it.
+func TestSignOutWithoutRecord(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		sess, cookie := w.start(t, "ada", "")
+		w.listen(t, sess)
+		restore := storagetest.FailStatements(db, storagetest.Containing("audit_events"))
+		one, all := w.SignOutOf(t.Context(), root, sess.ID), w.SignOut(t.Context(), root, "ada")
+		restore()
+		if !errors.Is(one, storage.ErrUnavailable) || !errors.Is(all, storage.ErrUnavailable) {
+			t.Errorf("SignOutOf() = %v, SignOut() = %v; want ErrUnavailable", one, all)
+		}
+		w.wantLive(t, cookie)
+		w.wantTold(t, 0)
+	})
+}
+
+// What PostgreSQL takes for no text is nobody's identifier, and no outage.
+func TestUnknownSessions(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		sess, cookie := w.start(t, "ada", "")
+		for _, id := range []string{"", "unknown", "a\x00b", "a\xff", sess.ID + "\x00", sess.ID + "\xff"} {
+			if err := w.End(t.Context(), id); err != nil {
+				t.Errorf("End(%q) = %v", id, err)
+			}
+			if ended, err := w.EndOne(t.Context(), "ada", id); ended || err != nil {
+				t.Errorf("EndOne(%q) = %v, %v", id, ended, err)
+			}
+			if err := w.SignOutOf(t.Context(), root, id); err != nil {
+				t.Errorf("SignOutOf(%q) = %v", id, err)
+			}
+			if err := w.SignOut(t.Context(), root, id); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("SignOut(%q) = %v; want ErrNotFound", id, err)
+			}
+		}
+		w.wantLive(t, cookie)
+		w.wantRecorded(t)
+	})
+}
+
 func TestAccountEndsItsSessions(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -313,12 +430,14 @@ func TestFailingDatabase(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		w := newWorld(t, db)
 		calls := map[string]func(sess *session.Session, cookie string) error{
-			"Get":    func(_ *session.Session, cookie string) error { _, err := w.Get(t.Context(), cookie); return err },
-			"Touch":  func(sess *session.Session, _ string) error { return w.Touch(t.Context(), sess) },
-			"List":   func(*session.Session, string) error { _, err := w.List(t.Context(), "ada"); return err },
-			"End":    func(sess *session.Session, _ string) error { return w.End(t.Context(), sess.ID) },
-			"EndAll": func(*session.Session, string) error { return w.EndAll(t.Context(), "ada") },
-			"Purge":  func(*session.Session, string) error { _, err := w.Purge(t.Context(), 1); return err },
+			"Get":       func(_ *session.Session, cookie string) error { _, err := w.Get(t.Context(), cookie); return err },
+			"Touch":     func(sess *session.Session, _ string) error { return w.Touch(t.Context(), sess) },
+			"List":      func(*session.Session, string) error { _, err := w.List(t.Context(), "ada"); return err },
+			"End":       func(sess *session.Session, _ string) error { return w.End(t.Context(), sess.ID) },
+			"EndAll":    func(*session.Session, string) error { return w.EndAll(t.Context(), "ada") },
+			"SignOut":   func(*session.Session, string) error { return w.SignOut(t.Context(), root, "ada") },
+			"SignOutOf": func(sess *session.Session, _ string) error { return w.SignOutOf(t.Context(), root, sess.ID) },
+			"Purge":     func(*session.Session, string) error { _, err := w.Purge(t.Context(), 1); return err },
 			"Start": func(_ *session.Session, cookie string) error {
 				_, _, err := w.Start(t.Context(), session.SignIn{AccountID: "ada", Replaces: cookie})
 				return err

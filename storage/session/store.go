@@ -5,10 +5,12 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"countersign/storage"
+	"countersign/storage/audit"
 	"countersign/storage/seal"
 	"countersign/storage/signout"
 )
@@ -25,6 +27,7 @@ const (
 // Config bounds a session.
 type Config struct {
 	Keys     *seal.Keys
+	Audit    *audit.Store  // of [Store.SignOut] and [Store.SignOutOf]
 	Idle     time.Duration // without a request; 0 means 30 minutes
 	Absolute time.Duration // 0 means 12 hours
 }
@@ -205,8 +208,15 @@ func (s *Store) List(ctx context.Context, accountID string) ([]Session, error) {
 }
 
 // End ends the session; tokens bound to it die with it, and the applications
-// that were used in it are told. Ending an ended one is no error.
-func (s *Store) End(ctx context.Context, id string) error { return s.end(ctx, "id = ?", id) }
+// that were used in it are told. Ending an ended one is no error. It is for the
+// browser that signs out, which is no change that is recorded: see
+// [Store.SignOutOf].
+func (s *Store) End(ctx context.Context, id string) error {
+	if !storable(id) { // no session's
+		return nil
+	}
+	return s.end(ctx, "id = ?", id)
+}
 
 // EndAll ends every session of the account.
 func (s *Store) EndAll(ctx context.Context, accountID string) error {
@@ -216,10 +226,10 @@ func (s *Store) EndAll(ctx context.Context, accountID string) error {
 // EndOne ends the session if it is the account's and has not ended, and
 // reports whether it did.
 func (s *Store) EndOne(ctx context.Context, accountID, id string) (bool, error) {
-	if strings.ContainsRune(id, 0) { // no session's
+	if !storable(id) { // no session's
 		return false, nil
 	}
-	ended, err := signout.Sessions(ctx, s.db, "id = ? AND account_id = ?", strings.ToValidUTF8(id, ""), accountID)
+	ended, err := signout.Sessions(ctx, s.db, "id = ? AND account_id = ?", id, accountID)
 	return ended > 0, err
 }
 
@@ -239,6 +249,10 @@ func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 		SELECT id FROM sessions WHERE expires_at <= ? OR ended_at IS NOT NULL LIMIT ?)`, s.db.Now(), limit)
 	return res.RowsAffected, storage.Err("purge sessions", res.Error)
 }
+
+// storable reports whether both databases can compare with an identifier that
+// somebody sent: PostgreSQL takes neither NUL nor broken UTF-8.
+func storable(id string) bool { return utf8.ValidString(id) && !strings.Contains(id, "\x00") }
 
 // text bounds what a browser or proxy says and replaces what a database
 // refuses.
