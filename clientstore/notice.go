@@ -181,16 +181,11 @@ func (s *Store) WithLink(ctx context.Context, token string, seen Link, decide fu
 		return decide(ctx)
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		now := s.db.Now()
-		res := s.db.With(ctx).Exec(`UPDATE approval_links SET used_at = @now
-			WHERE hash = @hash AND client_id = @id AND version = @version AND revision_id = @revision AND secret_id = @secret
-				AND used_at IS NULL AND expires_at > @now`, map[string]any{
-			"now": now, "hash": s.cfg.Keys.Hash(token), "id": seen.ClientID, "version": seen.Version, "revision": seen.RevisionID, "secret": seen.SecretID,
-		})
+		spent, err := s.spendLink(ctx, token, seen)
 		switch {
-		case res.Error != nil:
-			return storage.Err("spend approval link", res.Error)
-		case res.RowsAffected == 1:
+		case err != nil:
+			return err
+		case spent:
 			return decide(ctx)
 		}
 		if _, err := s.FindLink(ctx, token); err != nil {
@@ -198,6 +193,22 @@ func (s *Store) WithLink(ctx context.Context, token string, seen Link, decide fu
 		}
 		return fmt.Errorf("spend approval link: %w", storage.ErrConflict)
 	})
+}
+
+// spendLink uses the link up if it is good and was made for what was seen, and
+// reports whether it was.
+func (s *Store) spendLink(ctx context.Context, token string, seen Link) (bool, error) {
+	for _, id := range []string{seen.ClientID, seen.RevisionID, seen.SecretID} {
+		if id != "" && !wellFormedKey(id) { // no link is about it
+			return false, nil
+		}
+	}
+	res := s.db.With(ctx).Exec(`UPDATE approval_links SET used_at = @now
+		WHERE hash = @hash AND client_id = @id AND version = @version AND revision_id = @revision AND secret_id = @secret
+			AND used_at IS NULL AND expires_at > @now`, map[string]any{
+		"now": s.db.Now(), "hash": s.cfg.Keys.Hash(token), "id": seen.ClientID, "version": seen.Version, "revision": seen.RevisionID, "secret": seen.SecretID,
+	})
+	return res.RowsAffected == 1, storage.Err("spend approval link", res.Error)
 }
 
 // purgeLinks forgets links that are long over.

@@ -1,6 +1,7 @@
 package clientstore_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -243,6 +244,41 @@ func TestMigrationTakesNULAway(t *testing.T) {
 		}
 		if _, err := clients.Disapprove(t.Context(), ada, got.ID, "bad"); err != nil {
 			t.Errorf("disapprove: %v", err)
+		}
+	})
+}
+
+// What PostgreSQL takes for no text is nobody's identifier, and no outage: the
+// answer is that of one that is not known.
+func TestNoNULInIdentifiers(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		clients := newStore(t, db)
+		c, _ := register(t, clients, webClient("Modeler"))
+		token, _, err := clients.NewLink(t.Context(), &clientstore.Notice{ClientID: c.ID, Version: c.Version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		decide := func(link clientstore.Link) error {
+			return clients.WithLink(t.Context(), token, link, func(context.Context) error { t.Error("decided"); return nil })
+		}
+		for _, id := range []string{"unknown", "a\x00b", "a\xff"} {
+			_, confirmed := clients.ConfirmSecret(t.Context(), ada, c.ID, id)
+			_, rejected := clients.RejectSecret(t.Context(), ada, c.ID, id)
+			_, revoked := clients.RevokeSecret(t.Context(), ada, c.ID, id)
+			for what, err := range map[string]error{"confirm": confirmed, "reject": rejected, "revoke": revoked} {
+				if !errors.Is(err, storage.ErrNotFound) {
+					t.Errorf("%s the secret %q: %v; want not found", what, id, err)
+				}
+			}
+			for what, link := range map[string]clientstore.Link{
+				"client": {ClientID: id, Version: c.Version}, "revision": {ClientID: c.ID, Version: c.Version, RevisionID: id},
+				"secret": {ClientID: c.ID, Version: c.Version, SecretID: id},
+			} {
+				if err := decide(link); !errors.Is(err, storage.ErrConflict) {
+					t.Errorf("by a link, the %s %q: %v; want a conflict", what, id, err)
+				}
+			}
 		}
 	})
 }

@@ -198,6 +198,9 @@ func (s *Store) RejectSecret(ctx context.Context, by audit.Actor, id, secretID s
 
 // decideSecret ends the wait of a secret: of two who decide at once one does.
 func (s *Store) decideSecret(ctx context.Context, id, secretID string, decide func(context.Context, *Client) (*Client, error)) (*Client, error) {
+	if !wellFormedKey(secretID) { // the database would refuse some of it
+		return nil, fmt.Errorf("decide on waiting secret: %w", storage.ErrNotFound)
+	}
 	var after *Client
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
 		c, err := s.lock(ctx, id)
