@@ -201,7 +201,9 @@ func TestSessionsPage(t *testing.T) {
 			w.Errorf("none: %s", res.Status)
 		}
 		w.wantPage(me.submit("/account/sessions", url.Values{}), "E-SESSION")
-		me.submit("/account/sessions", url.Values{"others": {"yes"}})
+		for range 2 { // the second time there are none, and nothing to record
+			me.submit("/account/sessions", url.Values{"others": {"yes"}})
+		}
 		if live(third) || !live(w.cookie) {
 			w.Error("not all others ended, or this one did")
 		}

@@ -221,7 +221,8 @@ func (h *Handler) strengthen(w http.ResponseWriter, r *http.Request, s *security
 		if err != nil || before.Any() {
 			return err
 		}
-		return h.cfg.Sessions.EndOthers(ctx, begun)
+		_, err = h.cfg.Sessions.EndOthers(ctx, begun)
+		return err
 	})
 	if err == nil {
 		h.cfg.Cookies.SetSession(w, cookie)

@@ -67,7 +67,8 @@ func (h *Handler) endSessions(w http.ResponseWriter, r *http.Request, v *visit) 
 	}
 	err = h.cfg.Tx.InTx(r.Context(), func(ctx context.Context) error {
 		if one == "" {
-			if err := h.cfg.Sessions.EndOthers(ctx, v.session); err != nil {
+			ended, err := h.cfg.Sessions.EndOthers(ctx, v.session)
+			if err != nil || ended == 0 {
 				return err
 			}
 			return h.record(ctx, r, v, "account.end_sessions", nil)

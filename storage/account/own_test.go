@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"countersign/storage"
 	"countersign/storage/account"
@@ -23,6 +24,7 @@ type changer struct {
 	accounts *account.Store
 	sessions *session.Store
 	ada      *account.Account
+	begun    func() // is called when the session has begun, before that is kept
 }
 
 // change changes ada's password as her page does, and returns the cookie of
@@ -36,6 +38,7 @@ func (c *changer) change(accounts *account.Store) (cookie string, err error) {
 			return err
 		}
 		_, cookie, err = c.sessions.Start(ctx, session.SignIn{AccountID: a.ID, AccountEpoch: a.Epoch})
+		c.begun()
 		return err
 	})
 	return cookie, err
@@ -43,7 +46,7 @@ func (c *changer) change(accounts *account.Store) (cookie string, err error) {
 
 func changing(t *testing.T, db *storage.DB) *changer {
 	t.Helper()
-	c := &changer{T: t, accounts: open(t, db), sessions: session.New(db, session.Config{Keys: storagetest.Keys(t)})}
+	c := &changer{T: t, accounts: open(t, db), begun: func() {}, sessions: session.New(db, session.Config{Keys: storagetest.Keys(t), Audit: audit.New(db)})}
 	c.ada = create(t, c.accounts, "ada")
 	return c
 }
@@ -85,4 +88,30 @@ func TestChangePasswordAfterwards(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An administrator signs somebody out everywhere just as they change their
+// password: the session that goes on by that is signed out as well.
+func TestSignOutWhileThePasswordChanges(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		c := changing(t, db)
+		for range 2 { // so that there is one to wait for
+			if _, _, err := c.sessions.Start(t.Context(), session.SignIn{AccountID: c.ada.ID, AccountEpoch: c.ada.Epoch}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		signedOut := make(chan error, 1)
+		c.begun = func() {
+			go func() { signedOut <- c.sessions.SignOut(context.Background(), operator, c.ada.ID) }()
+			time.Sleep(100 * time.Millisecond) // with less it comes after the change, and has less to do
+		}
+		cookie, err := c.change(c.accounts)
+		if err := errors.Join(err, <-signedOut); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.sessions.Get(t.Context(), cookie); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the session lives on: %v", err)
+		}
+	})
 }

@@ -12,7 +12,7 @@ import (
 // order is what somebody has done to the sessions of another account.
 type order struct {
 	action string // of the audit record
-	owner  string // selects the account that the identifier leads to
+	owner  string // selects the account a that the identifier leads to
 	which  string // is true of the sessions that the identifier leads to
 	id     string
 }
@@ -29,7 +29,7 @@ type before struct {
 func (s *Store) SignOut(ctx context.Context, by audit.Actor, accountID string) error {
 	return s.carryOut(ctx, by, order{
 		action: "account.end_sessions", id: accountID,
-		owner: `SELECT id, username FROM accounts WHERE id = ?`, which: "account_id = ?",
+		owner: `SELECT a.id, a.username FROM accounts a WHERE a.id = ?`, which: "account_id = ?",
 	})
 }
 
@@ -53,11 +53,7 @@ func (s *Store) carryOut(ctx context.Context, by audit.Actor, o order) error {
 		return storage.Err("sign out", storage.ErrNotFound)
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		var owner []struct{ ID, Username string }
-		err := s.db.With(ctx).Raw(o.owner, o.id).Scan(&owner).Error
-		if err == nil && len(owner) == 0 {
-			err = storage.ErrNotFound
-		}
+		id, username, err := s.lockOwner(ctx, o)
 		if err != nil {
 			return storage.Err("sign out", err)
 		}
@@ -65,8 +61,27 @@ func (s *Store) carryOut(ctx context.Context, by audit.Actor, o order) error {
 		if err != nil || ended == 0 {
 			return err
 		}
-		return s.cfg.Audit.Record(ctx, by, o.change(owner[0].ID, owner[0].Username, ended))
+		return s.cfg.Audit.Record(ctx, by, o.change(id, username, ended))
 	})
+}
+
+// lockOwner returns the account, which nobody changes until the transaction
+// ends: somebody who changes their password just now begins a session by that,
+// which is to be seen and ended as well. Sessions that refer to the account
+// need not wait. On SQLite the transaction itself is the lock.
+func (s *Store) lockOwner(ctx context.Context, o order) (id, username string, err error) {
+	statement := o.owner
+	if s.db.Dialect() != storage.SQLite {
+		statement += ` FOR NO KEY UPDATE OF a`
+	}
+	var owner []struct{ ID, Username string }
+	if err := s.db.With(ctx).Raw(statement, o.id).Scan(&owner).Error; err != nil {
+		return "", "", err
+	}
+	if len(owner) == 0 {
+		return "", "", storage.ErrNotFound
+	}
+	return owner[0].ID, owner[0].Username, nil
 }
 
 // change is what happened to the account.

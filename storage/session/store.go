@@ -233,9 +233,10 @@ func (s *Store) EndOne(ctx context.Context, accountID, id string) (bool, error) 
 	return ended > 0, err
 }
 
-// EndOthers ends every session of the account but this one.
-func (s *Store) EndOthers(ctx context.Context, sess *Session) error {
-	return s.end(ctx, "account_id = ? AND id <> ?", sess.AccountID, sess.ID)
+// EndOthers ends every session of the account but this one, and returns how many
+// those were.
+func (s *Store) EndOthers(ctx context.Context, sess *Session) (ended int, err error) {
+	return signout.Sessions(ctx, s.db, "account_id = ? AND id <> ?", sess.AccountID, sess.ID)
 }
 
 func (s *Store) end(ctx context.Context, condition string, args ...any) error {
