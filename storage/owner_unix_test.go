@@ -43,6 +43,6 @@ func owner(t *testing.T, path string) [2]uint32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := info.Sys().(*syscall.Stat_t) //nolint:errcheck // it always is
+	of := info.Sys().(*syscall.Stat_t)
 	return [2]uint32{of.Uid, of.Gid}
 }
