@@ -296,3 +296,34 @@ func TestSeveralOnAFailingDatabase(t *testing.T) {
 		d.want(d.tick("approve", "a-key"), http.StatusServiceUnavailable, "E-UNAVAILABLE")
 	})
 }
+
+// A client whose approval has ended can be stopped as well, on its page and with
+// others: a file with a later end would approve it again.
+func TestStopAfterTheApprovalEnded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *desk) {
+		all, clock := d.several("One", "Two"), storagetest.Clock(d.db)
+		until := clock.Now().Add(time.Minute)
+		for _, c := range all {
+			if _, err := d.clients.ApproveOn(t.Context(), root1, c.ID, clientstore.Approval{Conditions: &clientstore.Conditions{Until: &until}, Version: c.Version}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clock.Advance(2 * time.Minute)
+		if _, err := d.clients.Purge(t.Context(), 100); err != nil {
+			t.Fatal(err)
+		}
+		path := clientsPath + "/" + all["One"].ID
+		d.want(d.tick("disapprove", all["One"].ID), http.StatusOK, "Disapprove those that are ticked")
+		if links := d.open(path).links(); !slices.Contains(links, "/auth"+path+"/disapprove") {
+			t.Errorf("its page leads to %q", links)
+		}
+		d.led(d.send(path+"/disapprove", url.Values{"decision": {"disapprove"}, "reason": {"Stolen."}}), path+"?done=disapproved")
+		page := d.open(path)
+		d.want(page, http.StatusOK, "Stolen.")
+		if slices.Contains(page.links(), "/auth"+path+"/disapprove") {
+			t.Errorf("it can be disapproved again: %q", page.links())
+		}
+		d.want(d.tick("disapprove", all["One"].ID), http.StatusOK, "It is disapproved already.")
+	})
+}
