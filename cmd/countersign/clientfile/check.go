@@ -15,29 +15,55 @@ import (
 	"countersign/cmd/countersign/config"
 )
 
-// maxNodes bounds what a file may come to when its aliases are followed.
-const maxNodes = 100_000
+// What a file may come to when its aliases are followed. No client's metadata is
+// nested as deeply; an alias that contains itself is nested without end.
+const (
+	maxWeight  = 16 << 20 // bytes of text, with nodeWeight for each node
+	nodeWeight = 160
+	maxDepth   = 32
+)
 
 // checker holds the nodes of a file against the schema.
 type checker struct {
 	file   string
 	faults []*FileError
-	left   int // nodes that may still be looked at
+	left   int // of maxWeight
+	depth  int // of the node that is looked at
 }
 
 func (c *checker) fault(n *yaml.Node, format string, args ...any) {
 	c.faults = append(c.faults, &FileError{c.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
+// enter reports whether the node may be looked at, which leave ends. Once a file
+// turned out too large or too deep nothing may any more.
+func (c *checker) enter(n *yaml.Node) bool {
+	if c.left < 0 {
+		return false
+	}
+	c.left -= nodeWeight + len(n.Value)
+	switch {
+	case c.left < 0:
+		c.fault(n, "the file is too large once its aliases are followed")
+		return false
+	case c.depth == maxDepth:
+		c.fault(n, "this is nested more than %d deep; an alias may contain itself", maxDepth)
+		c.left = -1
+		return false
+	}
+	c.depth++
+	return true
+}
+
+func (c *checker) leave() { c.depth-- }
+
 // check holds a node against its schema. Path names it in messages.
 func (c *checker) check(n *yaml.Node, s *Schema, path string) {
 	n = target(n)
-	if c.left--; c.left < 0 {
-		if c.left == -1 {
-			c.fault(n, "the file is too large once its aliases are followed")
-		}
+	if !c.enter(n) {
 		return
 	}
+	defer c.leave()
 	kind := kindOf(n)
 	if s.Type != "" && kind != s.Type {
 		c.fault(n, "%s%s", label(path), mismatch(n, s, kind))
@@ -47,15 +73,35 @@ func (c *checker) check(n *yaml.Node, s *Schema, path string) {
 	case "object":
 		c.checkObject(n, s, path)
 	case "array":
-		items := s.Items
-		if items == nil {
-			items = &Schema{}
-		}
-		for i, item := range n.Content {
-			c.check(item, items, path+"["+strconv.Itoa(i)+"]")
-		}
+		c.checkArray(n, s.Items, path)
 	case "string":
 		c.checkText(n, s, path)
+	}
+}
+
+func (c *checker) checkArray(n *yaml.Node, items *Schema, path string) {
+	for i, item := range n.Content {
+		if items == nil {
+			c.checkAny(item, path)
+		} else {
+			c.check(item, items, path+"["+strconv.Itoa(i)+"]")
+		}
+	}
+}
+
+// checkAny looks at what no schema describes, such as a key of a key set. Path
+// names what that is part of: to name each node would cost more than the file.
+func (c *checker) checkAny(n *yaml.Node, path string) {
+	n = target(n)
+	if !c.enter(n) {
+		return
+	}
+	defer c.leave()
+	switch kindOf(n) {
+	case "object":
+		c.checkObject(n, &Schema{}, path)
+	case "array":
+		c.checkArray(n, nil, path)
 	}
 }
 
@@ -86,19 +132,22 @@ func mismatch(n *yaml.Node, s *Schema, kind string) string {
 func (c *checker) checkObject(n *yaml.Node, s *Schema, path string) {
 	seen := map[string]bool{}
 	for key, value := range members(n) {
-		below := strings.TrimPrefix(path+"."+key.Value, ".")
-		if seen[key.Value] {
-			c.fault(key, "%s is there twice", below)
-			continue
+		if !c.enter(key) {
+			return
+		}
+		c.leave()
+		p := s.property(key.Value)
+		switch {
+		case seen[key.Value]:
+			c.fault(key, "%s is there twice", below(path, key.Value))
+		case p != nil:
+			c.check(value, p, below(path, key.Value))
+		case s.Closed:
+			c.fault(key, "%s", unknown(key.Value, s, path))
+		default:
+			c.checkAny(value, path)
 		}
 		seen[key.Value] = true
-		if p := s.property(key.Value); p != nil {
-			c.check(value, p, below)
-		} else if s.Closed {
-			c.fault(key, "%s", unknown(key.Value, s, path))
-		} else {
-			c.check(value, &Schema{}, below)
-		}
 	}
 	for _, name := range s.Required {
 		if !seen[name] {
@@ -107,6 +156,8 @@ func (c *checker) checkObject(n *yaml.Node, s *Schema, path string) {
 	}
 	c.checkOneOf(n, s, path, seen)
 }
+
+func below(path, name string) string { return strings.TrimPrefix(path+"."+name, ".") }
 
 // checkOneOf requires the members of exactly one of the schemas.
 func (c *checker) checkOneOf(n *yaml.Node, s *Schema, path string, seen map[string]bool) {

@@ -244,6 +244,11 @@ func TestFilesThatAreNone(t *testing.T) {
 		"second document":                        "owner: x\nclients: {}\n---\nowner: y\n",
 		"is larger than 4 MiB":                   strings.Repeat("#", clientfile.MaxSize+1),
 		"too large once its aliases":             bomb(),
+		"too large once its aliases are":         with("    jwks: {a: &a " + strings.Repeat("x", 1<<20) + ", b: [" + strings.Repeat("*a,", 50_000) + "]}\n"),
+		"nested more than 32 deep":               with("    jwks: {keys: &a [*a]}\n"),
+		"an alias may contain itself":            with("    jwks: {keys: &a [7, *a, *a, *a]}\n"),
+		"this is nested":                         with("    jwks: &a {keys: *a}\n"),
+		"more than 32 deep":                      with("    jwks: {keys: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "}\n"),
 	} {
 		if file == "" {
 			file, want = "owner: x\nclients:\n  a: {type: oidc, client_name: A}\n  a: {type: oidc, client_name: A}\n", "f:4:3: clients.a is there twice"
@@ -343,6 +348,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(good)
 	f.Add(bomb())
 	f.Add("a: &a [*a]")
+	f.Add(with("    jwks: {keys: &a [7, *a, *a, *a]}\n"))
 	f.Fuzz(func(t *testing.T, text string) {
 		file, err := clientfile.Parse(filepath.Join("dir", "f"), []byte(text))
 		if (file == nil) == (err == nil) {

@@ -80,7 +80,7 @@ func Parse(name string, content []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{file: name, left: maxNodes}
+	c := &checker{file: name, left: maxWeight}
 	c.check(root, FileSchema(), "")
 	if len(c.faults) > 0 {
 		slices.SortStableFunc(c.faults, func(a, b *FileError) int {
