@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"gorm.io/driver/postgres"
@@ -133,3 +134,8 @@ func (t target) explain(err error) error {
 	cause, remedy := explain(err)
 	return &openError{fmt.Sprintf("database %s %s; %s", t.shown, cause, remedy)}
 }
+
+// IsText reports whether both databases can keep s and compare with it:
+// PostgreSQL refuses the NUL character and invalid UTF-8 with an error, where
+// for what somebody sent no record is the right answer.
+func IsText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }

@@ -135,9 +135,10 @@ func isBusy(err error) bool {
 }
 
 // createPrivate makes the database file readable by its owner only, who is the
-// folder's, before the driver would create it with the process's umask. The files beside it
-// take its mode. A file that is there is not opened: to close it would end the
-// locks that this process's connections hold on it (fcntl(2)).
+// folder's, before the driver would create it with the process's umask. The
+// files beside it take its mode and owner. A file that is there is not opened:
+// to close it would end the locks that this process's connections hold on it
+// (fcntl(2)).
 func createPrivate(path string, log *slog.Logger) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // the operator names it
 	if err == nil {

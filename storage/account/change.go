@@ -148,22 +148,28 @@ func (s *Store) edit(ctx context.Context, by audit.Actor, id, action string, app
 		if err != nil {
 			return err
 		}
-		if s.seen != 0 && a.Version != s.seen {
-			return storage.Err(action, storage.ErrConflict)
-		}
-		was := *a
-		apply(a)
-		if a.PasswordHash == was.PasswordHash && reflect.DeepEqual(was.view(), a.view()) {
-			return nil // asked for what is so already
-		}
-		if was.Has(ConfigureServer) && !a.Has(ConfigureServer) && administrators == 1 {
-			return ErrLastAdministrator
-		}
-		if err := s.checkFourEyes(by, &was, a); err != nil {
-			return err
-		}
-		return s.keep(ctx, by, action, &was, a)
+		return s.amend(ctx, by, administrators, a, action, apply)
 	})
+}
+
+// amend is [Store.edit] of an account that is locked, with the administrators,
+// who are so many.
+func (s *Store) amend(ctx context.Context, by audit.Actor, administrators int, a *Account, action string, apply func(*Account)) error {
+	if s.seen != 0 && a.Version != s.seen {
+		return storage.Err(action, storage.ErrConflict)
+	}
+	was := *a
+	apply(a)
+	if a.PasswordHash == was.PasswordHash && reflect.DeepEqual(was.view(), a.view()) {
+		return nil // asked for what is so already
+	}
+	if was.Has(ConfigureServer) && !a.Has(ConfigureServer) && administrators == 1 {
+		return ErrLastAdministrator
+	}
+	if err := s.checkFourEyes(by, &was, a); err != nil {
+		return err
+	}
+	return s.keep(ctx, by, action, &was, a)
 }
 
 // keep writes the change down, with what it ends and who made it.

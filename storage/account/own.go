@@ -33,13 +33,23 @@ func (s *Store) ChangePassword(ctx context.Context, by audit.Actor, c PasswordCh
 		return err
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		if _, err := s.lockAdministrators(ctx); err != nil { // first, as everywhere
+		administrators, err := s.lockAdministrators(ctx)
+		if err != nil {
 			return err
 		}
-		if _, err := s.lockAccount(ctx, a.ID); err != nil {
+		now, err := s.lockAccount(ctx, a.ID)
+		if err != nil {
 			return err
 		}
-		return within(ctx, func(ctx context.Context) (*Account, error) { return s.replacePassword(ctx, by, a, hash) })
+		return within(ctx, func(ctx context.Context) (*Account, error) {
+			// Whoever disabled the account, or gave it another password, while
+			// the new one was hashed shall not find that undone by who knew the
+			// old one.
+			if now.Epoch != a.Epoch || now.DisabledAt != nil {
+				return nil, ErrWrongPassword
+			}
+			return now, s.amend(ctx, by, administrators, now, "account.set_password", s.passwordSetter(hash))
+		})
 	})
 }
 
@@ -63,23 +73,6 @@ func (s *Store) provePassword(ctx context.Context, c PasswordChange) (*Account, 
 		return nil, &FieldError{Field: "password", Reason: "This is the password you have now. Choose another one."}
 	}
 	return a, nil
-}
-
-// replacePassword sets the password of an account that showed the present one
-// a while ago. Whoever disabled it, or gave it another password, while the new
-// one was hashed shall not find that undone by who knew the old one.
-func (s *Store) replacePassword(ctx context.Context, by audit.Actor, shown *Account, hash string) (*Account, error) {
-	now, err := s.Get(ctx, shown.ID)
-	if err != nil {
-		return nil, err
-	}
-	if now.Epoch != shown.Epoch || now.DisabledAt != nil {
-		return nil, ErrWrongPassword
-	}
-	if err := s.edit(ctx, by, shown.ID, "account.set_password", s.passwordSetter(hash)); err != nil {
-		return nil, err
-	}
-	return s.Get(ctx, shown.ID)
 }
 
 // passwordSetter changes the password of an account, and ends what was issued

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"countersign/storage"
 	"countersign/storage/account/guess"
 	"countersign/storage/locale"
 )
@@ -36,7 +37,7 @@ func checkPassword(password string, a *Account) error {
 	fault := func(reason locale.Message) error { return &FieldError{Field: "password", Reason: reason} }
 	length := utf8.RuneCountInString(password)
 	switch {
-	case !utf8.ValidString(password), strings.Contains(password, "\x00"):
+	case !storage.IsText(password):
 		return fault("Use text only; this one has bytes that no keyboard types.")
 	case length < minAdministratorPassword && a.Has(ConfigureServer):
 		return fault("Use at least 12 characters, because this account may configure the server; a few unrelated words are easy to remember.")
@@ -82,5 +83,5 @@ func contextWords(a *Account) []string {
 // possible reports whether the password could be anyone's. What is not was
 // never accepted, and is not worth a hash.
 func possible(password string) bool {
-	return password != "" && len(password) <= maxPassword && utf8.ValidString(password) && !strings.Contains(password, "\x00")
+	return password != "" && len(password) <= maxPassword && storage.IsText(password)
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"countersign/storage"
 	"countersign/storage/locale"
 )
 
@@ -52,9 +53,5 @@ func invisible(r rune) bool {
 	return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// storable reports whether both databases can compare with s: PostgreSQL
-// refuses the NUL character and invalid UTF-8 with an error, where no record
-// is the right answer.
-func storable(s string) bool {
-	return s != "" && utf8.ValidString(s) && !strings.Contains(s, "\x00")
-}
+// storable reports whether something may be kept under s.
+func storable(s string) bool { return s != "" && storage.IsText(s) }

@@ -3,8 +3,6 @@ package grant
 import (
 	"context"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"countersign/storage"
 )
@@ -38,7 +36,7 @@ var principal = `
 // does not tell one from the other.
 func (s *Store) Principal(ctx context.Context, clientID, digest, accountID string) (*Principal, error) {
 	const doing = "get principal"
-	if !utf8.ValidString(accountID) || strings.ContainsRune(accountID, 0) { // PostgreSQL compares neither with anything
+	if !storage.IsText(accountID) { // PostgreSQL compares neither with anything
 		return nil, storage.Err(doing, storage.ErrNotFound)
 	}
 	found, err := storage.Select[Principal](ctx, s.db, principal, map[string]any{"account": accountID, "client": clientID, "digest": digest})

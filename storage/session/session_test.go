@@ -289,7 +289,8 @@ func TestSignOut(t *testing.T) {
 	})
 }
 
-// AD-14: what cannot be recorded does not happen, and nobody is told of it.
+// TestSignOutWithoutRecord is case AD-14: what cannot be recorded does not
+// happen, and nobody is told of it.
 func TestSignOutWithoutRecord(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {

@@ -49,7 +49,7 @@ func (s *Store) SignOutOf(ctx context.Context, by audit.Actor, id string) error 
 // carryOut ends the sessions, owes their applications word of it, and records
 // who had it done: all of it or nothing (AD-14).
 func (s *Store) carryOut(ctx context.Context, by audit.Actor, o order) error {
-	if !storable(o.id) {
+	if !storage.IsText(o.id) {
 		return storage.Err("sign out", storage.ErrNotFound)
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
@@ -71,7 +71,7 @@ func (s *Store) carryOut(ctx context.Context, by audit.Actor, o order) error {
 // need not wait. On SQLite the transaction itself is the lock.
 func (s *Store) lockOwner(ctx context.Context, o order) (id, username string, err error) {
 	statement := o.owner
-	if s.db.Dialect() != storage.SQLite {
+	if s.db.Dialect() == storage.PostgreSQL {
 		statement += ` FOR NO KEY UPDATE OF a`
 	}
 	var owner []struct{ ID, Username string }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -212,7 +211,7 @@ func (s *Store) List(ctx context.Context, accountID string) ([]Session, error) {
 // browser that signs out, which is no change that is recorded: see
 // [Store.SignOutOf].
 func (s *Store) End(ctx context.Context, id string) error {
-	if !storable(id) { // no session's
+	if !storage.IsText(id) { // no session's
 		return nil
 	}
 	return s.end(ctx, "id = ?", id)
@@ -226,7 +225,7 @@ func (s *Store) EndAll(ctx context.Context, accountID string) error {
 // EndOne ends the session if it is the account's and has not ended, and
 // reports whether it did.
 func (s *Store) EndOne(ctx context.Context, accountID, id string) (bool, error) {
-	if !storable(id) { // no session's
+	if !storage.IsText(id) { // no session's
 		return false, nil
 	}
 	ended, err := signout.Sessions(ctx, s.db, "id = ? AND account_id = ?", id, accountID)
@@ -250,10 +249,6 @@ func (s *Store) Purge(ctx context.Context, limit int) (int64, error) {
 		SELECT id FROM sessions WHERE expires_at <= ? OR ended_at IS NOT NULL LIMIT ?)`, s.db.Now(), limit)
 	return res.RowsAffected, storage.Err("purge sessions", res.Error)
 }
-
-// storable reports whether both databases can compare with an identifier that
-// somebody sent: PostgreSQL takes neither NUL nor broken UTF-8.
-func storable(id string) bool { return utf8.ValidString(id) && !strings.Contains(id, "\x00") }
 
 // text bounds what a browser or proxy says and replaces what a database
 // refuses.

@@ -35,18 +35,25 @@ func (c *checker) fault(n *yaml.Node, format string, args ...any) {
 	c.faults = append(c.faults, &FileError{c.file, n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
-// enter reports whether the node may be looked at, which leave ends. Once a file
-// turned out too large or too deep nothing may any more.
-func (c *checker) enter(n *yaml.Node) bool {
+// weigh reports whether the node may be looked at. Once a file turned out too
+// large or too deep nothing may any more.
+func (c *checker) weigh(n *yaml.Node) bool {
 	if c.left < 0 {
 		return false
 	}
 	c.left -= nodeWeight + len(n.Value)
-	switch {
-	case c.left < 0:
+	if c.left < 0 {
 		c.fault(n, "the file is too large once its aliases are followed")
+	}
+	return c.left >= 0
+}
+
+// enter is weigh for a node below which there may be others; leave ends it.
+func (c *checker) enter(n *yaml.Node) bool {
+	if !c.weigh(n) {
 		return false
-	case c.depth == maxDepth:
+	}
+	if c.depth == maxDepth {
 		c.fault(n, "this is nested more than %d deep; an alias may contain itself", maxDepth)
 		c.left = -1
 		return false
@@ -132,10 +139,9 @@ func mismatch(n *yaml.Node, s *Schema, kind string) string {
 func (c *checker) checkObject(n *yaml.Node, s *Schema, path string) {
 	seen := map[string]bool{}
 	for key, value := range members(n) {
-		if !c.enter(key) {
+		if !c.weigh(key) {
 			return
 		}
-		c.leave()
 		p := s.property(key.Value)
 		switch {
 		case seen[key.Value]:
